@@ -1,0 +1,207 @@
+"""Writes that survive a kill at any instant, locks, and strict JSON.
+
+Knows nothing of campaigns: paths and bytes come from the caller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agent_loops.errors import AgentLoopsError
+
+_CHUNK_BYTES = 1 << 20
+
+
+class DiskFull(AgentLoopsError):
+    """No room, no quota, or a read-only folder: what was there before is unchanged."""
+
+
+def _explain(error: OSError, path: Path) -> AgentLoopsError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"{path}: no space left; free some room, then run the same command again")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return AgentLoopsError(f"{path}: not writable; make its folder writable, then try again")
+    return AgentLoopsError(f"{path}: {error.strerror}")
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Writes every byte, however often the system takes only a part."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def fsync_dir(path: Path) -> None:
+    """Makes creations and renames in `path` survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_dir(path: Path, *, mode: int = 0o777) -> None:
+    """Creates the folder and its parents where they are missing.
+
+    Raises:
+        AgentLoopsError: it cannot be created; the message says why.
+    """
+    try:
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _explain(error, path) from error
+
+
+def write_atomic(
+    path: Path, data: bytes, *, mode: int | None = None, mtime_ns: int | None = None
+) -> None:
+    """Replaces `path` by `data`: a reader sees the old or the new content, never a mixture.
+
+    `mode` are permission bits; without it an existing file keeps its own.
+
+    Raises:
+        AgentLoopsError: nothing was replaced; the message says why.
+    """
+    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.tmp")
+    try:
+        if mode is None:
+            with contextlib.suppress(FileNotFoundError):
+                mode = stat.S_IMODE(path.stat().st_mode)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            write_all(fd, data)
+            if mode is not None:
+                os.fchmod(fd, mode)
+            if mtime_ns is not None:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+        fsync_dir(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise _explain(error, path) from error
+
+
+def append(path: Path, data: bytes) -> None:
+    """Appends durably: after an error the file is as long as it was before.
+
+    The caller holds the lock that guards `path`.
+    """
+    try:
+        created = not path.exists()
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            before = os.fstat(fd).st_size
+            try:
+                write_all(fd, data)
+                os.fsync(fd)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(fd, before)
+                raise
+        finally:
+            os.close(fd)
+        if created:
+            fsync_dir(path.parent)
+    except OSError as error:
+        raise _explain(error, path) from error
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file of any size, in constant memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def dump_json(value: object, *, indent: int | None = None) -> str:
+    """Strict JSON: NaN and infinities are a `ValueError`, and text stays readable UTF-8."""
+    return json.dumps(
+        value,
+        allow_nan=False,
+        ensure_ascii=False,
+        indent=indent,
+        separators=(",", ":") if indent is None else None,
+    )
+
+
+def load_json(text: str | bytes) -> Any:
+    """Strict JSON; raises `ValueError` on anything else, NaN included."""
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+class LockBusy(AgentLoopsError):
+    """Somebody else holds the lock."""
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait_s: float) -> Iterator[None]:
+    """Holds an exclusive flock on `path` (created if missing) for the block.
+
+    The lock file is never removed: removing it would let two holders in.
+
+    Raises:
+        LockBusy: it was not to be had within `wait_s` seconds.
+    """
+    fd = take_lock(path, wait_s=wait_s)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def take_lock(path: Path, *, wait_s: float) -> int:
+    """Takes an exclusive flock and returns its descriptor; closing it releases the lock."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _explain(error, path) from error
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(fd)
+                raise LockBusy(f"{path}: held by another process; try again") from None
+            time.sleep(0.005)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds an exclusive flock on `path`; takes nothing that lasts."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
