@@ -1,0 +1,191 @@
+"""What `try`, `wait` and the person's commands answer: a JSON object, or at most five lines.
+
+Only words things: every figure comes from the campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent_loops import decide
+from agent_loops.state import Campaign, Experiment
+
+SCHEMA = 1
+_LONGEST_NOTES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer. `values` is the JSON object, `lines` the short text."""
+
+    values: Mapping[str, Any]
+    lines: Sequence[str]
+    notes: tuple[str, ...] = field(default=())
+
+    def text(self) -> str:
+        return "\n".join(line for line in self.lines if line)
+
+
+def verdict(
+    campaign: Campaign,
+    experiment: Experiment,
+    *,
+    log: str,
+    next_step: str,
+    status: str = "",
+    elapsed_s: float | None = None,
+    timeout_s: float | None = None,
+    notes: Sequence[str] = (),
+) -> Answer:
+    """The answer about one experiment, decided or still running."""
+    decided = experiment.decided
+    status = status or experiment.verdict
+    finished = experiment.last_finished
+    reading = experiment.last_reading if status != decide.CRASH else None
+    kind = decided.kind if decided else ""
+    reason = decided.reason if decided else ""
+    if experiment.override_why and decided and experiment.verdict != decided.verdict:
+        kind, reason = "override", experiment.override_why
+    if status == "running":
+        kind, reason = "", ""
+    told = _unique([*experiment.notes, *notes])
+    values: dict[str, Any] = {
+        "schema": SCHEMA,
+        "experiment": experiment.number,
+        "status": status,
+        "kind": kind,
+        "reason": reason,
+        "metric": decided.metric if decided and status != "running" else None,
+        "source": reading.source if reading else "",
+        "incumbent": place(campaign, campaign.incumbent),
+        "best": place(campaign, campaign.best),
+        "delta": decided.delta if decided and status != "running" else None,
+        "wall_s": _rounded(finished.wall_s if finished else None),
+        "elapsed_s": _rounded(elapsed_s if elapsed_s is not None
+                              else finished.elapsed_s if finished else None),
+        "timeout_s": timeout_s,
+        "memory_gb": _rounded(finished.memory_gb if finished else None),
+        "memory_kind": finished.memory_kind if finished else "",
+        "commit": experiment.commit or experiment.started.commit,
+        "lines_added": experiment.started.lines_added,
+        "lines_removed": experiment.started.lines_removed,
+        "description": experiment.started.description,
+        "log": log,
+        "notes": told,
+        "next": next_step,
+    }  # fmt: skip
+    return Answer(values, _verdict_lines(campaign, experiment, values))
+
+
+def _verdict_lines(
+    campaign: Campaign, experiment: Experiment, values: Mapping[str, Any]
+) -> list[str]:
+    head = [f"#{experiment.number} {values['status']}"]
+    if values["status"] == "running":
+        limit = f" of at most {_time(values['timeout_s'])}" if values["timeout_s"] else ""
+        head.append(f"for {_time(values['elapsed_s'])}{limit}")
+    elif values["status"] == decide.CRASH:
+        head.append(f"({values['kind']}) {values['reason']}")
+    elif experiment.decided is not None:
+        gain = values["delta"]
+        gained = "" if gain is None else f" ({_gain(gain)}, {values['reason']})"
+        head.append(f"{campaign.bindings.metric} {experiment.decided.metric_text}"
+                    + (gained or f" ({values['reason']})"))  # fmt: skip
+    if values["status"] not in ("running", decide.CRASH):
+        if values["memory_gb"] is not None:
+            head.append(f"{values['memory_gb']:.1f} GB")
+        if values["wall_s"] is not None:
+            head.append(_time(values["wall_s"]))
+        head.append(f"+{values['lines_added']} -{values['lines_removed']} lines")
+    return [
+        "  ".join(head),
+        _standing(campaign, experiment) if values["status"] != "running" else "",
+        _cut("note: " + "; ".join(values["notes"])) if values["notes"] else "",
+        f"log: {values['log']}" if values["status"] == decide.CRASH and values["log"] else "",
+        f"next: {values['next']}" if values["next"] else "",
+    ]
+
+
+def _standing(campaign: Campaign, experiment: Experiment) -> str:
+    """What the verdict means for the incumbent, in one line."""
+    incumbent, best = campaign.incumbent, campaign.best
+    if incumbent is None:
+        return "no baseline yet"
+    if incumbent.number == experiment.number:
+        line = "is the incumbent now"
+    else:
+        line = f"incumbent stays #{incumbent.number} {_metric(campaign, incumbent)}"
+    if best is not None and best.number != incumbent.number:
+        line += f"; best is #{best.number} {_metric(campaign, best)}"
+    return line
+
+
+def place(campaign: Campaign, experiment: Experiment | None) -> dict[str, Any] | None:
+    """An experiment's number and estimated metric."""
+    if experiment is None:
+        return None
+    return {"experiment": experiment.number, "metric": campaign.metric_of(experiment)}
+
+
+def refused(
+    kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()
+) -> Answer:
+    """The answer where nothing was run."""
+    values = {
+        "schema": SCHEMA, "status": "refused", "kind": kind, "reason": reason,
+        "files": list(files), "next": next_step,
+    }  # fmt: skip
+    return Answer(values, [f"refused ({kind}): {reason}", f"next: {next_step}"])
+
+
+def _metric(campaign: Campaign, experiment: Experiment) -> str:
+    metric = campaign.metric_of(experiment)
+    reading = experiment.last_reading
+    if metric is None:
+        return ""
+    return format_metric(metric, [reading.value_text] if reading else [])
+
+
+def format_metric(value: float, texts: Sequence[str]) -> str:
+    """A value at the precision of the readings it stands for."""
+    if len(texts) == 1 and _is_value(texts[0], value):
+        return texts[0]
+    digits = max((len(text.rpartition(".")[2]) for text in texts if _has_plain_digits(text)), default=6)
+    return f"{value:.{min(digits, 12)}f}"
+
+
+def _is_value(text: str, value: float) -> bool:
+    try:
+        return float(text) == value
+    except ValueError:
+        return False
+
+
+def _has_plain_digits(text: str) -> bool:
+    return "." in text and text.rpartition(".")[2].isdigit()
+
+
+def _gain(gain: float) -> str:
+    return f"{abs(gain):.4g} {'better' if gain > 0 else 'worse'}" if gain else "no change"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST_NOTES else line[: _LONGEST_NOTES - 1] + "…"
+
+
+def _unique(items: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(item for item in items if item))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

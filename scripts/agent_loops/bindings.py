@@ -1,0 +1,494 @@
+"""Reads loop.run.yaml into checked, resolved bindings; the only importer of yaml.
+
+Looks at no other file: whether an editable file exists is for `snapshots` to say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, cast
+
+from agent_loops.errors import BindingsError, UsageError
+from agent_loops.metric import Direction, MetricSpec, compile_pattern
+from agent_loops.paths import BINDINGS_NAME
+
+BUILT_IN_METRICS = ("wall_s", "memory_gb")
+PLACEHOLDERS = ("budget", "seed", "run_dir", "n", "tag")
+EXTRA_COLUMNS = ("duration_s", "analysis_summary", "literature_basis")
+
+_LATER = {
+    "locked": "locked regions",
+    "guards": "guards",
+    "checks_cmd": "checks before a keep",
+}
+_UNIT_SECONDS = {
+    "s": 1.0, "sec": 1.0, "second": 1.0,
+    "m": 60.0, "min": 60.0, "minute": 60.0,
+    "h": 3600.0, "hour": 3600.0,
+    "d": 86400.0, "day": 86400.0,
+}  # fmt: skip
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one training run may use: `amount` is seconds for "time", a count for "epochs"."""
+
+    kind: Literal["time", "epochs", "none"]
+    amount: float = 0.0
+
+    @property
+    def placeholder(self) -> str:
+        """The text of `{budget}`: seconds or epochs, without a unit; empty without a budget."""
+        return f"{self.amount:g}" if self.kind != "none" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """How much longer than the baseline a run may take before it is over budget."""
+
+    share: float
+    at_least_s: float
+
+    def limit_s(self, baseline_wall_s: float) -> float:
+        """The longest wall time, in seconds, that still counts as within budget."""
+        return baseline_wall_s + max(self.share * baseline_wall_s, self.at_least_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How much worse than the best an overridden keep may be: of |best|, or in metric units."""
+
+    amount: float
+    relative: bool
+
+    def of(self, best: float) -> float:
+        return abs(best) * self.amount if self.relative else self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """One campaign's resolved bindings. Durations in seconds, sizes as named."""
+
+    metric: str
+    run_cmd: str
+    editable_files: tuple[str, ...]
+    run_tag: str
+    sandbox_root: str
+    loop: str = "karpathy"
+    metric_direction: str = "minimize"
+    metric_pattern: str | None = None
+    metric_file: str | None = None
+    metric_key: str | None = None
+    metric_pick: Literal["last", "best"] = "last"
+    metric_reduce: Literal["none", "mean", "median"] = "none"
+    eval_cmd: str = ""
+    prelude: str = ""
+    cleanup_cmd: str = ""
+    readonly_files: tuple[str, ...] = ()
+    program: str | None = None
+    iter_strategy: Literal["snapshots", "branches"] = "snapshots"
+    budget: Budget = Budget("time", 300.0)
+    budget_slack: Slack | None = Slack(0.3, 30.0)
+    timeout_s: float | None = None
+    max_experiments: int | None = None
+    stop_after_s: float | None = None
+    stop_at: str | None = None
+    target: float | None = None
+    memory_limit_gb: float | None = None
+    log_limit_mb: float = 1024.0
+    keep_outputs: Literal["best", "kept", "all", "none"] = "best"
+    keep_rule: str = "plain"
+    literature: str = "off"
+    override_tolerance: Tolerance = Tolerance(0.001, relative=True)
+    ledger_columns: tuple[str, ...] = ()
+
+    @property
+    def direction(self) -> Direction:
+        return Direction(self.metric_direction)
+
+    @property
+    def metric_spec(self) -> MetricSpec:
+        return MetricSpec(
+            name=self.metric,
+            direction=self.direction,
+            pattern=self.metric_pattern,
+            pick=self.metric_pick,
+            reduce=self.metric_reduce,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as frozen in `campaign_started`."""
+        return cast("dict[str, Any]", _plain(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Bindings:
+        """The inverse of `to_json`; fields added since then take their defaults."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        fields = {key: item for key, item in value.items() if key in known}
+        for key in ("editable_files", "readonly_files", "ledger_columns"):
+            fields[key] = tuple(fields.get(key, ()))
+        fields["budget"] = Budget(**fields["budget"])
+        if fields.get("budget_slack"):
+            fields["budget_slack"] = Slack(**fields["budget_slack"])
+        fields["override_tolerance"] = Tolerance(**fields["override_tolerance"])
+        return cls(**fields)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def tag_of_day(day: date) -> str:
+    """The default run tag, e.g. `mar5`: English months whatever the locale."""
+    return f"{_MONTHS[day.month - 1]}{day.day}"
+
+
+def parse(text: str, *, default_tag: str) -> Bindings:
+    """Checks and resolves the bindings.
+
+    Args:
+        text: the content of loop.run.yaml.
+        default_tag: the run tag where the file names none.
+
+    Raises:
+        UsageError: not YAML, or not a mapping.
+        BindingsError: one key is unknown, missing, or has a wrong value.
+    """
+    raw = _load_yaml(text)
+    _rename_aliases(raw)
+    for key in raw:
+        if key in _LATER:
+            raise BindingsError(key, raw[key], f"{_LATER[key]} are not in this version; remove it")
+        if key not in _FIELDS:
+            near = difflib.get_close_matches(key, _FIELDS, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(_FIELDS)}"
+            raise BindingsError(key, raw[key], f"unknown key; {hint}")
+    for key in ("metric", "run_cmd", "editable_files"):
+        if raw.get(key) is None:
+            raise BindingsError(key, None, "required, e.g. `" + _EXAMPLES[key] + "`")
+    fields: dict[str, Any] = {}
+    for key, value in raw.items():
+        if value is not None:
+            name, convert = _FIELDS[key]
+            fields[name] = convert(key, value)
+    fields.setdefault("run_tag", default_tag)
+    root = fields.setdefault("sandbox_root", "./sandbox/<run_tag>")
+    fields["sandbox_root"] = root.replace("<run_tag>", fields["run_tag"])
+    bindings = Bindings(**fields)
+    _check_together(bindings, raw)
+    return bindings
+
+
+def _check_together(bindings: Bindings, raw: Mapping[str, Any]) -> None:
+    if bindings.budget.kind != "time" and bindings.timeout_s is None:
+        raise BindingsError(
+            "timeout_minutes", None, f"required with budget {raw.get('budget')!r}: when is it hung?"
+        )
+    try:
+        compile_pattern(bindings.metric_spec)
+    except ValueError as error:
+        raise BindingsError("metric_pattern", bindings.metric_pattern, str(error)) from error
+    if bindings.metric_key is not None and bindings.metric_file is None:
+        raise BindingsError("metric_key", bindings.metric_key, "only together with metric_file")
+    if bindings.metric in BUILT_IN_METRICS and bindings.metric_file is not None:
+        raise BindingsError("metric_file", bindings.metric_file, "not with a built-in metric")
+
+
+def _load_yaml(text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        value = yaml.load(text, Loader=_loader())  # noqa: S506  a SafeLoader with fewer guesses
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{BINDINGS_NAME}:{mark.line + 1}" if mark else BINDINGS_NAME
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UsageError(f"{place}: not YAML: {problem}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{BINDINGS_NAME}: must be `key: value` lines, e.g. `metric: val_bpb`")
+    return {str(key): item for key, item in value.items()}
+
+
+def _loader() -> type[Any]:
+    """A safe loader without YAML 1.1's surprises.
+
+    `off` and `no` stay words, `22:30` stays text instead of base sixty, `1e-3` is a number, and
+    a key given twice is an error.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  yaml's own interface
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"`{key.value}` is given twice", key.start_mark
+                    )
+                seen.add(key.value)
+            return cast("dict[Any, Any]", super().construct_mapping(node, deep=deep))
+
+    for tag, pattern, first in (
+        ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+        ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+        ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
+        ("float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
+         list("-+.0123456789")),
+    ):  # fmt: skip
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
+    return Loader
+
+
+def _rename_aliases(raw: dict[str, Any]) -> None:
+    """Reads the older names that the protocol documents use."""
+    if "entrypoint" in raw:
+        value = raw.pop("entrypoint")
+        if raw.setdefault("run_cmd", value) != value:
+            raise BindingsError("entrypoint", value, "another name of run_cmd; give one of them")
+    gate = raw.pop("gate", None)
+    if gate is not None:
+        if gate not in ("time", "epochs"):
+            raise BindingsError("gate", gate, "`time` or `epochs`")
+        if isinstance(raw.get("budget"), (int, float)):
+            raw["budget"] = f"{raw['budget']} {'min' if gate == 'time' else 'epochs'}"
+    for key, unit in (("budget_minutes", "min"), ("budget_epochs", "epochs")):
+        value = raw.pop(key, None)
+        if value is None:
+            continue
+        if "budget" in raw:
+            raise BindingsError(key, value, "another name of budget; give one of them")
+        if not _is_number(value):
+            raise BindingsError(key, value, "a number")
+        raw["budget"] = f"{value} {unit}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise BindingsError(key, value, "text")
+    return value.strip()
+
+
+def _one_of(*allowed: str) -> Callable[[str, object], str]:
+    def convert(key: str, value: object) -> str:
+        if value not in allowed:
+            raise BindingsError(key, value, "one of " + ", ".join(allowed))
+        return str(value)
+
+    return convert
+
+
+def _texts(key: str, value: object) -> tuple[str, ...]:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not items:
+        raise BindingsError(key, value, "a file, or a list of files")
+    return tuple(_text(key, item) for item in items)
+
+
+def _inside(key: str, value: object) -> tuple[str, ...]:
+    paths = []
+    for item in _texts(key, value):
+        path = item.removeprefix("./")
+        if path.startswith("/") or ".." in path.split("/"):
+            raise BindingsError(key, item, "inside the project, given relative to it")
+        paths.append(path)
+    return tuple(paths)
+
+
+def _columns(key: str, value: object) -> tuple[str, ...]:
+    names = _texts(key, value)
+    for name in names:
+        if name not in EXTRA_COLUMNS:
+            raise BindingsError(key, name, "any of " + ", ".join(EXTRA_COLUMNS))
+    return names
+
+
+def _metric_name(key: str, value: object) -> str:
+    name = _text(key, value)
+    if len(name) > 100 or re.search(r"[\t\r\n]", name):
+        raise BindingsError(key, value, "a name of at most 100 characters, as the run prints it")
+    return name
+
+
+def _positive(key: str, value: object) -> float:
+    if not _is_number(value) or not 0 < cast("float", value) < float("inf"):
+        raise BindingsError(key, value, "a number greater than 0")
+    return float(cast("float", value))
+
+
+def _count(key: str, value: object) -> int | None:
+    if value == 0 and not isinstance(value, bool):
+        return None  # the protocol's "0 = unlimited"
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise BindingsError(key, value, "a whole number; leave it out for no limit")
+    return value
+
+
+def _number(key: str, value: object) -> float:
+    if not _is_number(value):
+        raise BindingsError(key, value, "a number")
+    return float(cast("float", value))
+
+
+def duration_s(text: str) -> float | None:
+    """Seconds in `5 min`, `8h` or `1h30m`; None where it is no positive duration."""
+    total = 0.0
+    rest = text.strip().lower()
+    while rest:
+        match = re.match(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*", rest)
+        if match is None:
+            return None
+        unit = match[2].removesuffix("s") or "s"
+        if unit not in _UNIT_SECONDS:
+            return None
+        total += float(match[1]) * _UNIT_SECONDS[unit]
+        rest = rest[match.end() :]
+    return total if total > 0 else None
+
+
+def _duration(key: str, value: object) -> float:
+    seconds = duration_s(value) if isinstance(value, str) else None
+    if seconds is None:
+        raise BindingsError(key, value, "a duration with its unit, e.g. `8h` or `90 min`")
+    return seconds
+
+
+def _budget(key: str, value: object) -> Budget:
+    allowed = "`5 min` (or s, h), `30 epochs` or `none`"
+    if not isinstance(value, str):
+        raise BindingsError(key, value, allowed)
+    if value.strip() == "none":
+        return Budget("none")
+    epochs = re.fullmatch(r"(\d+(?:\.\d+)?)\s*epochs?", value.strip())
+    if epochs and float(epochs[1]) > 0:
+        return Budget("epochs", float(epochs[1]))
+    seconds = duration_s(value)
+    if seconds is None:
+        raise BindingsError(key, value, allowed)
+    return Budget("time", seconds)
+
+
+def _slack(key: str, value: object) -> Slack | None:
+    if value == "none":
+        return None
+    if isinstance(value, str):
+        percent = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
+        if percent:
+            return Slack(float(percent[1]) / 100, 30.0)
+        seconds = duration_s(value)
+        if seconds is not None:
+            return Slack(0.0, seconds)
+    raise BindingsError(key, value, "`30%` (at least 30 s), a duration such as `10 s`, or `none`")
+
+
+def _tolerance(key: str, value: object) -> Tolerance:
+    if _is_number(value) and cast("float", value) >= 0:
+        return Tolerance(float(cast("float", value)), relative=False)
+    if isinstance(value, str):
+        percent = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
+        if percent:
+            return Tolerance(float(percent[1]) / 100, relative=True)
+    raise BindingsError(key, value, "`0.1%` of the best, or an amount in units of the metric")
+
+
+def _minutes(key: str, value: object) -> float:
+    return _positive(key, value) * 60.0
+
+
+def _clock(key: str, value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"(?:[01]?\d|2[0-3]):[0-5]\d", value):
+        return value.zfill(5)
+    raise BindingsError(key, value, "a clock time, e.g. `07:30`")
+
+
+def _tag(key: str, value: object) -> str:
+    tag = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(tag, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", tag):
+        raise BindingsError(key, value, "letters, digits, `.`, `_` and `-`, e.g. `mar5`")
+    if ".." in tag or tag.endswith((".", ".lock")):
+        raise BindingsError(key, value, "a name that git accepts for a branch")
+    return tag
+
+
+def _sandbox(key: str, value: object) -> str:
+    root = _text(key, value)
+    if ".." in root.split("/") or root.strip("./") == "":
+        raise BindingsError(key, value, "a folder of its own, without `..`")
+    return root
+
+
+def _strategy(key: str, value: object) -> str:
+    return _one_of("snapshots", "branches")(key, value)
+
+
+def _only_now(now: str, later: str) -> Callable[[str, object], str]:
+    def convert(key: str, value: object) -> str:
+        if value == later:
+            raise BindingsError(key, value, f"not in this version; use `{now}`")
+        return _one_of(now)(key, value)
+
+    return convert
+
+
+def _metric_file(key: str, value: object) -> str:
+    path = _text(key, value)
+    if path.startswith("/") or ".." in path.split("/"):
+        raise BindingsError(key, value, "below {run_dir} or the project, e.g. `{run_dir}/*.json`")
+    return path
+
+
+_Convert = Callable[[str, object], object]
+_FIELDS: dict[str, tuple[str, _Convert]] = {
+    "loop": ("loop", _only_now("karpathy", "ml-autoresearch")),
+    "metric": ("metric", _metric_name),
+    "metric_direction": ("metric_direction", _one_of("minimize", "maximize")),
+    "metric_pattern": ("metric_pattern", _text),
+    "metric_file": ("metric_file", _metric_file),
+    "metric_key": ("metric_key", _text),
+    "metric_pick": ("metric_pick", _one_of("last", "best")),
+    "metric_reduce": ("metric_reduce", _one_of("none", "mean", "median")),
+    "run_cmd": ("run_cmd", _text),
+    "eval_cmd": ("eval_cmd", _text),
+    "prelude": ("prelude", _text),
+    "cleanup_cmd": ("cleanup_cmd", _text),
+    "editable_files": ("editable_files", _inside),
+    "readonly_files": ("readonly_files", _inside),
+    "program": ("program", lambda key, value: _inside(key, value)[0]),
+    "sandbox_root": ("sandbox_root", _sandbox),
+    "iter_strategy": ("iter_strategy", _strategy),
+    "run_tag": ("run_tag", _tag),
+    "budget": ("budget", _budget),
+    "budget_slack": ("budget_slack", _slack),
+    "timeout_minutes": ("timeout_s", _minutes),
+    "max_experiments": ("max_experiments", _count),
+    "stop_after": ("stop_after_s", _duration),
+    "stop_at": ("stop_at", _clock),
+    "target": ("target", _number),
+    "memory_limit_gb": ("memory_limit_gb", _positive),
+    "log_limit_mb": ("log_limit_mb", _positive),
+    "keep_outputs": ("keep_outputs", _one_of("best", "kept", "all", "none")),
+    "keep_rule": ("keep_rule", _only_now("plain", "noise-aware")),
+    "literature": ("literature", _only_now("off", "on")),
+    "override_tolerance": ("override_tolerance", _tolerance),
+    "ledger_columns": ("ledger_columns", _columns),
+}
+_EXAMPLES = {
+    "metric": "metric: val_bpb",
+    "run_cmd": "run_cmd: uv run train.py",
+    "editable_files": "editable_files: [train.py]",
+}

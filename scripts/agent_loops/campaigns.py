@@ -1,0 +1,223 @@
+"""Finds the project and its campaign, and keeps fold and journal together under the lock.
+
+Runs nothing and decides nothing; `loop` does, with what is opened here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from agent_loops import bindings as binding_files
+from agent_loops import events, files, machine, results, state
+from agent_loops.bindings import Bindings
+from agent_loops.errors import AgentLoopsError, Refused, UsageError
+from agent_loops.journal import Journal, utc_now
+from agent_loops.paths import BINDINGS_NAME, CampaignPaths, ProjectPaths
+
+_LOCK_WAIT_S = 10.0
+# Folding this many records anew costs a few milliseconds; a longer tail is worth a cache file.
+_RECORDS_BETWEEN_CACHES = 500
+
+
+def session_of(environ: Mapping[str, str]) -> str:
+    """The host's session, or "" for a person's terminal."""
+    return environ.get("CLAUDE_CODE_SESSION_ID", "")
+
+
+def find_project(start: Path) -> ProjectPaths:
+    """The nearest folder, from `start` upwards, that holds loop.run.yaml.
+
+    Raises:
+        UsageError: there is none.
+    """
+    start = Path(os.path.realpath(start))
+    for folder in (start, *start.parents):
+        if (folder / BINDINGS_NAME).is_file():
+            return ProjectPaths(folder)
+    raise UsageError(
+        f"no {BINDINGS_NAME} in {start} or above it; write one there "
+        "(metric, run_cmd, editable_files), then run `agent-loops setup`"
+    )
+
+
+def read_bindings(project: ProjectPaths, *, default_tag: str) -> Bindings:
+    """Reads and checks the project's loop.run.yaml."""
+    try:
+        text = project.bindings.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{project.bindings}: cannot be read: {error}") from error
+    return binding_files.parse(text, default_tag=default_tag)
+
+
+def bindings_digest(bindings: Bindings) -> str:
+    """SHA-256 over the resolved bindings."""
+    return files.sha256(files.dump_json(bindings.to_json()).encode())
+
+
+def sandbox_of(project: ProjectPaths, bindings: Bindings) -> Path:
+    """The campaign's folder, absolute.
+
+    Raises:
+        BindingsError: it would be the project itself or a folder above it.
+    """
+    root = Path(os.path.realpath(project.root / bindings.sandbox_root))
+    if root == project.root or root in project.root.parents:
+        raise binding_files.BindingsError(
+            "sandbox_root", bindings.sandbox_root, "a folder of its own below the project"
+        )
+    return root
+
+
+@dataclass(slots=True)
+class Store:
+    """One campaign: its paths, journal and fold."""
+
+    project: ProjectPaths
+    paths: CampaignPaths
+    journal: Journal
+    campaign: state.Campaign
+    _offset: int = 0
+    _since_cache: int = 0
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[state.Campaign]:
+        """Holds the campaign's lock, with the fold brought up to date."""
+        with files.locked(self.paths.lock, wait_s=_LOCK_WAIT_S):
+            self.refresh()
+            yield self.campaign
+
+    def refresh(self) -> None:
+        """Folds what others have appended since."""
+        records = self.journal.records(offset=self._offset, first_line=self.campaign.seq + 1)
+        for offset, record in records:
+            state.apply(self.campaign, record)
+            self._offset = offset
+            self._since_cache += 1
+
+    def append(self, event: events.Event) -> None:
+        """Writes an event and applies it. The caller holds the lock and has folded."""
+        record = self.journal.append(event, seq=self.campaign.seq + 1)
+        state.apply(self.campaign, record)
+        self._offset = self.paths.journal.stat().st_size
+
+    def write_derived(self) -> None:
+        """Brings results.tsv and active.json up to the journal."""
+        results.write(self.campaign, self.paths.results)
+        write_active(self)
+
+
+def open_store(project: ProjectPaths, paths: CampaignPaths) -> Store:
+    """Opens a campaign by its folder.
+
+    Raises:
+        JournalError: the record is damaged or newer than this program.
+    """
+    journal = Journal(paths, boot_id=machine.boot_id())
+    records = journal.records()
+    try:
+        offset, first = next(records)
+        campaign = state.fold([first])
+    except StopIteration:
+        raise AgentLoopsError(f"{paths.journal}: empty; run `agent-loops setup` again") from None
+    except ValueError as error:
+        raise AgentLoopsError(f"{paths.journal}:1: {error}") from error
+    assert campaign is not None
+    store = Store(project, paths, journal, campaign, offset)
+    records.close()
+    store.refresh()
+    return store
+
+
+def find_store(project: ProjectPaths) -> Store:
+    """Opens the project's campaign: the active one, else the one begun last.
+
+    Raises:
+        Refused: there is none yet.
+    """
+    root = _active_root(project) or _latest_root(project)
+    if root is None:
+        raise Refused("no campaign", "no campaign here yet", next_step="run `agent-loops setup`")
+    return open_store(project, CampaignPaths(root))
+
+
+def _active_root(project: ProjectPaths) -> Path | None:
+    """The folder that active.json points to; it is derived, so it is believed only if it fits."""
+    try:
+        pointer = files.load_json(project.active.read_bytes())
+        root = project.root / str(pointer["sandbox"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return root if _has_campaign(root) else None
+
+
+def _latest_root(project: ProjectPaths) -> Path | None:
+    """The campaign begun last among those that sandbox_root can name."""
+    try:
+        pattern = read_bindings(project, default_tag="*").sandbox_root.removeprefix("./")
+    except UsageError:
+        return None
+    base = Path(pattern) if pattern.startswith("/") else project.root / pattern
+    parts = base.parts
+    split = next((i for i, part in enumerate(parts) if "*" in part), len(parts))
+    top = Path(*parts[:split])
+    found = top.glob("/".join(parts[split:])) if split < len(parts) else [top]
+    roots = [root for root in found if _has_campaign(root)]
+    return max(roots, key=lambda root: (root / "journal.jsonl").stat().st_mtime, default=None)
+
+
+def _has_campaign(root: Path) -> bool:
+    try:
+        return CampaignPaths(root).journal.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def write_active(store: Store) -> None:
+    """Writes the pointer that hooks and later commands find the campaign by."""
+    campaign = store.campaign
+    incumbent, best = campaign.incumbent, campaign.best
+    root = store.paths.root
+    relative = root.is_relative_to(store.project.root)
+    content = {
+        "schema": 1,
+        "tag": campaign.tag,
+        "sandbox": os.path.relpath(root, store.project.root) if relative else str(root),
+        "state": state_word(campaign, utc_now()),
+        "session": campaign.session,
+        "editable_files": list(campaign.bindings.editable_files),
+        "experiments": len(campaign.experiments),
+        "incumbent": incumbent.number if incumbent else None,
+        "best": best.number if best else None,
+    }
+    data = files.dump_json(content, indent=1).encode() + b"\n"
+    with contextlib.suppress(OSError):
+        if store.project.active.read_bytes() == data:
+            return
+    make_state_dir(store.project)
+    files.write_atomic(store.project.active, data)
+
+
+def make_state_dir(project: ProjectPaths) -> None:
+    """Creates .agent-loops/, invisible to git."""
+    files.make_dir(project.state_dir)
+    ignore = project.state_dir / ".gitignore"
+    if not ignore.exists():
+        files.write_atomic(ignore, b"*\n")
+
+
+def state_word(campaign: state.Campaign, now: datetime) -> str:
+    """active, paused, stopped or finished."""
+    if campaign.stopped is not None:
+        return "stopped"
+    if campaign.paused is not None:
+        return "paused"
+    return "finished" if campaign.stop_reason(now) else "active"
+
+
+def tag_of_today() -> str:
+    return binding_files.tag_of_day(date.today())

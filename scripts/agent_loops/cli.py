@@ -1,0 +1,262 @@
+"""The `agent-loops` command line: one handler for every failure, text or one JSON object.
+
+Holds no rule: what a command does lies in `actions`, `setup` and `report`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from agent_loops import __version__, answers
+from agent_loops.answers import Answer
+from agent_loops.errors import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE
+from agent_loops.errors import AgentLoopsError, Refused, UsageError
+
+# Below the host's default limit of 120 s for one command.
+_WAIT_IN_HOST_S = 110.0
+_EXIT_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of exiting, so that one handler words every mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; `{self.prog} --help` shows the usage")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="agent-loops",
+        description="Runs, measures, decides, reverts and records experiments on a project.",
+        epilog="Exit codes: 0 answered, whatever the verdict; 1 failed; 2 usage or bindings; "
+        "3 refused, with the reason and the next command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"agent-loops {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.add_argument("--json", action="store_true", help="answer with one JSON object")
+        return command
+
+    add("setup", "check the bindings and begin a campaign")
+    command = add("try", "run one experiment: measure, decide, keep or restore, record")
+    command.add_argument("idea", nargs="?", metavar="IDEA", help="what is tried, in a line")
+    command.add_argument("--idea-file", metavar="F", help="read IDEA from a file (- for stdin)")
+    command.add_argument("--edit", metavar="F", help="search/replace blocks: a file (- for stdin)")
+    command.add_argument("--why", default="", help="why it should help")
+    command.add_argument("--risk", default="", help="what could go wrong")
+    command.add_argument(
+        "--repeat", nargs="?", type=_count, const=1, metavar="N",
+        help="run it N times (once), even if the same code ran before",
+    )  # fmt: skip
+    _add_wait(command)
+    _add_wait(add("wait", "wait for the run under way; with none, repeat the last verdict"))
+    command = add("override", "turn the last verdict: equal and simpler is a keep")
+    command.add_argument("number", type=_count, metavar="N")
+    command.add_argument("verdict", choices=("keep", "discard"))
+    command.add_argument("--why", required=True)
+    command = add("checkout", "put experiment N's code into the editable files")
+    command.add_argument("number", type=_count, metavar="N")
+    add("status", "where the campaign stands")
+    add("history", "what was tried")
+    for name, text in (("show", "one experiment"), ("diff", "one experiment's change")):
+        add(name, text).add_argument("number", type=_count, metavar="N")
+    add("note", "a word that the next verdict shows").add_argument("text", metavar="TEXT")
+    command = add("rebaseline", "freeze changed bindings or a mended harness, measure anew")
+    command.add_argument("--why", required=True)
+    _add_wait(command)
+    add("pause", "finish the run under way, then refuse `try`").add_argument("--why", default="")
+    command = add("stop", "end the campaign, until `resume`")
+    command.add_argument("--kill", action="store_true", help="end the run under way")
+    command.add_argument("--why", default="")
+    command = add("resume", "go on after pause or stop")
+    command.add_argument(
+        "--take-over", action="store_true", help="make the campaign this session's"
+    )
+    command = add("demo", "watch a whole campaign on a small real training script")
+    command.add_argument("--keep", metavar="DIR", help="work in DIR instead of a temporary folder")
+    return parser
+
+
+def _add_wait(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--wait-s", type=_seconds, metavar="S",
+        help="answer after S seconds even if the run goes on (default: no limit for a person)",
+    )  # fmt: skip
+
+
+def _count(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= value < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    try:
+        parsed = _parser().parse_args(arguments)
+        if parsed.command is None:
+            raise UsageError("no command; `agent-loops --help` lists them")
+        _print(_run(parsed), as_json=as_json)
+    except Refused as error:
+        answer = answers.refused(
+            error.kind, error.reason, next_step=error.next_step, files=error.files
+        )
+        _print(answer, as_json=as_json)
+        return EXIT_REFUSED
+    except AgentLoopsError as error:
+        _print_failure(str(error), error.exit_code, as_json=as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; a run under way goes on: `agent-loops wait`, `stop --kill`\n")
+        return _EXIT_INTERRUPTED
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return EXIT_OK
+        _print_failure(f"{error}; nothing was recorded; try again", EXIT_FAILED, as_json=as_json)
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _print(answer: Answer, *, as_json: bool) -> None:
+    from agent_loops.files import dump_json
+
+    text = dump_json(answer.values) if as_json else answer.text()
+    sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
+    sys.stdout.flush()
+
+
+def _print_failure(message: str, code: int, *, as_json: bool) -> None:
+    word = "usage" if code == EXIT_USAGE else "failed"
+    if as_json:
+        values = {"schema": answers.SCHEMA, "status": word, "reason": message}
+        _print(Answer(values, ()), as_json=True)
+    sys.stderr.write(f"agent-loops: {message}\n")
+
+
+def _run(parsed: argparse.Namespace) -> Answer:
+    if parsed.command == "demo":
+        from agent_loops import demo
+
+        return demo.run(Path(parsed.keep) if parsed.keep else None)
+    # Imported where needed: the demo and a mistyped command need none of it.
+    from agent_loops import actions, campaigns, report, setup
+    from agent_loops.loop import Loop
+
+    project = campaigns.find_project(Path.cwd())
+    if parsed.command == "setup":
+        return _begun(setup.begin(project, os.environ))
+    run = Loop(campaigns.find_store(project), project.root, dict(os.environ))
+    match parsed.command:
+        case "try":
+            return _try(run, parsed)
+        case "wait":
+            return actions.wait(run, wait_s=_wait_s(parsed))
+        case "override":
+            return actions.override(run, parsed.number, parsed.verdict, parsed.why)
+        case "checkout":
+            return actions.checkout(run, parsed.number)
+        case "rebaseline":
+            return actions.rebaseline(run, parsed.why, wait_s=_wait_s(parsed))
+        case "pause":
+            return actions.pause(run, parsed.why)
+        case "stop":
+            return actions.stop(run, parsed.why, kill=parsed.kill)
+        case "resume":
+            return actions.resume(run, take_over=parsed.take_over)
+        case "note":
+            return actions.note(run, parsed.text)
+        case "history":
+            return report.history(run)
+        case "show":
+            return report.show(run, parsed.number)
+        case "diff":
+            return report.diff(run, parsed.number)
+        case _:
+            return report.status(run)
+
+
+def _try(run: object, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import actions
+    from agent_loops.loop import Loop
+
+    assert isinstance(run, Loop)
+    if parsed.edit == "-" and parsed.idea_file == "-":
+        raise UsageError("--edit - and --idea-file -: only one can come on standard input")
+    if parsed.idea is not None and parsed.idea_file is not None:
+        raise UsageError("give IDEA or --idea-file, not both")
+    idea = _read(parsed.idea_file) if parsed.idea_file is not None else parsed.idea
+    if not (idea or "").strip():
+        if not run.campaign.wants_baseline:
+            raise UsageError("say what is tried: `agent-loops try 'increase LR to 0.04'`")
+        idea = "baseline"
+    return actions.try_idea(
+        run,
+        actions.Idea(idea, parsed.why, parsed.risk),
+        edit=_read(parsed.edit) if parsed.edit is not None else None,
+        repeat=parsed.repeat,
+        wait_s=_wait_s(parsed),
+    )
+
+
+def _wait_s(parsed: argparse.Namespace) -> float | None:
+    if parsed.wait_s is not None:
+        return float(parsed.wait_s)
+    return _WAIT_IN_HOST_S if os.environ.get("CLAUDECODE") else None
+
+
+def _read(name: str) -> str:
+    """A text argument's content; bytes that are no UTF-8 survive as they are."""
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _begun(begun: object) -> Answer:
+    from agent_loops import setup
+
+    assert isinstance(begun, setup.Begun)
+    store = begun.store
+    bindings = store.campaign.bindings
+    folder = os.path.relpath(store.paths.root, store.project.root)
+    lines = [
+        f"campaign {bindings.run_tag}  ({bindings.iter_strategy}, files in {folder})",
+        f"metric {bindings.metric} ({bindings.metric_direction})"
+        + ("" if bindings.eval_cmd else ", as the training script reports it"),
+        f"harness: {len(begun.harness.files)} files frozen; editable: "
+        + ", ".join(bindings.editable_files),
+    ]
+    if begun.metric_lines:
+        places = ", ".join(begun.metric_lines[:5])
+        lines.append(f"{bindings.metric} is named in editable code ({places}): changes there are flagged")
+    next_step = "agent-loops try baseline"
+    values = {
+        "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
+        "strategy": bindings.iter_strategy, "sandbox": folder,
+        "branch": store.campaign.started.branch, "harness_files": len(begun.harness.files),
+        "metric_lines": list(begun.metric_lines), "program": begun.program, "next": next_step,
+    }  # fmt: skip
+    return Answer(values, [*lines, f"next: {next_step}"])

@@ -1,0 +1,58 @@
+"""Readings in, verdict out: pure, without clock, files or environment.
+
+Knows nothing of crashes: a run without a reading is no matter of comparing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from agent_loops.metric import Direction
+
+KEEP = "keep"
+DISCARD = "discard"
+CRASH = "crash"
+REPEAT = "repeat"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`status` is keep, discard or repeat (one more run before a decision)."""
+
+    status: str
+    kind: str
+    reason: str
+
+
+def estimate(readings: Sequence[float]) -> float:
+    """The metric that readings of one piece of code stand for: their mean, in metric units."""
+    return fmean(readings)
+
+
+def decide(
+    candidate: Sequence[float],
+    incumbent: Sequence[float],
+    *,
+    direction: Direction,
+    over_budget: str = "",
+) -> Verdict:
+    """The plain rule: better than the incumbent is kept, equal or worse is not.
+
+    Args:
+        candidate: every reading of the candidate's code, at least one.
+        incumbent: every reading of the incumbent's code; empty for a baseline.
+        direction: which way is better.
+        over_budget: why the candidate took longer than it may; empty where it did not.
+    """
+    if not incumbent:
+        return Verdict(KEEP, "baseline", "the baseline that ideas are compared with")
+    if over_budget:
+        return Verdict(DISCARD, "over budget", over_budget)
+    new, old = estimate(candidate), estimate(incumbent)
+    if direction.better(new, old):
+        return Verdict(KEEP, "better", "better than the incumbent")
+    if new == old:
+        return Verdict(DISCARD, "equal", "equal to the incumbent")
+    return Verdict(DISCARD, "worse", "worse than the incumbent")

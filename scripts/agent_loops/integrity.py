@@ -1,0 +1,351 @@
+"""Freezes what defines the measurement, and names what changed or appeared.
+
+Sees files, not behaviour: code that the candidate reaches by other ways (a download, another
+folder of the machine) is for `eval_cmd` and the person's sandbox.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from agent_loops import files, scan
+from agent_loops.errors import AgentLoopsError, BindingsError
+
+MAX_DATA_BYTES = 1 << 20
+_SOURCE = frozenset(
+    ".py .pyc .pyi .pyx .pxd .pth .so .dylib .pyd .sh .bash .c .cc .cpp .cxx .cu .cuh .h .hh .hpp .rs .go .java "
+    ".kt .scala .swift .js .mjs .cjs .ts .jl .r .R .lua .rb .pl .f90 .zig .hs .ml .m .mk .cmake "
+    ".gin .nix".split()
+)
+_CONFIGURATION = frozenset(".yaml .yml .json .toml .ini .cfg .conf .env .properties .lock".split())
+_SOURCE_NAMES = frozenset("Makefile Dockerfile justfile Justfile Snakefile".split())
+_PROSE_AND_PICTURES = frozenset(
+    ".md .rst .adoc .tex .bib .pdf .doc .docx .odt .ipynb .png .jpg .jpeg .gif .svg .webp .bmp "
+    ".tif .tiff .ico .mp4 .mov .webm .mp3 .wav .html .htm .log".split()
+)
+_PROSE_NAMES = re.compile(
+    r"(README|LICEN[CS]E|CHANGELOG|AUTHORS|NOTICE|COPYING|TODO|CITATION)(\..*)?|\.git.*|results\.tsv",
+    re.IGNORECASE,
+)
+_BINDINGS = frozenset({"loop.run.yaml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Harness:
+    """What was frozen: digests of the harness, and the other source files that stood about.
+
+    `files` maps posix path to SHA-256; `bystanders` are the other source and configuration files,
+    links and environments that stood about: they may change, but none may join them.
+    """
+
+    files: Mapping[str, str]
+    bystanders: frozenset[str]
+
+    @property
+    def digest(self) -> str:
+        return files.sha256(files.dump_json(sorted(self.files.items())).encode("utf-8", "surrogateescape"))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What no longer is as it was frozen; all empty where nothing is wrong."""
+
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    appeared: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.missing or self.appeared)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (*self.changed, *self.missing, *self.appeared)
+
+    def describe(self) -> str:
+        """One line, at most five names of each sort."""
+        parts = [
+            f"{word}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if names[5:] else "")
+            for word, names in (
+                ("changed", self.changed), ("missing", self.missing), ("new", self.appeared),
+            )
+            if names
+        ]  # fmt: skip
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to look. `is_editable` and the outputs are never part of the harness."""
+
+    workspace: Path
+    skip: tuple[Path, ...]
+    is_editable: Callable[[str], bool]
+    outputs: tuple[str, ...] = ()
+
+    def is_output(self, path: str) -> bool:
+        return any(
+            path.startswith(output) if output.endswith("/") else path == output
+            for output in self.outputs
+        )
+
+
+def is_source(path: str) -> bool:
+    """Whether a file of this name is code: never a mere output, whoever wrote it."""
+    name = PurePosixPath(path).name
+    return PurePosixPath(path).suffix in _SOURCE or name in _SOURCE_NAMES
+
+
+def is_watched(path: str) -> bool:
+    """Whether a new file of this name could change what runs."""
+    return is_source(path) or PurePosixPath(path).suffix in _CONFIGURATION
+
+
+def _could_run(path: str, entry: os.DirEntry[str]) -> bool:
+    """Code, configuration, an environment, or a link, behind which there could be either."""
+    return is_watched(path) or path.endswith("/") or entry.is_symlink()
+
+
+def _may_be_harness(path: str) -> bool:
+    pure = PurePosixPath(path)
+    if path in _BINDINGS or pure.suffix in _PROSE_AND_PICTURES:
+        return False
+    return not _PROSE_NAMES.fullmatch(pure.name) and not path.startswith((".github/", ".claude/"))
+
+
+def freeze(
+    scope: Scope,
+    *,
+    tracked: Collection[str] | None,
+    readonly: Sequence[str],
+    commands: Sequence[str],
+) -> Harness:
+    """Hashes the harness as it lies.
+
+    Args:
+        tracked: files that git tracks; None without git, and then every file counts.
+        readonly: explicit harness files or patterns, of any size and kind.
+        commands: `run_cmd` and `eval_cmd`, whose local imports belong to the harness.
+
+    Raises:
+        BindingsError: a `readonly_files` entry matches nothing.
+    """
+    listed: dict[str, os.DirEntry[str]] = {}
+    bystanders: set[str] = set()
+    for path, entry in scan.walk(scope.workspace, skip=scope.skip):
+        if scan.is_regular(entry) and not scope.is_editable(path):
+            listed[path] = entry
+        if _could_run(path, entry):
+            bystanders.add(path)
+    explicit: set[str] = set()
+    for pattern in readonly:
+        matches = scan.matcher([pattern])
+        found = {path for path in listed if matches(path)}
+        if not found and not scope.is_editable(pattern):
+            raise BindingsError("readonly_files", pattern, "no such file in the project")
+        explicit |= found
+    candidates = listed.keys() if tracked is None else listed.keys() & set(tracked)
+    chosen = {
+        path
+        for path in candidates
+        if _may_be_harness(path) and (is_source(path) or _size(listed[path]) <= MAX_DATA_BYTES)
+    }
+    chosen |= import_closure(scope.workspace, commands) & listed.keys()
+    chosen = {path for path in chosen if not scope.is_output(path)} | explicit
+    return Harness(
+        {path: files.sha256_file(scope.workspace / path) for path in sorted(chosen)},
+        frozenset(bystanders - chosen),
+    )
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0
+
+
+def save(harness: Harness, path: Path) -> None:
+    """Writes the frozen harness; it is not changed again."""
+    content = {"schema": 1, "files": dict(harness.files), "bystanders": sorted(harness.bystanders)}
+    files.write_atomic(path, files.dump_json(content, indent=1).encode("utf-8", "surrogateescape"))
+
+
+def load(path: Path, *, digest: str) -> Harness:
+    """Reads a frozen harness back.
+
+    Raises:
+        AgentLoopsError: it is missing, damaged, or not the one the journal names.
+    """
+    try:
+        content = files.load_json(path.read_bytes().decode("utf-8", "surrogateescape"))
+        harness = Harness(dict(content["files"]), frozenset(content["bystanders"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AgentLoopsError(
+            f"{path}: damaged or missing ({error}); `agent-loops rebaseline --why …` makes it anew"
+        ) from error
+    if harness.digest != digest:
+        raise AgentLoopsError(
+            f"{path}: not the harness of this campaign's journal; "
+            "`agent-loops rebaseline --why …` freezes it anew"
+        )
+    return harness
+
+
+def check(harness: Harness, scope: Scope, *, cache: Path) -> Changes:
+    """Compares the project with the frozen harness.
+
+    A file is hashed again only where its size, times or inode differ from when it was last
+    hashed; `cache` remembers these and may be deleted at any time.
+    """
+    known = _load_cache(cache)
+    fresh: dict[str, list[object]] = {}
+    changed, missing = [], []
+    for path, wanted in harness.files.items():
+        if scope.is_output(path):
+            continue
+        full = scope.workspace / path
+        try:
+            status = full.lstat()
+            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+            entry = known.get(path)
+            seen = entry[1] if entry and entry[0] == stamp else None
+            if seen is None:
+                seen = files.sha256_file(full) if not full.is_symlink() else "symlink"
+            fresh[path] = [stamp, seen]
+        except OSError:
+            missing.append(path)
+            continue
+        if seen != wanted:
+            changed.append(path)
+    if fresh != known:
+        files.write_atomic(cache, files.dump_json(fresh).encode("utf-8", "surrogateescape"))
+    return Changes(tuple(changed), tuple(missing), tuple(sorted(_appeared(harness, scope))))
+
+
+def _appeared(harness: Harness, scope: Scope) -> Iterable[str]:
+    for path, entry in scan.walk(scope.workspace, skip=scope.skip):
+        if path in harness.files or path in harness.bystanders or not _could_run(path, entry):
+            continue
+        if path in _BINDINGS or scope.is_editable(path) or scope.is_output(path):
+            continue
+        yield path
+
+
+def _load_cache(path: Path) -> dict[str, list[object]]:
+    try:
+        value = files.load_json(path.read_bytes().decode("utf-8", "surrogateescape"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def outputs_of(changes: Changes, harness: Harness, scope: Scope) -> tuple[str, ...]:
+    """What the baseline run wrote, as paths and as folders that hold nothing but outputs.
+
+    A changed source file is no output; it stays in `changes` for the caller to refuse.
+    """
+    outputs = {path for path in (*changes.changed, *changes.missing) if not is_source(path)}
+    holders = {
+        str(parent)
+        for path in harness.files.keys() | harness.bystanders
+        for parent in PurePosixPath(path).parents
+    }
+    for path in changes.appeared:
+        folders = [
+            str(parent)
+            for parent in PurePosixPath(path).parents
+            if str(parent) != "." and str(parent) not in holders
+            and not _holds_editable(scope, str(parent))
+        ]  # fmt: skip
+        outputs.add(f"{folders[-1]}/" if folders else path)
+    return tuple(sorted(outputs))
+
+
+def _holds_editable(scope: Scope, folder: str) -> bool:
+    root = scope.workspace / folder
+    return any(scope.is_editable(f"{folder}/{path}") for path, _ in scan.walk(root))
+
+
+def import_closure(workspace: Path, commands: Sequence[str]) -> set[str]:
+    """Python files of the project that the commands name, and what these import, transitively.
+
+    Found by reading syntax trees; imports made at run time from computed names are not seen.
+    """
+    pending = [path for command in commands for path in _named_scripts(workspace, command)]
+    closure: set[str] = set()
+    while pending:
+        path = pending.pop()
+        if path in closure:
+            continue
+        closure.add(path)
+        pending.extend(_local_imports(workspace, path))
+    return closure
+
+
+def _named_scripts(workspace: Path, command: str) -> Iterable[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    for position, word in enumerate(words):
+        word = word.removeprefix("./")
+        if word.endswith((".py", ".sh")) and not word.startswith("/"):
+            if (workspace / word).is_file() and ".." not in word.split("/"):
+                yield word
+        elif position and words[position - 1] == "-m":
+            yield from _module_files(workspace, "", word)
+
+
+def _module_files(workspace: Path, folder: str, module: str) -> Iterable[str]:
+    """Files that `module` stands for: imported from `folder`, the project's root or src/."""
+    parts = module.split(".")
+    for base in dict.fromkeys((folder, "", "src/")):
+        found = False
+        for depth in range(1, len(parts) + 1):
+            stem = base + "/".join(parts[:depth])
+            for path in (f"{stem}.py", f"{stem}/__init__.py", f"{stem}/__main__.py"):
+                if (workspace / path).is_file():
+                    found = True
+                    yield path
+        if found:
+            return
+
+
+def _local_imports(workspace: Path, path: str) -> Iterable[str]:
+    if not path.endswith(".py"):
+        return
+    try:
+        tree = ast.parse((workspace / path).read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    folder = "" if "/" not in path else path.rsplit("/", 1)[0] + "/"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _module_files(workspace, folder, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = folder
+            for _ in range(node.level - 1):
+                base = base.rstrip("/").rpartition("/")[0] + "/" if "/" in base.rstrip("/") else ""
+            names = [alias.name for alias in node.names if alias.name != "*"]
+            stem = f"{node.module}." if node.module else ""
+            for module in [node.module or "", *(stem + name for name in names)]:
+                if module:
+                    yield from _module_files(workspace, base, module)
+
+
+def metric_lines(tree: Mapping[str, bytes], metric: str) -> dict[tuple[str, bytes], int]:
+    """Lines of editable code that name the metric: {(path, stripped line): line number}."""
+    name = re.compile(rb"(?<![\w.])" + re.escape(metric.encode()) + rb"(?!\w)")
+    return {
+        (path, line.strip()): number
+        for path, data in tree.items()
+        for number, line in enumerate(data.splitlines(), 1)
+        if name.search(line)
+    }

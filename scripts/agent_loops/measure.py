@@ -1,0 +1,203 @@
+"""Turns an ended run into the measured part of its receipt; called inside the supervisor.
+
+Compares with nothing: what a reading means is for `decide`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_loops import crashes, display, environment, integrity, metric_files, snapshots
+from agent_loops.bindings import Bindings
+from agent_loops.errors import AgentLoopsError
+from agent_loops.metric import LogFacts, Reading, read_log
+from agent_loops.supervise import RunEnd
+
+_WHOLE_LOG_BYTES = 64 << 20
+_TAIL_BYTES = 1 << 20
+_MIB_PER_GB = 1024.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """All that is needed to read a run's result, fixed before the run begins."""
+
+    bindings: Bindings
+    bindings_digest: str
+    code: str
+    harness: integrity.Harness
+    scope: integrity.Scope
+    stat_cache: Path
+    log: Path
+    eval_log: Path
+    run_dir: Path
+    files_before: Mapping[str, tuple[int, int, int]]
+    environment: Mapping[str, str]
+    secrets: Sequence[str]
+    timeout_s: float
+    is_baseline: bool
+
+    def __call__(self, end: RunEnd) -> dict[str, object]:
+        """The receipt's `measured`: the reading or why there is none, and every digest."""
+        facts = self._facts(end)
+        reading = facts.reading
+        result: dict[str, object] = {
+            "value": reading.value if reading else None,
+            "value_text": reading.text if reading else "",
+            "unit": reading.unit if reading else "",
+            "matches": reading.matches if reading else 0,
+            "source": self._source(),
+            "notes": list(reading.notes) if reading else [],
+            "crash_kind": "",
+            "crash_reason": "",
+            "code": self.code,
+            "harness": self.harness.digest,
+            "bindings": self.bindings_digest,
+            "environment": dict(self.environment),
+            "log_sha256": _log_digest(self.log),
+            "outputs": [],
+        }
+        result |= self._memory(end, facts)
+        problem = self._tampering(result)
+        if problem or reading is None or not _ended_well(end):
+            crash = self._crash(end, facts) if not problem else crashes.Crash("idea", problem)
+            result |= {"crash_kind": crash.kind, "crash_reason": crash.reason}
+        return result
+
+    def _source(self) -> str:
+        if self.bindings.metric in ("wall_s", "memory_gb"):
+            return "measured"
+        return "evaluated" if self.bindings.eval_cmd else "self-reported"
+
+    def _facts(self, end: RunEnd) -> LogFacts:
+        spec = self.bindings.metric_spec
+        if not _ended_well(end):
+            return _nothing("")
+        if self.bindings.metric == "wall_s":
+            return _built_in(end.wall_s, "s")
+        if self.bindings.metric == "memory_gb":
+            mib = end.peak_memory_mib
+            return _built_in(mib / _MIB_PER_GB, "GB") if mib else _nothing("memory was not measured")
+        if self.bindings.metric_file is not None:
+            paths = metric_files.find_metric_files(
+                self.bindings.metric_file, run_dir=self.run_dir, project=self.scope.workspace
+            )
+            return metric_files.read_metric_file(
+                paths, self.files_before, key=self.bindings.metric_key, spec=spec
+            )
+        try:
+            with (self.eval_log if self.bindings.eval_cmd else self.log).open("rb") as stream:
+                return read_log(stream, spec)
+        except OSError as error:
+            return _nothing(f"the log cannot be read: {error.strerror}")
+
+    def _memory(self, end: RunEnd, facts: LogFacts) -> dict[str, object]:
+        """From the run's own output where it prints it, else as measured; its kind goes along."""
+        reported = facts
+        if facts.peak_memory_mb is None and (self.bindings.eval_cmd or self.bindings.metric_file):
+            try:
+                with self.log.open("rb") as stream:
+                    reported = read_log(stream, self.bindings.metric_spec)
+            except OSError:
+                reported = facts
+        if reported.peak_memory_mb is not None:
+            kind = f"reported {reported.memory_kind}".strip()
+            return {"memory_gb": reported.peak_memory_mb / _MIB_PER_GB, "memory_kind": kind}
+        if end.peak_memory_mib is not None:
+            return {
+                "memory_gb": end.peak_memory_mib / _MIB_PER_GB,
+                "memory_kind": end.memory_kind,
+            }
+        return {"memory_gb": None, "memory_kind": ""}
+
+    def _tampering(self, result: dict[str, object]) -> str:
+        """Why this reading may not count: the code or the harness is not what was measured."""
+        try:
+            present = snapshots.read(
+                self.scope.workspace, self.bindings.editable_files, skip=self.scope.skip
+            )
+            if snapshots.digest(present) != self.code:
+                return "the candidate's files changed during the run"
+        except AgentLoopsError as error:
+            return f"the candidate's files changed during the run: {error}"
+        changes = integrity.check(self.harness, self.scope, cache=self.stat_cache)
+        if not changes:
+            return ""
+        if self.is_baseline:
+            sources = [
+                path for path in (*changes.changed, *changes.missing) if integrity.is_source(path)
+            ]
+            if sources:
+                return f"the baseline run changed the harness: {', '.join(sources[:5])}"
+            result["outputs"] = list(integrity.outputs_of(changes, self.harness, self.scope))
+            return ""
+        return f"the run changed the harness: {changes.describe()}"
+
+    def _crash(self, end: RunEnd, facts: LogFacts) -> crashes.Crash:
+        log = self.eval_log if end.outcome.stage == "eval" else self.log
+        try:
+            with log.open("rb") as stream:
+                tail = display.tail(stream, limit=2000, secrets=self.secrets)
+        except OSError:
+            tail = ""
+        return crashes.classify(
+            outcome_kind=end.outcome.kind,
+            exit_code=end.outcome.exit_code,
+            signal=end.outcome.signal,
+            stage=end.outcome.stage,
+            problem=facts.problem,
+            tail=tail,
+            timeout_s=self.timeout_s,
+        )
+
+
+def environment_of(receipt: Mapping[str, object]) -> Mapping[str, str]:
+    """The environment's fingerprint in a receipt; empty where there is none."""
+    measured = receipt.get("measured")
+    found = measured.get("environment") if isinstance(measured, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def changed_environment(
+    baseline: Mapping[str, object], receipt: Mapping[str, object]
+) -> tuple[str, ...]:
+    """Variables whose value is not the baseline's."""
+    before, after = environment_of(baseline), environment_of(receipt)
+    return environment.changed_names(before, after) if before and after else ()
+
+
+def _ended_well(end: RunEnd) -> bool:
+    return end.outcome.kind == "exited" and end.outcome.exit_code == 0
+
+
+def _built_in(value: float, unit: str) -> LogFacts:
+    text = f"{value:.3f}"
+    reading = Reading(value=value, text=text, unit=unit, matches=1, line="", notes=())
+    return LogFacts(
+        reading=reading, problem="", non_finite=False,
+        peak_memory_mb=None, memory_kind="", scalars={},
+    )  # fmt: skip
+
+
+def _nothing(problem: str) -> LogFacts:
+    return LogFacts(
+        reading=None, problem=problem, non_finite=False,
+        peak_memory_mb=None, memory_kind="", scalars={},
+    )  # fmt: skip
+
+
+def _log_digest(path: Path) -> str:
+    """SHA-256 of the log; of a log past 64 MiB its last MiB, and the digest says so."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(0 if size <= _WHOLE_LOG_BYTES else size - _TAIL_BYTES)
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    except OSError:
+        return ""
+    return digest.hexdigest() + ("" if size <= _WHOLE_LOG_BYTES else " (last MiB)")

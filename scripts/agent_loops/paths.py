@@ -1,0 +1,115 @@
+"""Every state file's name, written once.
+
+Only names: nothing here looks at the disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+BINDINGS_NAME = "loop.run.yaml"
+STATE_DIR_NAME = ".agent-loops"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPaths:
+    """What lies in the project itself."""
+
+    root: Path
+
+    @property
+    def bindings(self) -> Path:
+        return self.root / BINDINGS_NAME
+
+    @property
+    def state_dir(self) -> Path:
+        return self.root / STATE_DIR_NAME
+
+    @property
+    def active(self) -> Path:
+        """Derived pointer to the campaign, for the hooks and for finding it again."""
+        return self.state_dir / "active.json"
+
+    @property
+    def setup_lock(self) -> Path:
+        return self.state_dir / "setup.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPaths:
+    """What lies in one campaign's folder (`sandbox_root`)."""
+
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    @property
+    def torn(self) -> Path:
+        """Tails of appends that a kill or a full disk cut off."""
+        return self.root / "journal.torn"
+
+    @property
+    def fold_cache(self) -> Path:
+        """Disposable: the fold of the journal's beginning."""
+        return self.root / "fold.cache.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held for milliseconds around fold-and-append, never across a run."""
+        return self.root / "lock"
+
+    @property
+    def run_lock(self) -> Path:
+        """Held by the supervisor for a run's whole life."""
+        return self.root / "run.lock"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results.tsv"
+
+    @property
+    def stat_cache(self) -> Path:
+        """Disposable: size, times and digest of each harness file when last hashed."""
+        return self.root / "harness.cache.json"
+
+    @property
+    def bytecode(self) -> Path:
+        """PYTHONPYCACHEPREFIX of the runs."""
+        return self.root / "bytecode"
+
+    @property
+    def rescue(self) -> Path:
+        return self.root / "rescue"
+
+    def harness(self, epoch: int) -> Path:
+        """The frozen harness: paths and digests; a new one with each rebaseline."""
+        return self.root / ("harness.json" if epoch == 0 else f"harness-{epoch + 1}.json")
+
+    def experiment(self, number: int) -> Path:
+        return self.root / f"iter{number}"
+
+    def snapshot(self, number: int) -> Path:
+        return self.experiment(number) / "code_snapshot"
+
+    def manifest(self, number: int) -> Path:
+        return self.experiment(number) / "manifest.json"
+
+    def log(self, number: int, run: int) -> Path:
+        return self.experiment(number) / _numbered("run", run, ".log")
+
+    def eval_log(self, number: int, run: int) -> Path:
+        return self.experiment(number) / _numbered("eval", run, ".log")
+
+    def receipt(self, number: int, run: int) -> Path:
+        return self.experiment(number) / _numbered("run", run, ".json")
+
+    def outputs(self, number: int, run: int) -> Path:
+        """`{run_dir}`: a fresh folder for what the run writes."""
+        return self.experiment(number) / _numbered("out", run, "")
+
+
+def _numbered(stem: str, run: int, suffix: str) -> str:
+    return f"{stem}{suffix}" if run == 1 else f"{stem}-{run}{suffix}"

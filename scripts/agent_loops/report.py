@@ -1,0 +1,238 @@
+"""Where a campaign stands, what was tried, one experiment, its change: read-only views.
+
+Writes nothing and takes no lock, so it never disturbs a run or a `try`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from agent_loops import answers, campaigns, decide, display, snapshots
+from agent_loops.answers import Answer
+from agent_loops.errors import Refused
+from agent_loops.loop import Loop
+from agent_loops.state import Campaign, Experiment
+
+_RECENT = 5
+_DESCRIPTION = 46
+
+
+def status(run: Loop) -> Answer:
+    """The dashboard in at most 20 short lines."""
+    campaign = run.campaign
+    bindings = campaign.bindings
+    now = datetime.now(timezone.utc)
+    incumbent, best, baseline = campaign.incumbent, campaign.best, campaign.baseline
+    counts = Counter(item.verdict for item in campaign.experiments.values() if item.verdict)
+    word = campaigns.state_word(campaign, now)
+    reason = campaign.stop_reason(now)
+    gain = _gain(campaign, best, baseline)
+    last = campaign.last
+    values: dict[str, Any] = {
+        "schema": answers.SCHEMA,
+        "status": word,
+        "tag": campaign.tag,
+        "metric": bindings.metric,
+        "direction": bindings.metric_direction,
+        "experiments": len(campaign.experiments),
+        "max_experiments": bindings.max_experiments,
+        "counts": {key: counts.get(key, 0) for key in ("keep", "discard", "crash")},
+        "refused": campaign.refusals,
+        "baseline": answers.place(campaign, baseline),
+        "incumbent": answers.place(campaign, incumbent),
+        "best": answers.place(campaign, best),
+        "gain": gain,
+        "active_s": round(campaign.active_s, 1),
+        "running": _running(run),
+        "stop_reason": reason,
+        "paused": campaign.paused.reason if campaign.paused else None,
+        "sandbox": run.shown(run.store.paths.root),
+        "next": _next(run, word),
+    }
+    if last is not None and campaign.open_run is None and last.verdict:
+        values["last"] = {"experiment": last.number, "status": last.verdict}
+    done = f"{len(campaign.experiments)}" + (
+        f"/{bindings.max_experiments}" if bindings.max_experiments else ""
+    )
+    lines = [
+        f"campaign {campaign.tag}  {word}" + (f" ({reason})" if reason else ""),
+        f"metric {bindings.metric} ({bindings.metric_direction})   experiments {done}: "
+        + ", ".join(f"{counts.get(key, 0)} {key}" for key in ("keep", "discard", "crash"))
+        + (f"; {campaign.refusals} refused" if campaign.refusals else ""),
+    ]
+    for name, item in (("baseline", baseline), ("incumbent", incumbent), ("best", best)):
+        if item is not None:
+            lines.append(f"{name:9} #{item.number} {_metric_text(campaign, item)}  "
+                         f"{display.clean(item.started.description, _DESCRIPTION)}")  # fmt: skip
+    if gain is not None and best is not None and baseline is not None and best is not baseline:
+        lines.append(f"gain      {gain:.4g} over the baseline, by single readings"
+                     if bindings.keep_rule == "plain" else f"gain      {gain:.4g}")  # fmt: skip
+    running = values["running"]
+    if running:
+        lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
+                     f"of at most {running['timeout_s']:.0f} s  {running['progress']}")  # fmt: skip
+    recent = [item for item in campaign.experiments.values() if item.verdict][-_RECENT:]
+    lines += [_row(campaign, item) for item in reversed(recent)]
+    lines += [f"paused: {campaign.paused.reason}"] if campaign.paused and campaign.paused.reason else []
+    lines.append(f"files: {values['sandbox']}   next: {values['next']}")
+    return Answer(values, lines)
+
+
+def _next(run: Loop, word: str) -> str:
+    if run.campaign.open_run is not None:
+        return "agent-loops wait"
+    if word in ("paused", "stopped"):
+        return "agent-loops resume"
+    if run.campaign.wants_baseline:
+        return "agent-loops try baseline"
+    return "agent-loops try '…'" if word == "active" else "report the best"
+
+
+def _running(run: Loop) -> dict[str, Any] | None:
+    campaign = run.campaign
+    if campaign.open_run is None:
+        return None
+    number, index = campaign.open_run
+    open_ = campaign.experiments[number].runs[index - 1]
+    log = run.store.paths.log(number, index)
+    progress = ""
+    try:
+        with log.open("rb") as stream:
+            progress = display.clean(display.tail(stream, limit=400).splitlines()[-1], 60)
+    except (OSError, IndexError):
+        progress = ""
+    elapsed = datetime.now(timezone.utc) - datetime.fromisoformat(open_.time)
+    return {
+        "experiment": number,
+        "run": index,
+        "elapsed_s": round(max(0.0, elapsed.total_seconds()), 1),
+        "timeout_s": open_.started.timeout_s,
+        "host": open_.started.host,
+        "progress": progress,
+    }
+
+
+def _gain(
+    campaign: Campaign, best: Experiment | None, baseline: Experiment | None
+) -> float | None:
+    if best is None or baseline is None:
+        return None
+    new, old = campaign.metric_of(best), campaign.metric_of(baseline)
+    return None if new is None or old is None else campaign.bindings.direction.gain(new, old)
+
+
+def _metric_text(campaign: Campaign, experiment: Experiment) -> str:
+    metric = campaign.metric_of(experiment)
+    if metric is None or experiment.verdict == decide.CRASH:
+        return "-"
+    reading = experiment.last_reading
+    return answers.format_metric(metric, [reading.value_text] if reading else [])
+
+
+def _row(campaign: Campaign, experiment: Experiment) -> str:
+    return (
+        f"#{experiment.number:<4} {experiment.verdict or 'open':8}"
+        f"{_metric_text(campaign, experiment):>12}  "
+        f"{display.clean(experiment.started.description, _DESCRIPTION)}"
+    )
+
+
+def history(run: Loop) -> Answer:
+    """Every experiment, one line each."""
+    campaign = run.campaign
+    rows = [
+        {
+            "experiment": item.number,
+            "status": item.verdict or "open",
+            "kind": item.decided.kind if item.decided else "",
+            "metric": campaign.metric_of(item) if item.verdict != decide.CRASH else None,
+            "delta": item.decided.delta if item.decided else None,
+            "lines_added": item.started.lines_added,
+            "lines_removed": item.started.lines_removed,
+            "description": item.started.description,
+        }
+        for item in campaign.experiments.values()
+    ]
+    lines = [_row(campaign, item) for item in campaign.experiments.values()]
+    return Answer({"schema": answers.SCHEMA, "experiments": rows}, lines or ["nothing tried yet"])
+
+
+def _experiment(run: Loop, number: int) -> Experiment:
+    experiment = run.campaign.experiments.get(number)
+    if experiment is None:
+        raise Refused(
+            "no experiment", f"there is no experiment {number}",
+            next_step="`agent-loops history` lists them",
+        )  # fmt: skip
+    return experiment
+
+
+def show(run: Loop, number: int) -> Answer:
+    """One experiment: its verdict, its runs, its files."""
+    experiment = _experiment(run, number)
+    answer = run.answer(experiment)
+    decided = experiment.decided
+    lines = [*answer.lines]
+    if experiment.started.why:
+        lines.append(f"why: {experiment.started.why}")
+    if experiment.started.risk:
+        lines.append(f"risk: {experiment.started.risk}")
+    if experiment.override_why and decided is not None:
+        lines.append(f"overridden: was {decided.verdict} ({experiment.override_why})")
+    runs = []
+    for item in experiment.runs:
+        finished = item.finished
+        runs.append(
+            {
+                "run": item.number,
+                "purpose": item.started.purpose,
+                "outcome": finished.outcome if finished else "under way",
+                "exit_code": finished.exit_code if finished else None,
+                "metric": item.reading,
+                "source": finished.source if finished else "",
+                "crash": finished.crash_reason if finished else "",
+                "wall_s": finished.wall_s if finished else None,
+                "receipt": run.shown(run.store.paths.receipt(number, item.number)),
+                "log": run.shown(run.store.paths.log(number, item.number)),
+            }
+        )
+        what = runs[-1]["crash"] or (finished.value_text if finished else "under way")
+        lines.append(f"run {item.number} ({item.started.purpose}): {what}  {runs[-1]['log']}")
+    lines.append(f"code: {run.shown(run.store.paths.snapshot(number))}")
+    extra = {
+        "why": experiment.started.why, "risk": experiment.started.risk, "runs": runs,
+        "code": run.shown(run.store.paths.snapshot(number)), "idea": experiment.started.idea,
+    }  # fmt: skip
+    return Answer({**answer.values, **extra}, lines)
+
+
+def diff(run: Loop, number: int) -> Answer:
+    """The change that an experiment made to the code it grew from, as a unified diff."""
+    experiment = _experiment(run, number)
+    before = run.saved(experiment.started.base) if experiment.started.base is not None else {}
+    after = run.saved(number)
+    if experiment.started.base is None:
+        before = after
+    text = "\n".join(_unified(before, after))
+    values = {
+        "schema": answers.SCHEMA, "experiment": number, "base": experiment.started.base,
+        "diff": text, "lines_added": experiment.started.lines_added,
+        "lines_removed": experiment.started.lines_removed,
+    }  # fmt: skip
+    return Answer(values, [text or f"experiment {number} changed nothing"])
+
+
+def _unified(before: snapshots.Tree, after: snapshots.Tree) -> Iterator[str]:
+    for path in snapshots.differing(before, after):
+        old = before[path].data.decode("utf-8", "replace").splitlines() if path in before else []
+        new = after[path].data.decode("utf-8", "replace").splitlines() if path in after else []
+        yield from difflib.unified_diff(
+            old, new, f"a/{path}" if path in before else "/dev/null",
+            f"b/{path}" if path in after else "/dev/null", lineterm="",
+        )  # fmt: skip
+        if path in before and path in after and before[path].mode != after[path].mode:
+            yield f"mode {before[path].mode:o} -> {after[path].mode:o}  {path}"

@@ -1,0 +1,73 @@
+"""Derives results.tsv from the campaign; notebooks of the protocol read it unchanged.
+
+Never reads it back: the journal is the truth.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent_loops import decide, files
+from agent_loops.state import Campaign, Experiment
+
+BYTES_PER_GB = 1 << 30
+
+
+def header(campaign: Campaign) -> list[str]:
+    """The column names: the protocol's five, and the extra ones where they were asked for."""
+    bindings = campaign.bindings
+    first = "commit" if bindings.iter_strategy == "branches" else "iter"
+    extra = bindings.ledger_columns
+    after_memory = ["duration_s"] if "duration_s" in extra else []
+    before_text = [name for name in ("analysis_summary", "literature_basis") if name in extra]
+    return [
+        first, bindings.metric, "memory_gb", *after_memory, "status", *before_text, "description",
+    ]  # fmt: skip
+
+
+def row(campaign: Campaign, experiment: Experiment) -> list[str]:
+    """One decided experiment's cells; a crash shows zeros, as the protocol has it."""
+    reading = experiment.last_reading
+    crashed = experiment.verdict == decide.CRASH or reading is None
+    metric, memory, seconds = "0.000000", "0.0", "0"
+    finished = experiment.last_finished
+    if finished is not None and finished.wall_s is not None:
+        seconds = f"{finished.wall_s:.0f}"
+    if not crashed and reading is not None:
+        metric = experiment.decided.metric_text if experiment.decided else reading.value_text
+        memory = f"{reading.memory_gb:.1f}" if reading.memory_gb is not None else "0.0"
+    first = str(experiment.number)
+    if campaign.bindings.iter_strategy == "branches":
+        first = (experiment.commit or experiment.started.commit)[:7]
+    cells = {
+        "commit": first, "iter": first, campaign.bindings.metric: metric, "memory_gb": memory,
+        "duration_s": seconds, "status": experiment.verdict, "analysis_summary": "",
+        "literature_basis": "", "description": experiment.started.description,
+    }  # fmt: skip
+    return [cells[name] for name in header(campaign)]
+
+
+def render(campaign: Campaign) -> str:
+    """The whole table, one line an experiment that was decided."""
+    lines = ["\t".join(header(campaign))]
+    lines += [
+        "\t".join(row(campaign, experiment))
+        for experiment in campaign.experiments.values()
+        if experiment.verdict
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write(campaign: Campaign, path: Path) -> None:
+    """Makes the file equal to the campaign; writes only what is missing.
+
+    Appending one line is the common case and stays cheap at ten thousand experiments.
+    """
+    wanted = render(campaign).encode()
+    try:
+        present = path.read_bytes()
+    except FileNotFoundError:
+        present = b""
+    if present == wanted:
+        return
+    files.write_atomic(path, wanted, mode=0o644)

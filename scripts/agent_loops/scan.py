@@ -1,0 +1,78 @@
+"""Lists a project's files once, without environments, caches and our own folders.
+
+Reads names and stats only; what the files hold is for others.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from agent_loops.paths import STATE_DIR_NAME
+
+_SKIPPED_NAMES = frozenset(
+    f"{STATE_DIR_NAME} .git .hg .svn .jj .claude __pycache__ .ipynb_checkpoints .mypy_cache "
+    ".pytest_cache .ruff_cache .hypothesis .tox .nox node_modules site-packages .idea .vscode "
+    ".eggs .direnv".split()
+)
+# A folder with one of these is an environment or another campaign's record, whatever its name.
+_SKIPPED_IF_HOLDS = ("pyvenv.cfg", "conda-meta", "journal.jsonl")
+_GLOB_CHARACTERS = frozenset("*?[!")
+
+
+def walk(root: Path, *, skip: Sequence[Path] = ()) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yields (posix path relative to `root`, entry) of every file and symlink, sorted by folder.
+
+    An environment is not entered; it is yielded itself, its path ending in a slash, so that one
+    that appears (made to hide modules from us) can be noticed. Folders in `skip`, unreadable and
+    symlinked folders are not entered either.
+    """
+    skipped = {os.fspath(path) for path in skip}
+    pending: list[tuple[str, str, os.DirEntry[str] | None]] = [("", os.fspath(root), None)]
+    while pending:
+        prefix, folder, this = pending.pop()
+        try:
+            with os.scandir(folder) as iterator:
+                entries = sorted(iterator, key=lambda entry: entry.name)
+        except OSError:
+            continue
+        if this is not None and any(entry.name in _SKIPPED_IF_HOLDS for entry in entries):
+            yield prefix, this
+            continue
+        for entry in entries:
+            path = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name in _SKIPPED_NAMES:
+                    continue
+                if entry.path not in skipped:
+                    pending.append((path + "/", entry.path, entry))
+            else:
+                yield path, entry
+
+
+def has_glob(pattern: str) -> bool:
+    """Whether a pattern is more than one file's name."""
+    return any(char in _GLOB_CHARACTERS for char in pattern) or pattern.endswith("/")
+
+
+def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """A predicate for posix paths: plain names match exactly, the rest as in .gitignore."""
+    patterns = tuple(patterns)
+    plain = frozenset(pattern for pattern in patterns if not has_glob(pattern))
+    globs = [pattern for pattern in patterns if has_glob(pattern)]
+    if not globs:
+        return plain.__contains__
+    from pathspec import GitIgnoreSpec
+
+    spec = GitIgnoreSpec.from_lines(globs)
+    return lambda path: path in plain or spec.match_file(path)
+
+
+def is_regular(entry: os.DirEntry[str]) -> bool:
+    """Whether the entry itself, not what it links to, is a regular file."""
+    try:
+        return stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,246 @@
+"""Begins a campaign: everything is checked before anything is written.
+
+Runs nothing: the first `try` measures the baseline.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from agent_loops import __version__, campaigns, environment, events, files, integrity, machine
+from agent_loops import scan, snapshots, state
+from agent_loops.bindings import Bindings
+from agent_loops.branches import CandidateFile, Repository
+from agent_loops.campaigns import Store
+from agent_loops.errors import Refused
+from agent_loops.journal import Journal, utc_now
+from agent_loops.paths import CampaignPaths, ProjectPaths
+
+_OURS = frozenset({".gitignore", "harness.json", "harness.cache.json", "iter1", "lock", "run.lock"})
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What setup has to tell a person."""
+
+    store: Store
+    harness: integrity.Harness
+    metric_lines: tuple[str, ...]
+    program: str
+
+
+def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
+    """Checks the bindings, then makes the branch, the campaign's folder and its journal.
+
+    Raises:
+        BindingsError: a binding is wrong.
+        Refused: the tag or another campaign exists, or git is in no state to begin.
+    """
+    campaigns.read_bindings(project, default_tag="x")  # a mistake is told before anything is made
+    campaigns.make_state_dir(project)
+    with files.locked(project.setup_lock, wait_s=5.0):
+        bindings = _with_free_tag(project)
+        return _begin_locked(project, bindings, environ)
+
+
+def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[str, str]) -> Begun:
+    paths = CampaignPaths(campaigns.sandbox_of(project, bindings))
+    _refuse_foreign_folder(paths.root)
+    tree = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
+    snapshots.require_all(tree, bindings.editable_files)
+    if bindings.program is not None and not (project.root / bindings.program).is_file():
+        raise campaigns.binding_files.BindingsError("program", bindings.program, "no such file")
+    repository = Repository.find(project.root)
+    if bindings.iter_strategy == "branches":
+        if repository is None:
+            raise Refused(
+                "git", "iter_strategy: branches needs a git repository, and this folder is in none",
+                next_step="`git init` and commit, or set `iter_strategy: snapshots`",
+            )  # fmt: skip
+        repository.check_can_start(bindings.run_tag, sorted(tree))
+    harness = freeze_harness(project.root, paths, bindings, repository)
+    if bindings.iter_strategy == "branches":
+        assert repository is not None
+        refuse_dirty_harness(repository, harness)
+
+    files.make_dir(paths.root, mode=0o700)
+    os.chmod(paths.root, 0o700)
+    files.write_atomic(paths.root / ".gitignore", b"*\n")
+    integrity.save(harness, paths.harness(0))
+    code = snapshots.save(tree, code=paths.snapshot(1), manifest=paths.manifest(1), before={})
+    base, branch = "", ""
+    if repository is not None:
+        base = repository.head().commit or ""
+    if bindings.iter_strategy == "branches":
+        assert repository is not None
+        base = repository.start_branch(bindings.run_tag)
+        branch = f"autoresearch/{bindings.run_tag}"
+    salt = secrets.token_hex(8)
+    started = events.CampaignStarted(
+        tag=bindings.run_tag,
+        project=str(project.root),
+        bindings=bindings.to_json(),
+        bindings_digest=campaigns.bindings_digest(bindings),
+        harness_digest=harness.digest,
+        code=code,
+        base=base,
+        branch=branch,
+        session=campaigns.session_of(environ),
+        salt=salt,
+        environment=environment.fingerprint(environ, salt=salt),
+        device=device(),
+        stop_at_utc=stop_at_utc(bindings, utc_now()),
+        program_version=__version__,
+    )
+    journal = Journal(paths, boot_id=machine.boot_id())
+    with files.locked(paths.lock, wait_s=5.0):
+        record = journal.append(started, seq=1)
+    campaign = state.fold([record])
+    assert campaign is not None
+    store = campaigns.open_store(project, paths)
+    store.write_derived()
+    lines = integrity.metric_lines(
+        {path: file.data for path, file in tree.items()}, bindings.metric
+    )
+    return Begun(
+        store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
+        bindings.program or "",
+    )  # fmt: skip
+
+
+def _with_free_tag(project: ProjectPaths) -> Bindings:
+    """Resolves the run tag: the given one must be new, today's gets a suffix where it is taken."""
+    today = campaigns.tag_of_today()
+    bindings = campaigns.read_bindings(project, default_tag=today)
+    given = campaigns.read_bindings(project, default_tag="x").run_tag != "x"
+    try:
+        running = campaigns.find_store(project).campaign
+    except Refused:
+        running = None
+    if running is not None and (
+        running.tag == bindings.run_tag if given else running.stopped is None
+    ):
+        raise Refused(
+            "campaign exists", f"campaign {running.tag} exists already",
+            next_step=f"`agent-loops {'resume' if running.stopped else 'try'}` continues it; for a "
+            "fresh one `agent-loops stop`, then set another run_tag in loop.run.yaml",
+        )  # fmt: skip
+    if running is not None and running.stopped is None:
+        raise Refused(
+            "campaign exists", f"campaign {running.tag} is still open",
+            next_step="`agent-loops stop` ends it; then run `agent-loops setup` again",
+        )  # fmt: skip
+    repository = Repository.find(project.root) if bindings.iter_strategy == "branches" else None
+    suffix = 1
+    while _taken(project, bindings, repository):
+        if given:
+            raise Refused(
+                "campaign exists", f"campaign {bindings.run_tag} exists already",
+                next_step="choose another run_tag in loop.run.yaml",
+            )  # fmt: skip
+        suffix += 1
+        bindings = campaigns.read_bindings(project, default_tag=f"{today}-{suffix}")
+    return bindings
+
+
+def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | None) -> bool:
+    root = campaigns.sandbox_of(project, bindings)
+    if CampaignPaths(root).journal.exists():
+        return True
+    return repository is not None and repository.branch_taken(bindings.run_tag)
+
+
+def _refuse_foreign_folder(root: Path) -> None:
+    """A folder that holds anything but a setup's leftovers is somebody's; it is left alone."""
+    try:
+        names = set(os.listdir(root))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise campaigns.binding_files.BindingsError(
+            "sandbox_root", str(root), f"a folder of its own: {error.strerror}"
+        ) from error
+    if names - _OURS:
+        raise campaigns.binding_files.BindingsError(
+            "sandbox_root", str(root),
+            f"a new or empty folder; this one holds {sorted(names - _OURS)[0]}",
+        )  # fmt: skip
+
+
+def scope_of(
+    workspace: Path, paths: CampaignPaths, bindings: Bindings, outputs: tuple[str, ...] = ()
+) -> integrity.Scope:
+    """Where the harness is looked for."""
+    return integrity.Scope(
+        workspace, (paths.root,), scan.matcher(bindings.editable_files), outputs
+    )
+
+
+def freeze_harness(
+    workspace: Path, paths: CampaignPaths, bindings: Bindings, repository: Repository | None
+) -> integrity.Harness:
+    """Hashes the harness of a project as it lies."""
+    return integrity.freeze(
+        scope_of(workspace, paths, bindings),
+        tracked=repository.tracked_files() if repository is not None else None,
+        readonly=bindings.readonly_files,
+        commands=(bindings.run_cmd, bindings.eval_cmd),
+    )
+
+
+def refuse_dirty_harness(repository: Repository, harness: integrity.Harness) -> None:
+    """The commits would hold other code than was measured."""
+    dirty = repository.untracked_or_changed(sorted(harness.files))
+    if dirty:
+        shown = ", ".join(dirty[:5])
+        raise Refused(
+            "dirty harness", f"not as committed: {shown}", files=dirty,
+            next_step="commit these files, or set `iter_strategy: snapshots`",
+        )  # fmt: skip
+
+
+def candidate_files(tree: snapshots.Tree) -> list[CandidateFile]:
+    """The tree in the words of `branches`."""
+    return [CandidateFile(path, item.data, item.executable) for path, item in sorted(tree.items())]
+
+
+def stop_at_utc(bindings: Bindings, now: datetime) -> str:
+    """The next time that the clock shows `stop_at`, in UTC; empty without one."""
+    if bindings.stop_at is None:
+        return ""
+    hour, minute = map(int, bindings.stop_at.split(":"))
+    local = now.astimezone()
+    then = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if then <= local:
+        then += timedelta(days=1)
+    return then.astimezone(now.tzinfo).isoformat(timespec="seconds")
+
+
+def device() -> dict[str, object]:
+    """What the figures were measured on: names only, nothing that identifies a person."""
+    gpus: list[str] = []
+    if shutil.which("nvidia-smi"):
+        try:
+            listing = subprocess.run(
+                ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+                capture_output=True, text=True, timeout=10, check=False,
+            )  # fmt: skip
+            gpus = [line.strip() for line in listing.stdout.splitlines() if line.strip()]
+        except (OSError, subprocess.TimeoutExpired):
+            gpus = []
+    return {
+        "host": machine.host(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count() or 0,
+        "gpus": gpus,
+    }
+
+

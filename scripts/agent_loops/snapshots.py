@@ -1,0 +1,262 @@
+"""Saves the editable files' bytes exactly, and restores them without losing anyone's edit.
+
+The one byte store: nothing here asks git, and nothing outside the editable patterns is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from agent_loops import files, scan
+from agent_loops.errors import AgentLoopsError, BindingsError
+
+MAX_FILE_BYTES = 1 << 20
+_KEY = "editable_files"
+_ALLOWED = "regular files of at most 1 MiB inside the project, no symlinks"
+_SECOND_NS = 1_000_000_000
+
+
+class SnapshotError(AgentLoopsError):
+    """A saved snapshot is missing or damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One file's content and permission bits."""
+
+    data: bytes
+    mode: int
+
+    @property
+    def executable(self) -> bool:
+        return bool(self.mode & stat.S_IXUSR)
+
+
+Tree = Mapping[str, FileState]
+"""Editable files by posix path relative to the project; a path that is missing does not exist."""
+
+
+def read(workspace: Path, patterns: Sequence[str], *, skip: Sequence[Path] = ()) -> dict[str, FileState]:
+    """Reads the editable files that exist now.
+
+    Raises:
+        BindingsError: a file is a symlink, not regular, too large, or unreadable.
+    """
+    tree: dict[str, FileState] = {}
+    for path in _present(workspace, patterns, skip):
+        state = _read_one(workspace, path)
+        if state is not None:
+            tree[path] = state
+    return tree
+
+
+def require_all(tree: Tree, patterns: Sequence[str]) -> None:
+    """Raises `BindingsError` where a named file does not exist or a pattern matches none."""
+    for pattern in patterns:
+        if pattern.startswith("!"):
+            continue
+        matches = scan.matcher([pattern])
+        if not any(matches(path) for path in tree):
+            raise BindingsError(_KEY, pattern, f"no such file; {_ALLOWED}")
+
+
+def _present(workspace: Path, patterns: Sequence[str], skip: Sequence[Path]) -> list[str]:
+    plain = [path for path in patterns if not scan.has_glob(path)]
+    found = {path for path in plain if os.path.lexists(workspace / path)}
+    if len(plain) < len(patterns):
+        matches = scan.matcher(patterns)
+        found.update(
+            path
+            for path, _ in scan.walk(workspace, skip=skip)
+            if matches(path) and not path.endswith("/")
+        )
+    return sorted(found)
+
+
+def _read_one(workspace: Path, path: str) -> FileState | None:
+    """Reads one file without following a link anywhere on the way to it."""
+    full = workspace / path
+    parents = PurePosixPath(path).parents
+    if any((workspace / parent).is_symlink() for parent in parents if str(parent) != "."):
+        raise BindingsError(_KEY, path, f"lies behind a symlink; {_ALLOWED}")
+    try:
+        fd = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        what = "is a symlink" if full.is_symlink() else (error.strerror or "unreadable")
+        raise BindingsError(_KEY, path, f"{what}; {_ALLOWED}") from error
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise BindingsError(_KEY, path, f"is not a regular file; {_ALLOWED}")
+        if status.st_size > MAX_FILE_BYTES:
+            size = f"{status.st_size / MAX_FILE_BYTES:.1f} MiB"
+            raise BindingsError(_KEY, path, f"too large ({size}); {_ALLOWED}")
+        with os.fdopen(os.dup(fd), "rb") as stream:
+            return FileState(stream.read(MAX_FILE_BYTES + 1), stat.S_IMODE(status.st_mode))
+    finally:
+        os.close(fd)
+
+
+def digest(tree: Tree) -> str:
+    """SHA-256 over paths, executable bits and contents; equal trees run the same code."""
+    lines = [
+        f"{'x' if state.executable else '-'} {files.sha256(state.data)} {path}"
+        for path, state in sorted(tree.items())
+    ]
+    return files.sha256("\0".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def save(tree: Tree, *, code: Path, manifest: Path, before: Tree) -> str:
+    """Writes the snapshot and, last, its manifest; returns the tree's digest.
+
+    Args:
+        tree: the files as they are run.
+        code: the `code_snapshot` folder; replaced as a whole.
+        manifest: the manifest's path.
+        before: the files this candidate grew from; those missing now become tombstones.
+
+    Raises:
+        AgentLoopsError: it could not be written.
+    """
+    files.make_dir(manifest.parent)
+    manifest.unlink(missing_ok=True)  # without a manifest what lies in `code` counts for nothing
+    for leftover in sorted(code.rglob("*"), reverse=True) if code.exists() else ():
+        if leftover.is_dir() and not leftover.is_symlink():
+            leftover.rmdir()
+        else:
+            leftover.unlink()
+    for path, state in tree.items():
+        target = code / path
+        files.make_dir(target.parent)
+        files.write_atomic(target, state.data, mode=state.mode)
+    entries = [
+        {"path": path, "mode": f"{state.mode:04o}", "size": len(state.data),
+         "sha256": files.sha256(state.data)}
+        for path, state in sorted(tree.items())
+    ]  # fmt: skip
+    content = {
+        "schema": 1,
+        "digest": digest(tree),
+        "files": entries,
+        "deleted": sorted(before.keys() - tree.keys()),
+    }
+    files.write_atomic(manifest, files.dump_json(content, indent=1).encode("utf-8", "surrogateescape"))
+    return str(content["digest"])
+
+
+def load(*, code: Path, manifest: Path) -> dict[str, FileState]:
+    """Reads a snapshot back and checks every byte against its manifest.
+
+    Raises:
+        SnapshotError: it is missing or damaged; the message names the file.
+    """
+    try:
+        content = files.load_json(manifest.read_bytes())
+        tree: dict[str, FileState] = {}
+        for entry in content["files"]:
+            data = (code / entry["path"]).read_bytes()
+            if files.sha256(data) != entry["sha256"]:
+                raise SnapshotError(f"{code / entry['path']}: differs from its manifest")
+            tree[entry["path"]] = FileState(data, int(entry["mode"], 8))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SnapshotError(f"{manifest}: damaged or missing: {error}") from error
+    return tree
+
+
+def differing(present: Tree, target: Tree) -> list[str]:
+    """Paths whose content, mode or existence differs."""
+    return sorted(
+        path for path in present.keys() | target.keys() if present.get(path) != target.get(path)
+    )
+
+
+def restore(
+    workspace: Path,
+    target: Tree,
+    *,
+    present: Tree,
+    known: Sequence[Tree],
+    rescue: Callable[[], Path],
+) -> tuple[Path | None, list[str]]:
+    """Makes the editable files equal `target`.
+
+    A file that equals neither the target nor any `known` (saved) tree is an edit of somebody's:
+    it is first saved under `rescue()`.
+
+    Args:
+        present: the editable files as just read; files outside it are never touched.
+
+    Returns:
+        The rescue folder (None where nothing had to be saved) and the paths saved there.
+    """
+    changes = differing(present, target)
+    saved = [
+        path
+        for path in changes
+        if path in present and not any(tree.get(path) == present[path] for tree in known)
+    ]
+    folder = rescue() if saved else None
+    for path in saved:
+        assert folder is not None
+        copy = folder / path
+        files.make_dir(copy.parent)
+        files.write_atomic(copy, present[path].data, mode=present[path].mode)
+    for path in changes:
+        full = workspace / path
+        if _read_one(workspace, path) != present.get(path):
+            raise AgentLoopsError(f"{path}: changed this very moment; run the same command again")
+        if path in target:
+            files.make_dir(full.parent)
+            files.write_atomic(
+                full, target[path].data, mode=target[path].mode, mtime_ns=_later_mtime_ns(full)
+            )
+        else:
+            full.unlink()
+            files.fsync_dir(full.parent)
+    return folder, saved
+
+
+def _later_mtime_ns(full: Path) -> int:
+    """A time stamp at least a whole second past the present content's.
+
+    Bytecode caches and build tools compare whole seconds and sizes; two contents of one size
+    within a second would look the same to them.
+    """
+    now = time.time_ns()
+    try:
+        return max(now, full.stat().st_mtime_ns + _SECOND_NS)
+    except FileNotFoundError:
+        return now
+
+
+def changed_lines(before: Tree, after: Tree) -> tuple[int, int]:
+    """Counts (lines added, lines removed) between two trees."""
+    added = removed = 0
+    for path in differing(before, after):
+        old = before[path].data.splitlines() if path in before else []
+        new = after[path].data.splitlines() if path in after else []
+        plus, minus = _line_counts(old, new)
+        added += plus
+        removed += minus
+    return added, removed
+
+
+def _line_counts(old: list[bytes], new: list[bytes]) -> tuple[int, int]:
+    from difflib import SequenceMatcher
+
+    start = 0
+    while start < min(len(old), len(new)) and old[start] == new[start]:
+        start += 1
+    end = 0
+    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    old, new = old[start : len(old) - end], new[start : len(new) - end]
+    same = sum(block.size for block in SequenceMatcher(None, old, new).get_matching_blocks())
+    return len(new) - same, len(old) - same

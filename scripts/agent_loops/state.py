@@ -1,0 +1,436 @@
+"""Folds the journal's events into the campaign, and says which step comes next.
+
+Pure: the same events give the same campaign; what only the machine can tell (is the run's lock
+held, is its receipt there) is passed in.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from agent_loops import decide, events
+from agent_loops.bindings import Bindings
+
+CRASHES_BEFORE_CANARY = 3
+# Longer silences between two events are sleep, a closed laptop or a person's night, not work.
+_LONGEST_PAUSE_THAT_COUNTS_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of `run_cmd`; `finished` is None while it goes on or is lost."""
+
+    number: int
+    started: events.RunStarted
+    boot_id: str
+    time: str
+    finished: events.RunFinished | None = None
+
+    @property
+    def reading(self) -> float | None:
+        """The metric value that counts, in metric units."""
+        if self.finished is None or self.finished.crash_kind:
+            return None
+        return self.finished.value
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One idea tried, as far as it has come."""
+
+    number: int
+    started: events.ExperimentStarted
+    epoch: int
+    time: str
+    runs: tuple[Run, ...] = ()
+    first_run_of_attempt: int = 0
+    runs_wanted: int = 1
+    decided: events.Decided | None = None
+    verdict: str = ""
+    override_why: str = ""
+    replaced: int | None = None
+    settled: bool = False
+    commit: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def attempt(self) -> tuple[Run, ...]:
+        """The runs of the present attempt: a baseline that crashed may be tried anew."""
+        runs = self.runs[self.first_run_of_attempt :]
+        return tuple(run for run in runs if run.started.purpose != "canary")
+
+    @property
+    def readings(self) -> tuple[float, ...]:
+        return tuple(run.reading for run in self.runs if run.reading is not None)
+
+    @property
+    def last_finished(self) -> events.RunFinished | None:
+        finished = [run.finished for run in self.attempt if run.finished is not None]
+        return finished[-1] if finished else None
+
+    @property
+    def last_reading(self) -> events.RunFinished | None:
+        found = [run.finished for run in self.runs if run.reading is not None]
+        return found[-1] if found else None
+
+    @property
+    def is_open_baseline(self) -> bool:
+        """A baseline without a reading: it stays open until one of its runs yields one."""
+        return self.started.baseline and self.verdict != decide.KEEP
+
+
+@dataclass(slots=True)
+class Campaign:
+    """The fold. Changed by `apply` alone."""
+
+    started: events.CampaignStarted
+    bindings: Bindings
+    bindings_digest: str
+    harness_digest: str
+    stop_at_utc: str
+    session: str
+    epoch: int = 0
+    experiments: dict[int, Experiment] = field(default_factory=dict)
+    incumbent_number: int | None = None
+    open_number: int | None = None
+    open_run: tuple[int, int] | None = None
+    rebaseline_why: str = ""
+    paused: events.Paused | None = None
+    stopped: events.Stopped | None = None
+    crashes_in_row: int = 0
+    canary_due: bool = False
+    pending_notes: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    readings: dict[tuple[int, str], list[float]] = field(default_factory=dict)
+    by_code: dict[tuple[int, str], int] = field(default_factory=dict)
+    refusals: int = 0
+    active_s: float = 0.0
+    seq: int = 0
+    last_time: str = ""
+
+    @property
+    def tag(self) -> str:
+        return self.started.tag
+
+    @property
+    def incumbent(self) -> Experiment | None:
+        number = self.incumbent_number
+        return None if number is None else self.experiments[number]
+
+    @property
+    def open(self) -> Experiment | None:
+        return None if self.open_number is None else self.experiments[self.open_number]
+
+    @property
+    def last(self) -> Experiment | None:
+        return self.experiments[max(self.experiments)] if self.experiments else None
+
+    @property
+    def next_number(self) -> int:
+        return max(self.experiments, default=0) + 1
+
+    @property
+    def wants_baseline(self) -> bool:
+        """No reading to compare with yet: at the beginning, or after a rebaseline."""
+        incumbent = self.incumbent
+        return incumbent is None or incumbent.epoch != self.epoch
+
+    @property
+    def baseline(self) -> Experiment | None:
+        """The baseline of the present bindings and harness, once it has a reading."""
+        for experiment in reversed(self.experiments.values()):
+            if experiment.epoch != self.epoch:
+                return None
+            if experiment.started.baseline and experiment.verdict == decide.KEEP:
+                return experiment
+        return None
+
+    def metric_of(self, experiment: Experiment) -> float | None:
+        """The estimated metric of an experiment's code, in metric units."""
+        found = self.readings.get((experiment.epoch, experiment.started.code))
+        return decide.estimate(found) if found else None
+
+    @property
+    def best(self) -> Experiment | None:
+        """The experiment with the best estimate under the present bindings and harness."""
+        best: Experiment | None = None
+        best_metric = 0.0
+        better = self.bindings.direction.better
+        for experiment in self.experiments.values():
+            if experiment.epoch != self.epoch or experiment.decided is None:
+                continue
+            if experiment.decided.kind in ("over budget", "repeat"):
+                continue
+            metric = self.metric_of(experiment)
+            if metric is None or experiment.verdict == decide.CRASH:
+                continue
+            if best is None or better(metric, best_metric):
+                best, best_metric = experiment, metric
+        return best
+
+    def stop_reason(self, now: datetime) -> str:
+        """Which stop condition is met; empty while none is."""
+        bindings = self.bindings
+        done = sum(1 for item in self.experiments.values() if item.verdict)
+        if bindings.max_experiments is not None and done >= bindings.max_experiments:
+            return f"max_experiments: {done} done"
+        if bindings.stop_after_s is not None and self.active_s >= bindings.stop_after_s:
+            return f"stop_after: {self.active_s / 3600:.1f} h of active time used"
+        if self.stop_at_utc and now >= datetime.fromisoformat(self.stop_at_utc):
+            return f"stop_at: it is past {bindings.stop_at}"
+        best = self.best
+        metric = self.metric_of(best) if best is not None else None
+        if bindings.target is not None and metric is not None:
+            reached = metric == bindings.target or bindings.direction.better(
+                metric, bindings.target
+            )
+            if reached:
+                return f"target: {bindings.metric} {metric:g} reaches {bindings.target:g}"
+        return ""
+
+
+class Step(enum.Enum):
+    """What `loop` does next; each row of the design's table of gaps."""
+
+    START_RUN = "start the next run of the open experiment"
+    AWAIT_RUN = "a run is alive"
+    TAKE_RECEIPT = "the run ended and left its receipt"
+    ELSEWHERE = "the run was started on another host and left no receipt yet"
+    LOST = "no process, no receipt"
+    DECIDE = "every run is in"
+    SETTLE = "files, branch and table follow the decision"
+    CANARY = "three crashes in a row: does the incumbent still run?"
+    IDLE = "nothing is under way"
+
+
+def next_step(campaign: Campaign, *, run_locked: bool, receipt: bool, host: str) -> Step:
+    """The one step that follows from the record and from what the machine shows."""
+    if campaign.open_run is not None:
+        if run_locked:
+            return Step.AWAIT_RUN
+        if receipt:
+            return Step.TAKE_RECEIPT
+        experiment, run = campaign.open_run
+        started = campaign.experiments[experiment].runs[run - 1].started
+        return Step.LOST if started.host == host else Step.ELSEWHERE
+    open_ = campaign.open
+    if open_ is None:
+        return Step.CANARY if campaign.canary_due else Step.IDLE
+    if not open_.verdict:
+        return Step.START_RUN if purpose_of_next_run(open_) else Step.DECIDE
+    if not open_.settled:
+        return Step.SETTLE
+    return Step.IDLE  # an open baseline waits for the next `try`
+
+
+def purpose_of_next_run(experiment: Experiment) -> str:
+    """Why the open experiment needs another run: measure, retry, repeat; empty where it does not.
+
+    A machine's fault (a lost run too) is tried again once; an idea's crash is not.
+    """
+    finished = [run.finished for run in experiment.attempt if run.finished is not None]
+    if not finished:
+        return "measure"
+    faults = sum(1 for item in finished if item.crash_kind == "machine")
+    readings = sum(1 for item in finished if not item.crash_kind)
+    if finished[-1].crash_kind == "idea" or finished[-1].outcome == "stopped":
+        return ""
+    if finished[-1].crash_kind == "machine":
+        return "retry" if faults == 1 else ""
+    return "repeat" if readings < experiment.runs_wanted else ""
+
+
+def fold(records: Iterable[events.Record], campaign: Campaign | None = None) -> Campaign | None:
+    """Applies records in their order, from nothing or on top of an earlier fold.
+
+    Raises:
+        ValueError: the first event of a journal is not `campaign_started`.
+    """
+    for record in records:
+        if campaign is None:
+            campaign = _begin(record)
+        else:
+            apply(campaign, record)
+    return campaign
+
+
+def _begin(record: events.Record) -> Campaign:
+    started = record.event
+    if not isinstance(started, events.CampaignStarted):
+        raise ValueError(f"begins with {started.name}, not with campaign_started")
+    return Campaign(
+        started=started,
+        bindings=Bindings.from_json(started.bindings),
+        bindings_digest=started.bindings_digest,
+        harness_digest=started.harness_digest,
+        stop_at_utc=started.stop_at_utc,
+        session=started.session,
+        seq=record.seq,
+        last_time=record.time,
+    )
+
+
+def apply(campaign: Campaign, record: events.Record) -> None:
+    """Applies one record."""
+    event = record.event
+    if not isinstance(event, (events.RunFinished, events.Resumed)):
+        campaign.active_s += _seconds_between(campaign.last_time, record.time)
+    campaign.seq = record.seq
+    campaign.last_time = record.time
+    handler = _HANDLERS.get(type(event))
+    if handler is not None:
+        handler(campaign, event, record)
+
+
+def _seconds_between(earlier: str, later: str) -> float:
+    """Seconds from one time stamp to the next, never negative: a clock may jump."""
+    gap = (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+    return min(max(gap, 0.0), _LONGEST_PAUSE_THAT_COUNTS_S)
+
+
+def _change(campaign: Campaign, number: int, **changes: Any) -> None:
+    campaign.experiments[number] = replace(campaign.experiments[number], **changes)
+
+
+def _experiment_started(
+    campaign: Campaign, event: events.ExperimentStarted, record: events.Record
+) -> None:
+    earlier = campaign.experiments.get(event.experiment)
+    campaign.experiments[event.experiment] = Experiment(
+        number=event.experiment,
+        started=event,
+        epoch=campaign.epoch,
+        time=record.time,
+        runs=earlier.runs if earlier else (),
+        first_run_of_attempt=len(earlier.runs) if earlier else 0,
+        runs_wanted=event.runs_wanted,
+        notes=event.notes,
+    )
+    campaign.open_number = event.experiment
+    if event.session:
+        campaign.session = event.session
+
+
+def _run_started(campaign: Campaign, event: events.RunStarted, record: events.Record) -> None:
+    runs = campaign.experiments[event.experiment].runs
+    run = Run(event.run, event, record.boot_id, record.time)
+    _change(campaign, event.experiment, runs=(*runs, run))
+    campaign.open_run = (event.experiment, event.run)
+
+
+def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Record) -> None:
+    experiment = campaign.experiments[event.experiment]
+    runs = list(experiment.runs)
+    run = replace(runs[event.run - 1], finished=event)
+    runs[event.run - 1] = run
+    _change(campaign, event.experiment, runs=tuple(runs))
+    campaign.open_run = None
+    campaign.active_s += event.elapsed_s or 0.0
+    campaign.outputs.extend(event.outputs)
+    if run.reading is not None:
+        key = (experiment.epoch, experiment.started.code)
+        campaign.readings.setdefault(key, []).append(run.reading)
+        campaign.by_code.setdefault(key, experiment.number)
+    if run.started.purpose == "canary":
+        campaign.canary_due = False
+        campaign.crashes_in_row = 0
+
+
+def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> None:
+    experiment = campaign.experiments[event.experiment]
+    if event.verdict == decide.REPEAT:
+        _change(campaign, event.experiment, runs_wanted=experiment.runs_wanted + 1)
+        return
+    changes: dict[str, Any] = {"decided": event, "verdict": event.verdict}
+    if event.verdict == decide.KEEP:
+        changes["replaced"] = campaign.incumbent_number
+        campaign.incumbent_number = event.experiment
+    finished = experiment.last_finished
+    if finished is not None and finished.outcome == "stopped":
+        pass  # the person's doing says nothing about ideas or the machine
+    elif event.verdict == decide.CRASH and not experiment.started.baseline:
+        campaign.crashes_in_row += 1
+        campaign.canary_due = campaign.crashes_in_row >= CRASHES_BEFORE_CANARY
+    else:
+        campaign.crashes_in_row = 0
+    _change(campaign, event.experiment, **changes)
+
+
+def _settled(campaign: Campaign, event: events.Settled, _: events.Record) -> None:
+    experiment = campaign.experiments[event.experiment]
+    told = (*experiment.notes, *event.notes, *campaign.pending_notes)
+    campaign.pending_notes = []
+    commit = event.commit or experiment.commit
+    _change(campaign, event.experiment, settled=True, commit=commit, notes=told)
+    if not campaign.experiments[event.experiment].is_open_baseline:
+        campaign.open_number = None
+
+
+def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) -> None:
+    experiment = campaign.experiments[event.experiment]
+    if event.verdict == decide.KEEP and experiment.verdict != decide.KEEP:
+        _change(campaign, event.experiment, replaced=campaign.incumbent_number)
+        campaign.incumbent_number = event.experiment
+    elif event.verdict == decide.DISCARD and experiment.verdict == decide.KEEP:
+        campaign.incumbent_number = experiment.replaced
+    _change(
+        campaign, event.experiment,
+        verdict=event.verdict, override_why=event.why, settled=False, notes=(),
+    )  # fmt: skip
+    campaign.open_number = event.experiment
+
+
+def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record) -> None:
+    campaign.epoch += 1
+    campaign.bindings = Bindings.from_json(event.bindings)
+    campaign.bindings_digest = event.bindings_digest
+    campaign.harness_digest = event.harness_digest
+    campaign.stop_at_utc = event.stop_at_utc
+    campaign.rebaseline_why = event.why
+    campaign.outputs = []
+    campaign.open_number = None
+    campaign.crashes_in_row = 0
+    campaign.canary_due = False
+
+
+def _paused(campaign: Campaign, event: events.Paused, _: events.Record) -> None:
+    campaign.paused = event
+
+
+def _stopped(campaign: Campaign, event: events.Stopped, _: events.Record) -> None:
+    campaign.stopped = event
+
+
+def _resumed(campaign: Campaign, event: events.Resumed, _: events.Record) -> None:
+    campaign.paused = None
+    campaign.stopped = None
+    if event.take_over or not campaign.session:
+        campaign.session = event.session
+
+
+def _noted(campaign: Campaign, event: events.Note, _: events.Record) -> None:
+    campaign.pending_notes.append(event.text)
+
+
+def _refused(campaign: Campaign, _event: events.RefusedTry, _: events.Record) -> None:
+    campaign.refusals += 1
+
+
+_HANDLERS: dict[type, Any] = {
+    events.ExperimentStarted: _experiment_started,
+    events.RunStarted: _run_started,
+    events.RunFinished: _run_finished,
+    events.Decided: _decided,
+    events.Settled: _settled,
+    events.Overridden: _overridden,
+    events.Rebaselined: _rebaselined,
+    events.Paused: _paused,
+    events.Stopped: _stopped,
+    events.Resumed: _resumed,
+    events.Note: _noted,
+    events.RefusedTry: _refused,
+}
