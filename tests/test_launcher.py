@@ -447,7 +447,7 @@ def test_a_failed_install_is_one_line_that_names_its_log(plugin: Plugin) -> None
     assert f"log: {log}" in line
     assert "run agent-loops again" in line
     assert "PackageNotFoundError" in log.read_text()
-    assert "stubtwo==1" in log.read_text().splitlines()[-1]
+    assert "No matching distribution" in log.read_text().splitlines()[-1]
     assert plugin.environments() == []
     assert list(plugin.cache.glob("building-*")) == []
     plugin.depend_on("stubone>=1")

@@ -10,12 +10,12 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from agent_loops import answers, campaigns, decide, display, edits, events, integrity, machine
 from agent_loops import processes, scan, setup, snapshots, supervise
 from agent_loops.answers import Answer
+from agent_loops.branches import Repository
 from agent_loops.errors import AgentLoopsError, Refused, UsageError
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
@@ -511,7 +511,7 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
         present = snapshots.read(run.workspace, bindings.editable_files, skip=(paths.root,))
         snapshots.require_all(present, bindings.editable_files)
         _refuse_edits(run, campaign, present, bindings.editable_files)
-        repository = setup.Repository.find(run.workspace)
+        repository = Repository.find(run.workspace)
         harness = setup.freeze_harness(run.workspace, paths, bindings, repository)
         if bindings.iter_strategy == "branches" and repository is not None:
             setup.refuse_dirty_harness(repository, harness)

@@ -208,7 +208,7 @@ def _load_yaml(text: str) -> dict[str, Any]:
     import yaml
 
     try:
-        value = yaml.load(text, Loader=_loader())  # noqa: S506  a SafeLoader with fewer guesses
+        value = yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader with fewer guesses
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{BINDINGS_NAME}:{mark.line + 1}" if mark else BINDINGS_NAME
@@ -228,9 +228,9 @@ def _loader() -> type[Any]:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  yaml's own interface
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - yaml's own interface
 
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[str] = set()
             for key, _ in node.value:
                 if key.value in seen:

@@ -247,7 +247,7 @@ class Repository:
                 raise Refused(
                     "git",
                     f"{path} {obstacle}; it cannot be committed from here",
-                    next_step="name another file in editable_files, or use iter_strategy: snapshots",
+                    next_step="edit editable_files, or use iter_strategy: snapshots",
                     files=[path],
                 )
         self._check_index_of([self._in_tree(path) for path in paths])
@@ -277,6 +277,7 @@ class Repository:
         if not paths:
             return
         at_head = self._trees.entries("HEAD", paths)
+        empty = _blob(b"", self._git.run("rev-parse", "HEAD").line)  # as after `git add -N`
         edited = self._git.run("diff", "--name-only", "--no-ext-diff", "-z", "--", *paths).records
         for staged in self._trees.staged(self._git, paths):
             path, entry = staged.path, staged.entry
@@ -286,9 +287,7 @@ class Repository:
                 reason, step = "has merge conflicts", "git add {}"
             elif staged.flag == "S":
                 reason, step = "is left out of the work tree", "git sparse-checkout disable"
-            elif entry == at_head.get(path) or path not in edited:
-                continue
-            elif entry.blob == _blob(b"", entry.blob):  # `git add -N`: there are no staged bytes
+            elif entry == at_head.get(path) or path not in edited or entry.blob == empty:
                 continue
             else:
                 reason = "is staged with content that is neither committed nor in the file"

@@ -15,7 +15,7 @@ from pathlib import Path
 from agent_loops import bindings as binding_files
 from agent_loops import events, files, machine, results, state
 from agent_loops.bindings import Bindings
-from agent_loops.errors import AgentLoopsError, Refused, UsageError
+from agent_loops.errors import AgentLoopsError, BindingsError, Refused, UsageError
 from agent_loops.journal import Journal, utc_now
 from agent_loops.paths import BINDINGS_NAME, CampaignPaths, ProjectPaths
 
@@ -67,7 +67,7 @@ def sandbox_of(project: ProjectPaths, bindings: Bindings) -> Path:
     """
     root = Path(os.path.realpath(project.root / bindings.sandbox_root))
     if root == project.root or root in project.root.parents:
-        raise binding_files.BindingsError(
+        raise BindingsError(
             "sandbox_root", bindings.sandbox_root, "a folder of its own below the project"
         )
     return root
@@ -128,7 +128,6 @@ def open_store(project: ProjectPaths, paths: CampaignPaths) -> Store:
         raise AgentLoopsError(f"{paths.journal}:1: {error}") from error
     assert campaign is not None
     store = Store(project, paths, journal, campaign, offset)
-    records.close()
     store.refresh()
     return store
 

@@ -1,4 +1,4 @@
-"""Says why a run gave no verdict-worthy result, in one short line, and whose fault that was.
+"""Says in one short line why a run gave no reading, and whether the idea or the machine is at fault.
 
 Reads nothing itself: the caller passes the outcome and the tail of the log, already cut and masked.
 """
@@ -10,120 +10,124 @@ import signal as signals
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+Kind = Literal["idea", "machine"]
+
 _REASON_CHARS = 200
+_DETAIL_CHARS = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """`machine`: the same code may well run the next time; `idea`: it would end the same way."""
+    """`idea`: the same code would end the same way. `machine`: it may well run the next time."""
 
-    kind: Literal["idea", "machine"]
+    kind: Kind
     reason: str
 
 
 class _Rule(NamedTuple):
-    """`reason` may be empty: the exception in the log is the best description there is."""
+    """`reason` "" stands for the exception itself. `detail`: the line that was found follows it."""
 
-    kind: Literal["idea", "machine"]
+    kind: Kind
     reason: str
-    pattern: str
+    detail: bool
+    patterns: tuple[str, ...]
 
 
-# The first rule whose pattern is found decides; so the exact stand before the general.
+# The first rule found in the tail decides, so the exact ones stand before the general ones.
 _RULES = (
-    # A second try gives the same answer: the candidate names what is not there or not allowed.
-    _Rule(
-        "idea",
-        "",
-        r"\b40[134] Client Error|GatedRepoError|RepositoryNotFoundError|EntryNotFoundError(?<!LocalEntryNotFoundError)"
-        r"|RevisionNotFoundError|HTTP Error 40[134]\b|is not a valid model identifier",
-    ),
-    # Shared memory: its size is the container's, its messages speak of disks and buses.
-    _Rule(
-        "machine",
-        "shared memory full (/dev/shm)",
-        r"unable to (?:write to|resize|allocate|mmap|open) (?:file |shared memory|\d+ bytes from file )?.{0,40}/torch_\d+.{0,80}"
-        r"(?:No space left|Cannot allocate)|insufficient shared memory|out of shared memory"
-        r"|\(shm\)|/dev/shm.{0,80}No space left|No space left.{0,80}/dev/shm|(?i:bus error).{0,200}(?:shm|shared memory)"
-        r"|NCCL.{0,200}Error while creating shared memory segment",
-    ),
-    _Rule(
-        "machine",
-        "disk full",
-        r"No space left on device|\bENOSPC\b|Errno 28\b|Disk quota exceeded|\bEDQUOT\b|Errno 122\b"
-        r"|database or disk is full|PytorchStreamWriter failed writing file|(?i:not enough (?:free )?disk space)",
-    ),
-    _Rule(
-        "machine",
-        "disk error",
-        r"Read-only file system|Input/output error|Errno 5\b|Stale (?:NFS )?file handle|Errno 116\b"
-        r"|Transport endpoint is not connected|Remote I/O error|Errno 121\b|disk I/O error",
-    ),
-    # PyTorch names the other processes on a full device; in that case the idea may fit well.
-    _Rule(
-        "machine",
-        "GPU memory held by another process",
-        r"Process \d+ has \d{1,3}(?:\.\d+)? GiB memory in use\..{0,40}[Tt]his process has",
-    ),
-    _Rule(
-        "machine",
-        "GPU busy or held by another process",
-        r"(?:CUDA|HIP)-capable devices? (?:\(s\) )?(?:is/)?(?:are|is) (?:all )?busy or unavailable|busy or unavailable"
-        r"|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE|already in use by another process"
-        r"|The TPU is already in use|exclusive[- ]process",
-    ),
-    _Rule(
-        "idea",
-        "out of memory (GPU)",
-        r"CUDA out of memory|CUDA error: out of memory|cuda\.OutOfMemoryError|torch\.OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY"
-        r"|HIP out of memory|MPS backend out of memory|XPU out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED"
-        r"|cudaErrorMemoryAllocation|cudaMalloc failed: out of memory|RESOURCE_EXHAUSTED"
-        r"|ResourceExhaustedError|OOM when allocating|Out of memory allocating|OutOfResources: out of resource",
-    ),
-    _Rule(
-        "idea",
-        "out of memory",
-        r"\bMemoryError\b|_ArrayMemoryError|std::bad_alloc|bad_array_new_length|DefaultCPUAllocator|Cannot allocate memory|Errno 12\b"
-        r"|Out of memory: Kill|oom[-_ ]kill|OOM Killed|worker \(pid\(?s?\)? \d+\) is killed by signal: Killed"
-        r"|exceeded memory limit|exceeded job memory limit",
-    ),
-    _Rule("idea", "device-side assert", r"device-side assert"),
-    _Rule(
-        "machine",
-        "GPU or its driver failed",
-        r"[Uu]ncorrectable ECC|\bECC error|CUDA error: hardware|\bXid\b|fallen off the bus|GPU is lost|NVML|nvmlInit"
-        r"|Driver/library version mismatch|CUDA driver version is insufficient|CUDA driver initialization failed"
-        r"|CUDA unknown error|CUDA error: unknown error|no CUDA-capable device|No CUDA GPUs are available"
-        r"|Found no NVIDIA driver|CUDA_ERROR_(?:NO_DEVICE|SYSTEM|NOT_INITIALIZED|UNKNOWN|ECC_UNCORRECTABLE)"
-        r"|cudaErrorSystemNotReady|system not yet initialized|failed call to cuInit|couldn't communicate with the NVIDIA driver"
-        r"|Unable to initialize backend '(?:cuda|tpu|rocm|gpu)'|No HIP GPUs are available|[Nn]o accelerator is available",
-    ),
-    _Rule(
-        "machine",
-        "port in use",
-        r"Address already in use|EADDRINUSE|Errno 98\b",
-    ),
-    _Rule(
-        "machine",
-        "network",
-        r"Temporary failure in name resolution|Name or service not known|nodename nor servname|getaddrinfo failed|NameResolutionError"
-        r"|Could not resolve host|Failed to resolve|Max retries exceeded|(?:Connect|Read)Timeout(?:Error)?\b|(?:requests|httpx|urllib3|aiohttp)\S*Connect\w*Error"
-        r"|Connection (?:reset|refused|timed out|aborted)|Network is unreachable|No route to host|RemoteDisconnected|IncompleteRead"
-        r"|SSLError|SSL: |URLError|\b(?:429|50[0234]) (?:Client |Server )?(?:Error|Too Many)|Too Many Requests|HTTP Error (?:429|50[0234])"
-        r"|LocalEntryNotFoundError|couldn't connect to ['\"]?https?:|ncclSystemError|ncclRemoteError|OfflineModeIsEnabled",
-    ),
-    _Rule("machine", "command not found", r"^(?:/bin/)?(?:ba|z)?sh: (?:line \d+: )?.{1,120}: (?:command )?not found$"),
+    # The candidate names something that is not there or not allowed; asking again changes nothing.
+    # (A token that expired overnight looks the same: the crash after the third pauses for it.)
+    _Rule("idea", "", False, (
+        r"\b40[134] Client Error", r"HTTP Error 40[134]\b", r"GatedRepoError",
+        r"RepositoryNotFoundError", r"(?<!Local)EntryNotFoundError", r"RevisionNotFoundError",
+        r"is not a valid model identifier",
+    )),
+    _Rule("idea", "too many open files", False, (r"Too many open files", r"Errno 24\b")),
+    # Shared memory is sized by the container, and its messages speak of disks and buses.
+    _Rule("machine", "shared memory full (/dev/shm)", False, (
+        r"/torch_\w+.{0,80}(?:No space left|Cannot allocate)", r"insufficient shared memory",
+        r"out of shared memory", r"/dev/shm.{0,120}No space left", r"No space left.{0,120}/dev/shm",
+        r"[Bb]us error.{0,200}(?:shm|shared memory)", r"creating shared memory segment",
+    )),
+    _Rule("machine", "disk full", True, (
+        r"No space left on device", r"\bENOSPC\b", r"Errno 28\b", r"[Dd]isk quota exceeded",
+        r"\bEDQUOT\b", r"Errno 122\b", r"disk is full", r"PytorchStreamWriter failed writing file",
+        r"[Nn]ot enough (?:free )?disk space",
+    )),
+    _Rule("machine", "disk error", True, (
+        r"Read-only file system", r"Input/output error", r"Errno 5\b", r"Errno 116\b",
+        r"Stale (?:NFS )?file handle", r"Transport endpoint is not connected", r"Remote I/O error",
+        r"Errno 121\b", r"disk I/O error",
+    )),
+    # PyTorch lists who is on a full device; where others hold GiBs of it, the idea may well fit.
+    _Rule("machine", "GPU memory held by another process", False, (
+        r"Process \d+ has \d+(?:\.\d+)? GiB memory in use.{0,60}this process has",
+    )),
+    _Rule("machine", "GPU busy or held by another process", True, (
+        r"busy or unavailable", r"cudaErrorDevicesUnavailable", r"CUDA_ERROR_DEVICE_UNAVAILABLE",
+        r"in use by (?:another )?process", r"TPU is already in use",
+    )),
+    _Rule("idea", "out of memory (CUDA)", False, (
+        r"CUDA out of memory", r"CUDA error: out of memory", r"CUDA_ERROR_OUT_OF_MEMORY",
+        r"torch(?:\.cuda)?\.OutOfMemoryError", r"CUBLAS_STATUS_ALLOC_FAILED",
+        r"CUDNN_STATUS_ALLOC_FAILED", r"cudaErrorMemoryAllocation", r"cudaMalloc failed",
+    )),
+    _Rule("idea", "out of memory (device)", False, (
+        r"(?:HIP|XPU) out of memory", r"MPS backend out of memory", r"RESOURCE_EXHAUSTED",
+        r"ResourceExhaustedError", r"OOM when allocating", r"Out of memory allocating",
+        r"OutOfResources: out of resource",
+    )),
+    _Rule("idea", "out of memory", False, (
+        r"\bMemoryError\b", r"_ArrayMemoryError", r"std::bad_alloc", r"DefaultCPUAllocator",
+        r"Cannot allocate memory", r"Errno 12\b", r"Out of memory: Kill", r"(?i:oom[-_ ]kill)",
+        r"is killed by signal: Killed", r"[Ee]xceeded (?:job )?memory limit",
+    )),
+    _Rule("idea", "device-side assert (an index or label out of range?)", False, (
+        r"device-side assert",
+    )),
+    _Rule("machine", "GPU or driver failure", True, (
+        r"[Uu]ncorrectable ECC", r"\bECC error", r"CUDA error: hardware", r"\bXid\b",
+        r"fallen off the bus", r"GPU is lost", r"\bNVML\b", r"nvmlInit",
+        r"Driver/library version mismatch", r"CUDA driver version is insufficient",
+        r"CUDA driver initialization failed", r"CUDA unknown error", r"CUDA error: unknown error",
+        r"no CUDA-capable device", r"No (?:CUDA|HIP) GPUs are available",
+        r"Found no NVIDIA driver", r"communicate with the NVIDIA driver",
+        r"CUDA_ERROR_(?:NO_DEVICE|SYSTEM|NOT_INITIALIZED|UNKNOWN|ECC)", r"cudaErrorSystemNotReady",
+        r"system not yet initialized", r"failed call to cuInit", r"Unable to initialize backend",
+    )),
+    _Rule("machine", "port in use", True, (r"Address already in use", r"EADDRINUSE", r"Errno 98\b")),
+    _Rule("machine", "network", True, (
+        r"[Tt]emporary failure in name resolution", r"Name or service not known",
+        r"nodename nor servname", r"getaddrinfo failed", r"NameResolutionError",
+        r"[Cc]ould not resolve host", r"Failed to resolve", r"Max retries exceeded",
+        r"(?:Connect|Read)Timeout\b", r"(?:requests|httpx|urllib3|aiohttp)[\w.]*Connect\w*Error",
+        r"Connection (?:reset|refused|timed out|aborted)", r"Network is unreachable",
+        r"No route to host", r"RemoteDisconnected", r"IncompleteRead", r"SSLError", r"\[SSL: ",
+        r"URLError", r"\b(?:429|50[0234]) (?:Client|Server) Error", r"Too Many Requests",
+        r"HTTP Error (?:429|50[0234])", r"LocalEntryNotFoundError", r"OfflineModeIsEnabled",
+        r"couldn't connect to '?https?:", r"ncclSystemError", r"ncclRemoteError",
+    )),
+)  # fmt: skip
+
+_RAISED = re.compile(
+    r"^(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)(?::.*)?$", re.MULTILINE
 )
-_COMPILED = tuple((rule, re.compile(rule.pattern, re.DOTALL | re.MULTILINE)) for rule in _RULES)
+_PLACE = re.compile(r"^([^\s:]+:\d+)(?: in |:|$)", re.MULTILINE)
+_NON_FINITE = re.compile(r" is (nan|-?inf)\b| is not finite")
 
-_RAISED = re.compile(r"^((?:[\w]+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration|Fault)\b.*)$", re.MULTILINE)
-_PLACE = re.compile(r"^(\S+?:\d+)(?: in |:|$)", re.MULTILINE)
-_NAN = re.compile(r" is (nan|-?inf)\b|not finite")
-
-# Signals that come from outside: the host, its scheduler, a terminal. The others are the code's.
-_FROM_OUTSIDE = {"SIGHUP", "SIGINT", "SIGTERM", "SIGPWR", "SIGUSR1", "SIGUSR2", "SIGSTOP", "SIGQUIT"}
-_SIGNAL_HINTS = {"SIGKILL": "memory?", "SIGSEGV": "segmentation fault", "SIGABRT": "aborted", "SIGBUS": "bus error",
-                 "SIGILL": "illegal instruction", "SIGFPE": "arithmetic error", "SIGXCPU": "CPU time limit", "SIGXFSZ": "file size limit"}  # fmt: skip
+# Sent by a host, a scheduler or a terminal; every other signal is the code's own doing.
+_FROM_OUTSIDE = ("SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGPWR", "SIGUSR1", "SIGUSR2", "SIGBUS")
+_HINTS = {
+    "SIGABRT": "aborted",
+    "SIGBUS": "bus error: shared memory or disk?",
+    "SIGFPE": "arithmetic error",
+    "SIGILL": "illegal instruction",
+    "SIGKILL": "memory?",
+    "SIGSEGV": "segmentation fault",
+    "SIGTERM": "ended from outside",
+    "SIGXCPU": "CPU time limit",
+    "SIGXFSZ": "file size limit",
+}
 
 
 def classify(
@@ -136,40 +140,93 @@ def classify(
     tail: str,
     timeout_s: float,
 ) -> Crash:
-    """The crash of a run without a usable reading.
+    """The crash of a run that gave no usable reading.
 
-    `problem` is why there is no reading, or what the supervisor says (`log grew past 1024 MB`,
-    `run lost`); `stage` is `run` or the part that failed (`eval`, `checks`, …), and leads the reason.
+    `outcome_kind` is one of exited, timed_out, log_limit, signalled, stopped, supervisor_failed.
+    `problem` says why there is no reading, or what the supervisor reports (`log grew past 1024 MB`,
+    `run lost`). `stage` is `run`, or the part that failed (`eval`), and then leads the reason.
+    `tail` is `display.tail` of the stage's log.
     """
-    if outcome_kind == "exited" and exit_code is not None and 128 < exit_code < 128 + 65:
-        outcome_kind, signal = "signalled", exit_code - 128  # as a shell reports its child's end
-    crash = _crash(outcome_kind, exit_code, signal, problem, tail, timeout_s)
-    reason = f"{stage}: {crash.reason}" if stage not in ("", "run", crash.reason) else crash.reason
-    return Crash(crash.kind, reason if len(reason) <= _REASON_CHARS else reason[: _REASON_CHARS - 1] + "…")
-
-
-def _crash(
-    outcome_kind: str, exit_code: int | None, signal: int | None, problem: str, tail: str, timeout_s: float
-) -> Crash:
+    if outcome_kind == "exited" and exit_code is not None and 128 < exit_code <= 128 + 64:
+        outcome_kind, signal = "signalled", exit_code - 128  # how a shell reports its child's end
     if outcome_kind == "timed_out":
-        return Crash("idea", f"timed out after {_duration(timeout_s)}")
-    if outcome_kind == "log_limit":
-        return Crash("idea", problem or "log grew past its limit")
-    if outcome_kind == "supervisor_failed":
-        return Crash("machine", problem or "the supervisor failed")
-    if outcome_kind == "stopped":
-        return Crash("machine", problem or "stopped before it ended")
-    if _NAN.search(problem):
-        return Crash("idea", _non_finite(problem))
-    for rule, pattern in _COMPILED:
-        if pattern.search(tail):
-            return Crash(rule.kind, _reason(rule, tail))
-    if outcome_kind == "signalled" and signal is not None:
-        return _signalled(signal)
+        crash = Crash("idea", f"timed out after {_duration(timeout_s)}")
+    elif outcome_kind == "log_limit":
+        crash = Crash("idea", problem or "log grew past its limit")
+    elif outcome_kind == "supervisor_failed":
+        crash = Crash("machine", problem or "the supervisor failed")
+    elif outcome_kind == "stopped":
+        crash = Crash("machine", problem or "stopped before it ended")
+    else:
+        crash = _from_log(exit_code, signal if outcome_kind == "signalled" else None, problem, tail)
+    lead = "" if stage in ("", "run") else f"{stage}: "
+    return Crash(crash.kind, _cut(lead + crash.reason, _REASON_CHARS))
+
+
+def _from_log(exit_code: int | None, signal: int | None, problem: str, tail: str) -> Crash:
+    if match := _NON_FINITE.search(problem):
+        word = "NaN" if match[1] == "nan" else "not finite"
+        return Crash("idea", f"{word}: {problem}")
     raised = _raised(tail)
+    # A run that ended well may have warned of anything; there, only an exception tells.
+    if exit_code != 0 or raised:
+        for rule in _RULES:
+            match = re.search("|".join(rule.patterns), tail, re.DOTALL)
+            if match:
+                return Crash(rule.kind, _ruled(rule, match, raised or _last_line(tail)))
+    if signal is not None:
+        return _signalled(signal)
     if raised:
         return Crash("idea", raised)
     if exit_code:
-        last = tail.strip().rpartition("\n")[2]
-        return Crash("machine" if exit_code in (126, 127) else "idea", f"exit code {exit_code}" + (f": {last}" if last else ""))
+        last = _last_line(tail)
+        # 126 and 127 are bash's: the command itself is not there, or cannot be executed.
+        kind: Kind = "machine" if exit_code in (126, 127) else "idea"
+        return Crash(kind, f"exit code {exit_code}" + (f": {last}" if last else ""))
     return Crash("idea", f"no metric: {problem}" if problem else "no metric")
+
+
+def _ruled(rule: _Rule, match: re.Match[str], exception: str) -> str:
+    if not rule.reason:
+        return exception
+    if not rule.detail:
+        return rule.reason
+    tail = match.string
+    start = tail.rfind("\n", 0, match.start()) + 1
+    line = tail[start:].partition("\n")[0]
+    if match.end() - start > _DETAIL_CHARS:
+        line = "…" + tail[match.start() :].partition("\n")[0]
+    return f"{rule.reason}: {_cut(line, _DETAIL_CHARS)}"
+
+
+def _raised(tail: str) -> str:
+    """The exception with its place, `ValueError: no such mode (train.py:3)`, or ""."""
+    lines = tail.split("\n")
+    for at in range(len(lines) - 1, -1, -1):
+        place = _PLACE.match(lines[at + 1]) if at + 1 < len(lines) else None
+        if _RAISED.match(lines[at]) or (place and at == 0):
+            where = f" ({place[1]})" if place else ""
+            return _cut(lines[at], _REASON_CHARS - 20 - len(where)) + where
+    return ""
+
+
+def _signalled(number: int) -> Crash:
+    try:
+        name = signals.Signals(number).name
+    except ValueError:
+        name = ""
+    hint = f" ({_HINTS[name]})" if name in _HINTS else ""
+    kind: Kind = "machine" if name in _FROM_OUTSIDE else "idea"
+    return Crash(kind, f"killed by signal {number}{hint}")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _last_line(tail: str) -> str:
+    return tail.strip().rpartition("\n")[2].strip()
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"

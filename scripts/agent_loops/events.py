@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 VERSION = 1
 
@@ -282,7 +282,7 @@ def from_json(value: object) -> Record:
         if key in known
     }
     try:
-        event = kind(**fields)
+        event = cast("Any", kind)(**fields)
         return Record(int(value["seq"]), str(value["time"]), str(value["boot_id"]), event)
     except (TypeError, KeyError) as error:
         raise ValueError(f"incomplete {kind.name}: {error}") from error

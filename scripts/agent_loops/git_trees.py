@@ -218,10 +218,10 @@ class Trees:
         return self.git.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=text).line
 
     def move_index(self, head_file: bytes, changes: Mapping[str, Change]) -> None:
-        """Takes index entries from old to new; one that holds anything else is the user's, and kept.
+        """Takes index entries from old to new; one that holds anything else is the user's.
 
-        Works on a copy, and swaps it in under git's lock if nobody touched the index meanwhile. Does
-        nothing where `HEAD` is no longer the file `head_file`.
+        Works on a copy, and swaps it in under git's lock if nobody touched the index meanwhile.
+        Does nothing where `HEAD` is no longer the file `head_file`.
 
         Raises:
             Refused: the index is locked, or busy.

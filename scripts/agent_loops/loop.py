@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +25,7 @@ from agent_loops.campaigns import Store
 from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.measure import Measurement, changed_environment
 from agent_loops.state import Campaign, Experiment, Step
+from agent_loops.supervisor import RunSpec
 
 _TIMEOUT_FACTOR = 2.0
 _NO_BUDGET_TIMEOUT_S = 86400.0
@@ -76,7 +77,7 @@ class Loop:
                 if not supervise.wait_for_end(self.store.paths.run_lock, left):
                     return False
 
-    def _may_start(self, start_runs: bool) -> bool:  # noqa: FBT001  passed on by its one caller
+    def _may_start(self, start_runs: bool) -> bool:
         return start_runs and self.campaign.paused is None and self.campaign.stopped is None
 
     def _next_step(self) -> Step:
@@ -141,7 +142,7 @@ class Loop:
 
     def _run_spec(
         self, experiment: Experiment, number: int, *, marker: str, timeout_s: float
-    ) -> supervise.RunSpec:
+    ) -> RunSpec:
         campaign, paths, bindings = self.campaign, self.store.paths, self.campaign.bindings
         run_dir = paths.outputs(experiment.number, number)
         values = {
@@ -174,7 +175,7 @@ class Loop:
             timeout_s=timeout_s,
             is_baseline=experiment.is_open_baseline,
         )
-        return supervise.RunSpec(
+        return RunSpec(
             command=commands.fill(bindings.run_cmd, values),
             workspace=self.workspace,
             log=measurement.log,
@@ -527,7 +528,7 @@ class Loop:
         return self.saved(incumbent.number if incumbent is not None else 1)
 
     def put(
-        self, target: snapshots.Tree, *, known: list[snapshots.Tree], number: int
+        self, target: snapshots.Tree, *, known: Sequence[snapshots.Tree], number: int
     ) -> None:
         """Makes the editable files equal `target`, and records what had to be rescued."""
         folder, saved = snapshots.restore(

@@ -14,7 +14,7 @@ from agent_loops import crashes, display, environment, integrity, metric_files, 
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError
 from agent_loops.metric import LogFacts, Reading, read_log
-from agent_loops.supervise import RunEnd
+from agent_loops.supervisor import RunEnd
 
 _WHOLE_LOG_BYTES = 64 << 20
 _TAIL_BYTES = 1 << 20

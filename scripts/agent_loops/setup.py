@@ -20,7 +20,7 @@ from agent_loops import scan, snapshots, state
 from agent_loops.bindings import Bindings
 from agent_loops.branches import CandidateFile, Repository
 from agent_loops.campaigns import Store
-from agent_loops.errors import Refused
+from agent_loops.errors import BindingsError, Refused
 from agent_loops.journal import Journal, utc_now
 from agent_loops.paths import CampaignPaths, ProjectPaths
 
@@ -57,7 +57,7 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
     tree = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
     snapshots.require_all(tree, bindings.editable_files)
     if bindings.program is not None and not (project.root / bindings.program).is_file():
-        raise campaigns.binding_files.BindingsError("program", bindings.program, "no such file")
+        raise BindingsError("program", bindings.program, "no such file")
     repository = Repository.find(project.root)
     if bindings.iter_strategy == "branches":
         if repository is None:
@@ -165,11 +165,11 @@ def _refuse_foreign_folder(root: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise campaigns.binding_files.BindingsError(
+        raise BindingsError(
             "sandbox_root", str(root), f"a folder of its own: {error.strerror}"
         ) from error
     if names - _OURS:
-        raise campaigns.binding_files.BindingsError(
+        raise BindingsError(
             "sandbox_root", str(root),
             f"a new or empty folder; this one holds {sorted(names - _OURS)[0]}",
         )  # fmt: skip
