@@ -114,7 +114,8 @@ def build(cache: Path, stamp: str, requirements: Sequence[str]) -> Path:
 def _put_in_place(draft: Path, final: Path, stamp: str) -> Path:
     try:
         if final.exists():  # damaged, else the launcher had taken it: out of the way
-            final.rename(tempfile.mkdtemp(prefix="building-", dir=final.parent))
+            aside = final.rename(tempfile.mkdtemp(prefix="building-", dir=final.parent))
+            shutil.rmtree(aside, ignore_errors=True)
         draft.rename(final)
     except OSError:
         if ready := find_ready(final.parent, stamp):  # without locks another start may be faster

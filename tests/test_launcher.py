@@ -454,6 +454,21 @@ def test_a_failed_install_is_one_line_that_names_its_log(plugin: Plugin) -> None
     assert plugin.run().seen
 
 
+def test_a_damaged_plugin_is_one_line(plugin: Plugin) -> None:
+    (plugin.root / "pyproject.toml").write_text("[project]\n")
+    assert "install agent-loops again" in plugin.run().one_line
+    (plugin.root / "pyproject.toml").unlink()
+    assert "install agent-loops again" in plugin.run().one_line
+
+
+def test_a_damaged_environment_is_replaced(plugin: Plugin) -> None:
+    plugin.run()
+    (plugin.environments()[0] / "stamp").unlink()
+    assert plugin.run().seen
+    assert len(plugin.environments()) == 1
+    assert list(plugin.cache.glob("building-*")) == []
+
+
 # The real thing
 
 

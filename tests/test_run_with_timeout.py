@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import run_with_timeout
 from agent_loops import processes, supervise
 
@@ -98,7 +99,10 @@ def test_missing_program_is_an_answer(capfd: pytest.CaptureFixture[str]) -> None
         [*LIMIT, "true"],
         ["--log", "log", "--", "true"],
         ["--timeout-s", "5", "--", "true"],
-        *(["--timeout-s", value, "--log", "log", "--", "true"] for value in ("0", "-1", "nan", "inf", "x")),
+        *(
+            ["--timeout-s", value, "--log", "log", "--", "true"]
+            for value in ("0", "-1", "nan", "inf", "x")
+        ),
     ],
 )
 def test_wrong_usage_is_told(capfd: pytest.CaptureFixture[str], argv: list[str]) -> None:

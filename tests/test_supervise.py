@@ -101,7 +101,7 @@ class Runs:
         return left + [pid for pid in self.supervisors if alive(pid)]
 
 
-@pytest.fixture(params=["plain", "it's a \"näme\"\nwith $(false) `lines` "])
+@pytest.fixture(params=["plain", 'it\'s a "näme"\nwith $(false) `lines` '])
 def odd_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -259,11 +259,8 @@ def test_environment_is_as_given_with_the_marker(runs: Runs) -> None:
     assert seen == {**given, "AGENT_LOOPS_RUN": runs.specs[0].marker}
 
 
-def test_command_gets_no_input_no_descriptor_and_default_signals(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inherited = os.open(runs.folder, os.O_RDONLY)
-    os.set_inheritable(inherited, True)
+def test_command_gets_no_input_no_descriptor_and_default_signals(runs: Runs) -> None:
+    inherited = os.dup2(0, os.open(runs.folder, os.O_RDONLY))  # dup2 makes it inheritable
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         receipt = runs.run(
@@ -545,7 +542,7 @@ def test_daemon_dies_at_the_limit(runs: Runs) -> None:
 def test_daemon_without_the_marker_dies_too(runs: Runs, then: str) -> None:
     inner = (
         "os.environ.get('CLEAN') or os.execve(sys.executable, [sys.executable, '-c', "
-        "'import os, time; print(os.getpid(), file=open(\"daemon\", \"w\"), flush=True);"
+        '\'import os, time; print(os.getpid(), file=open("daemon", "w"), flush=True);'
         " time.sleep(1000)'], {'CLEAN': '1'})"
     )
     receipt = runs.run(f"{daemon(inner)}; {then}", timeout_s=2)
@@ -811,9 +808,7 @@ def test_lock_is_held_until_the_cleanup_is_over(runs: Runs) -> None:
     assert supervise.wait_for_end(spec.run_lock, DEADLINE_S)
 
 
-def test_second_launch_on_one_lock_is_refused(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_second_launch_on_one_lock_is_refused(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervise, "LOCK_WAIT_S", 0.2)
     spec = runs.spec(UNTIL_TOLD)
     runs.start(spec)
@@ -866,8 +861,8 @@ ALLOCATE = "data = bytearray(200 << 20)"
 
 
 def test_memory_of_all_processes_is_sampled(runs: Runs) -> None:
-    child = f"{shlex.quote(sys.executable)} -c {shlex.quote(f'{ALLOCATE}; import time; time.sleep(2.5)')}"
-    receipt = runs.run(f"{child} & {child} & wait")
+    child = python(f"import time; {ALLOCATE}; time.sleep(2.5)")
+    receipt = runs.run(f"({child}) & ({child}) & wait")
     assert receipt["memory_kind"] == "rss"
     assert 400 < receipt["peak_memory_mib"] < 600
 
@@ -879,9 +874,7 @@ def test_memory_of_a_run_too_short_to_sample_is_known(runs: Runs) -> None:
 
 
 def test_memory_of_the_evaluation_does_not_count(runs: Runs) -> None:
-    receipt = runs.run(
-        "true", eval_command=python(ALLOCATE), eval_log=runs.folder / "eval.log"
-    )
+    receipt = runs.run("true", eval_command=python(ALLOCATE), eval_log=runs.folder / "eval.log")
     assert receipt["peak_memory_mib"] is None or receipt["peak_memory_mib"] < 100
 
 

@@ -3,8 +3,9 @@
     python3 measure.py                      everything, five runs each: about fifteen minutes
     python3 measure.py --repeats 3 'help-*' only these
 
-Each idea is applied to a copy in a temporary folder; nothing here is changed. The runs go round: one of each, then
-again one of each, so that a busy spell of the machine falls on all alike. Standard library only (train.py needs numpy).
+Each idea is applied to a copy in a temporary folder; nothing here is changed. The runs go round,
+one of each and then again, so that a busy spell of the machine falls on all alike. Standard library
+only (train.py needs numpy).
 """
 
 import argparse
@@ -24,14 +25,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 IDEAS = HERE / "ideas"
 SOURCES = ("prepare.py", "train.py")
-STACK = ("help-05", "help-01", "help-09", "help-08", "help-06")  # applied one on another, in this order
-BLOCK = re.compile(r"^(\S+)\n<<<<<<< SEARCH\n(.*?)=======\n(.*?)>>>>>>> REPLACE$", re.DOTALL | re.MULTILINE)
+STACK = ("help-05", "help-01", "help-09", "help-08", "help-06")  # one on another, in this order
+BLOCK = re.compile(
+    r"^(\S+)\n<<<<<<< SEARCH\n(.*?)=======\n(.*?)>>>>>>> REPLACE$", re.DOTALL | re.MULTILINE
+)
 VAL_BPB = re.compile(r"^val_bpb:\s+(\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is measured: edit files applied in order to a fresh copy, and the bits per byte that each run printed."""
+    """What is measured: edit files, applied in order to a fresh copy, and what each run gave."""
 
     name: str
     edits: tuple[Path, ...]
@@ -40,35 +43,43 @@ class Subject:
 
 
 def apply_edit(folder: Path, edit: Path) -> None:
-    """Applies a file of search/replace blocks. A search text that does not occur exactly once is a ValueError."""
+    """Applies search/replace blocks. ValueError where a search text does not occur just once."""
     blocks = BLOCK.findall(edit.read_text())
     if not blocks:
         raise ValueError(f"{edit.name}: no edit block")
     for name, search, replacement in blocks:
         text = (folder / name).read_text()
-        if text.count(search) != 1:
-            raise ValueError(f"{edit.name}: its search text occurs {text.count(search)} times in {name}, not once")
+        found = text.count(search)
+        if found != 1:
+            raise ValueError(f"{edit.name}: its search text is {found} times in {name}, not once")
         (folder / name).write_text(text.replace(search, replacement))
 
 
 def run_once(edits: Sequence[Path], *, budget_s: float) -> float | str:
-    """One run of train.py with `edits` applied. → bits per byte, or in words how it ended without a score."""
+    """One run of train.py with `edits` applied. → bits per byte, or how it ended without them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for source in SOURCES:
             shutil.copy(HERE / source, folder)
         for edit in edits:
             apply_edit(folder, edit)
-        command = [sys.executable, "train.py"]
-        environment = {**os.environ, "TINY_LM_BUDGET_S": str(budget_s), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
-            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=3 * budget_s + 10)
+            done = subprocess.run(
+                [sys.executable, "train.py"],
+                cwd=folder,
+                env={**os.environ, "TINY_LM_BUDGET_S": str(budget_s)},
+                capture_output=True,
+                text=True,
+                timeout=3 * budget_s + 10,
+            )
         except subprocess.TimeoutExpired:
             return "never ends"
     found = VAL_BPB.search(done.stdout)
     if done.returncode == 0 and found:
         return float(found[1])
-    return "FAIL" if "FAIL" in done.stdout else (done.stderr.strip().splitlines() or ["no output"])[-1]
+    if "FAIL" in done.stdout:
+        return "FAIL"
+    return (done.stderr.strip().splitlines() or ["no output"])[-1]
 
 
 def idea(prefix: str) -> Path:
@@ -79,10 +90,16 @@ def idea(prefix: str) -> Path:
 
 def subjects(patterns: Sequence[str]) -> list[Subject]:
     """The ideas that match, and the growing stack where nothing was asked for by name."""
-    chosen = [path for path in sorted(IDEAS.glob("*.edit")) if any(fnmatch.fnmatch(path.stem, p) for p in patterns or ["*"])]
-    found = [Subject(path.stem, (path,)) for path in chosen if not path.stem.startswith("cheat-")]
+    found = [
+        Subject(path.stem, (path,))
+        for path in sorted(IDEAS.glob("*.edit"))
+        if any(fnmatch.fnmatch(path.stem, pattern) for pattern in patterns or ["*"])
+        and not path.stem.startswith("cheat-")  # a score of theirs would mean nothing
+    ]
     if not patterns:
-        found += [Subject(f"stack of {n}: … + {idea(STACK[n - 1]).stem}", tuple(map(idea, STACK[:n]))) for n in range(2, len(STACK) + 1)]
+        for count in range(2, len(STACK) + 1):
+            edits = tuple(map(idea, STACK[:count]))
+            found.append(Subject(f"stack of {count}: … + {edits[-1].stem}", edits))
     return found
 
 
@@ -93,14 +110,16 @@ def machine() -> str:
     if cpuinfo.exists():
         named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
         model = named[1] if named else model
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} × {model}, Python {platform.python_version()}"
+    cores = f"{os.cpu_count()} cores of {model}"
+    return f"{platform.system()}, {cores}, Python {platform.python_version()}"
 
 
 def measure(all_subjects: Sequence[Subject], *, repeats: int, budget_s: float) -> None:
     """Fills in the results, round by round."""
     for round_number in range(1, repeats + 1):
         for number, subject in enumerate(all_subjects, 1):
-            print(f"\rround {round_number}/{repeats}, {number}/{len(all_subjects)}  ", end="", file=sys.stderr, flush=True)
+            progress = f"round {round_number}/{repeats}, {number}/{len(all_subjects)}"
+            print(f"\r{progress}  ", end="", file=sys.stderr, flush=True)
             result = run_once(subject.edits, budget_s=budget_s)
             if isinstance(result, float):
                 subject.val_bpb.append(result)
@@ -110,7 +129,7 @@ def measure(all_subjects: Sequence[Subject], *, repeats: int, budget_s: float) -
 
 
 def table(baseline: Subject, others: Sequence[Subject]) -> str:
-    """A Markdown table; positive gains are better. The noise is the standard deviation of single runs."""
+    """A Markdown table. A positive gain is better; the noise is one run's standard deviation."""
     middle = statistics.median(baseline.val_bpb)
     rows = ["| idea | median val_bpb | gain | noise |", "|---|---:|---:|---:|"]
     for subject in (baseline, *others):
@@ -125,10 +144,16 @@ def table(baseline: Subject, others: Sequence[Subject]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measures the ideas in ideas/ against the baseline.")
-    parser.add_argument("patterns", nargs="*", metavar="IDEA", help="only ideas whose name matches, e.g. 'help-*'")
+    parser = argparse.ArgumentParser(
+        description="Measures the ideas in ideas/ against the baseline."
+    )
+    parser.add_argument(
+        "patterns", nargs="*", metavar="IDEA", help="only ideas whose name matches, e.g. 'help-*'"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="runs of each (default 5)")
-    parser.add_argument("--budget-s", type=float, default=3.0, help="training seconds of each run (default 3)")
+    parser.add_argument(
+        "--budget-s", type=float, default=3.0, help="training seconds of each run (default 3)"
+    )
     arguments = parser.parse_args()
     baseline, others = Subject("baseline", ()), subjects(arguments.patterns)
     measure([baseline, *others], repeats=arguments.repeats, budget_s=arguments.budget_s)

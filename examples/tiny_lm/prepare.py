@@ -1,11 +1,11 @@
 """The harness of tiny_lm: its text, its time budget and its score. DO NOT MODIFY.
 
-Everything that makes two runs comparable lives here; everything that may be improved lives in train.py.
-The text is written in a made-up language, the same on every machine, and is kept in memory only.
+What makes two runs comparable lives here; what may be improved lives in train.py. The text is in a
+made-up language, the same on every machine, and is kept in memory only. The language has structure
+at several ranges, so that a better model really scores better:
 
-The language has structure at several ranges, so that a better model really scores better:
-  letters    stems are built of syllables, and all vowels of a stem come from one of two harmonies
-  words      frequent and rare words (Zipf), endings for number, case and person
+  letters    stems are built of syllables; all vowels of a stem come from one of two harmonies
+  words      frequent and rare ones (Zipf), with endings for number, case and person
   phrases    determiner and adjective agree with their noun in harmony and number
   sentences  the verb agrees with its subject, across a phrase in between; questions, quotations
   paragraphs one topic and two named people in each
@@ -20,7 +20,8 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-TIME_BUDGET = float(os.environ.get("TINY_LM_BUDGET_S", "3.0"))  # seconds of training, start-up and evaluation excluded
+# Seconds of training by the wall clock; start-up and evaluation come on top.
+TIME_BUDGET = float(os.environ.get("TINY_LM_BUDGET_S", "3.0"))
 MAX_CONTEXT = 64  # bytes before each byte that evaluation offers; a model may look at fewer
 TEXT_BYTES = 400_000
 VAL_BYTES = 40_000  # the end of the text, never sampled for training
@@ -28,7 +29,7 @@ EVAL_BYTES = 24_576  # how many of the held-out bytes are scored; always the sam
 
 Tokens = NDArray[np.uint8]
 
-# --- The language --------------------------------------------------------------------------------------------------
+# --- The language -------------------------------------------------------------------------------
 
 _BACK, _FRONT = 0, 1  # the two vowel harmonies
 _VOWELS = (("a", "o", "u"), ("e", "i", "y"))
@@ -47,11 +48,16 @@ Word = tuple[str, int]  # stem, harmony
 
 
 class _Speaker:
-    """Writes sentences. Uses `random.Random.random` alone, whose sequence Python promises to keep across versions."""
+    """Writes paragraphs of the language; the same ones for the same seed.
+
+    Draws by `random.Random.random` alone: its sequence is the one that Python promises to keep.
+    """
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed).random
-        self._zipf = {n: list(accumulate(1 / (rank + 1.5) for rank in range(n))) for n in range(1, 65)}
+        self._zipf = {
+            n: list(accumulate(1 / (rank + 1.5) for rank in range(n))) for n in range(1, 65)
+        }
         self._taken: set[str] = set()
         self.nouns = [self._words(_NOUNS) for _ in range(_TOPICS)]
         self.topic_verbs = [self._words(_TOPIC_VERBS) for _ in range(_TOPICS)]
@@ -77,33 +83,43 @@ class _Speaker:
         while len(words) < count:
             harmony = _FRONT if self._random() < 0.5 else _BACK
             syllables = 1 + (self._random() < 0.8) + (self._random() < 0.25)
-            stem = "".join(self._even(_ONSETS) + self._even(_VOWELS[harmony]) for _ in range(syllables)) + self._even(_CODAS)
+            vowels = _VOWELS[harmony]
+            stem = "".join(self._even(_ONSETS) + self._even(vowels) for _ in range(syllables))
+            stem += self._even(_CODAS)
             if len(stem) > 2 and stem not in self._taken:
                 self._taken.add(stem)
                 words.append((stem, harmony))
         return words
 
+    def _plural(self) -> bool:
+        return self._random() < 0.4
+
     def _noun_phrase(self, topic: int, *, plural: bool, is_object: bool) -> str:
         stem, harmony = self._pick(self.nouns[topic])
-        noun = stem + (_NOUN_PLURAL[harmony] if plural else "") + (_NOUN_OBJECT[harmony] if is_object else "")
+        noun = stem
+        if plural:
+            noun += _NOUN_PLURAL[harmony]
+        if is_object:
+            noun += _NOUN_OBJECT[harmony]
         words = [_DETERMINERS[plural][harmony]]
         if self._random() < 0.35:
             words.append(self._pick(self.adjectives)[0] + _ADJECTIVE[plural][harmony])
         return " ".join([*words, noun])
 
     def _clause(self, topic: int, people: Sequence[str]) -> str:
-        plural = self._random() < 0.4
+        plural = self._plural()
         if not plural and self._random() < 0.3:
             subject = self._even(people)
         else:
             subject = self._noun_phrase(topic, plural=plural, is_object=False)
         words = [subject]
         if self._random() < 0.3:  # stands between subject and verb, and has a number of its own
-            words += [self._even(_PREPOSITIONS), self._noun_phrase(topic, plural=self._random() < 0.4, is_object=False)]
+            words.append(self._even(_PREPOSITIONS))
+            words.append(self._noun_phrase(topic, plural=self._plural(), is_object=False))
         stem, harmony = self._pick(self.topic_verbs[topic] if self._random() < 0.6 else self.verbs)
         words.append(stem + _VERB[plural][harmony])
         if self._random() < 0.7:
-            words.append(self._noun_phrase(topic, plural=self._random() < 0.4, is_object=True))
+            words.append(self._noun_phrase(topic, plural=self._plural(), is_object=True))
         return " ".join(words)
 
     def _sentence(self, topic: int, people: Sequence[str]) -> str:
@@ -125,7 +141,7 @@ class _Speaker:
 
 
 def make_text(size: int = TEXT_BYTES, *, seed: int = 1913) -> str:
-    """`size` characters of the language, all ASCII. The same text for the same arguments, everywhere."""
+    """`size` ASCII characters of the language; the same ones for the same arguments, everywhere."""
     speaker = _Speaker(seed)
     paragraphs: list[str] = []
     written = 0
@@ -135,7 +151,7 @@ def make_text(size: int = TEXT_BYTES, *, seed: int = 1913) -> str:
     return "".join(paragraphs)[:size]
 
 
-# --- Tokens and batches --------------------------------------------------------------------------------------------
+# --- Tokens and batches -------------------------------------------------------------------------
 
 _TEXT = make_text()
 ALPHABET = "".join(sorted(set(_TEXT)))  # token i stands for ALPHABET[i]; one token is one byte
@@ -163,20 +179,23 @@ _VAL_TOKENS: Tokens = _TOKENS[-VAL_BYTES:]
 
 
 def sample_batch(rng: np.random.Generator, batch_size: int, context: int) -> tuple[Tokens, Tokens]:
-    """Random training windows: contexts (batch_size, context), and the byte that follows each, targets (batch_size,)."""
+    """Random training windows: contexts (batch_size, context), oldest byte first, and targets
+    (batch_size,), the byte that follows each."""
     windows = np.lib.stride_tricks.sliding_window_view(TRAIN_TOKENS, context + 1)
     chosen = windows[rng.integers(len(windows), size=batch_size)]
     return chosen[:, :-1], chosen[:, -1]
 
 
-# --- The score -----------------------------------------------------------------------------------------------------
+# --- The score ----------------------------------------------------------------------------------
 
 
-def evaluate_bpb(predict_logits: Callable[[Tokens], NDArray[np.floating]], *, batch_size: int = 2048) -> float:
+def evaluate_bpb(
+    predict_logits: Callable[[Tokens], NDArray[np.floating]], *, batch_size: int = 2048
+) -> float:
     """Bits per byte on the held-out text; lower is better.
 
-    `predict_logits` maps contexts (batch, MAX_CONTEXT), oldest byte first, to logits (batch, VOCAB_SIZE) of the next
-    byte. Each scored byte is predicted from the bytes before it; the softmax is taken here, in float64.
+    `predict_logits` maps contexts (batch, MAX_CONTEXT), oldest byte first, to logits of the next
+    byte (batch, VOCAB_SIZE). The softmax is taken here, in float64.
     """
     windows = np.lib.stride_tricks.sliding_window_view(_VAL_TOKENS, MAX_CONTEXT + 1)[:EVAL_BYTES]
     nats = 0.0

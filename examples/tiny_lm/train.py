@@ -1,25 +1,26 @@
-"""A small byte-level language model in numpy: trains for prepare.TIME_BUDGET seconds, prints val_bpb. Edit this file.
+"""A small byte-level language model in numpy, trained for a fixed time. This is the file to edit.
 
-The model (Bengio et al., 2003): the last CONTEXT bytes are embedded, laid side by side, and passed through DEPTH
-hidden layers to the logits of the next byte. The backward pass is written by hand. Lower val_bpb is better.
+The model (Bengio et al., 2003): the last CONTEXT bytes are embedded, laid side by side, and passed
+through DEPTH hidden layers to the logits of the next byte. The backward pass is written by hand.
+Trains for prepare.TIME_BUDGET seconds, then prints val_bpb, bits per byte: lower is better.
 """
 
 import os
 import time
 
 _STARTED_S = time.monotonic()
-for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):  # one thread: a run must not slow its neighbours down
+# One thread: a run must not slow its neighbours down. Read once, when numpy is imported.
+for _library in ("OPENBLAS", "OMP", "MKL", "VECLIB_MAXIMUM"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
 
-import resource  # noqa: E402  (the thread counts above must be set before numpy is imported)
+import resource  # noqa: E402  (numpy, and with it prepare, must come after the thread counts)
 import sys  # noqa: E402
 
 import numpy as np  # noqa: E402
+import prepare  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-import prepare  # noqa: E402
-
-# --- Knobs ---------------------------------------------------------------------------------------------------------
+# --- Knobs --------------------------------------------------------------------------------------
 
 # Model
 CONTEXT = 3  # bytes seen before the one predicted, at most prepare.MAX_CONTEXT
@@ -30,11 +31,11 @@ INIT_SCALE = 1.0  # standard deviation of a weight = INIT_SCALE / sqrt(inputs)
 DTYPE = np.float32  # of weights, activations and gradients
 
 # Optimization
-BATCH_SIZE = 128  # windows per step
-LEARNING_RATE = 0.5  # at its highest
+BATCH_SIZE = 64  # windows per step
+LEARNING_RATE = 1.5  # at its highest
 MOMENTUM = 0.0  # share of the previous step that is carried on
 WEIGHT_DECAY = 1e-3  # pull of every weight towards zero
-GRAD_CLIP = 0.1  # the longest gradient that is followed unshortened
+GRAD_CLIP = 1.0  # the longest gradient that is followed unshortened
 WARMUP = 0.0  # share of the time budget in which the learning rate rises from zero
 WARMDOWN = 0.0  # share of the time budget in which it falls to zero
 
@@ -47,7 +48,7 @@ PROGRESS_EVERY = 50  # steps between two updates of the progress line
 Array = NDArray[np.floating]
 Weights = dict[str, Array]  # by name; views into one flat vector
 
-# --- Model ---------------------------------------------------------------------------------------------------------
+# --- Model --------------------------------------------------------------------------------------
 
 
 def weight_shapes() -> dict[str, tuple[int, ...]]:
@@ -64,7 +65,7 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def named_views(flat: Array) -> Weights:
-    """Cuts a flat vector into the weights of `weight_shapes`, without copying: the optimizer sees one vector."""
+    """The weights of `weight_shapes` as views into one flat vector, which is what is optimized."""
     views, start = {}, 0
     for name, shape in weight_shapes().items():
         size = int(np.prod(shape))
@@ -93,10 +94,12 @@ def activation_slope(y: Array) -> Array:
     return 1 - y * y
 
 
-def forward(weights: Weights, contexts: prepare.Tokens, rng: np.random.Generator | None) -> tuple[Array, list[Array], list[Array]]:
-    """Contexts (batch, CONTEXT) → logits (batch, VOCAB_SIZE), the input of every layer, and the dropout masks.
+def forward(
+    weights: Weights, contexts: prepare.Tokens, rng: np.random.Generator | None
+) -> tuple[Array, list[Array], list[Array]]:
+    """Contexts (batch, CONTEXT) → logits (batch, VOCAB_SIZE), each layer's input, dropout masks.
 
-    `rng` draws the dropout masks; None turns dropout off.
+    `rng` draws the masks, one for each hidden layer; None turns dropout off and gives no masks.
     """
     inputs = [weights["embedding"][contexts].reshape(len(contexts), -1)]
     masks: list[Array] = []
@@ -111,9 +114,16 @@ def forward(weights: Weights, contexts: prepare.Tokens, rng: np.random.Generator
 
 
 def loss_and_gradient(
-    weights: Weights, gradient: Weights, contexts: prepare.Tokens, targets: prepare.Tokens, rng: np.random.Generator | None
+    weights: Weights,
+    gradient: Weights,
+    contexts: prepare.Tokens,
+    targets: prepare.Tokens,
+    rng: np.random.Generator | None,
 ) -> float:
-    """Mean label-smoothed cross-entropy of a batch, in nats per byte; its derivatives are written into `gradient`."""
+    """Mean label-smoothed cross-entropy of a batch, in nats per byte. Overwrites `gradient`.
+
+    Contexts are (batch, CONTEXT), targets (batch,); `rng` as in `forward`.
+    """
     logits, inputs, masks = forward(weights, contexts, rng)
     batch = np.arange(len(targets))
     logits -= logits.max(axis=1, keepdims=True)
@@ -121,7 +131,8 @@ def loss_and_gradient(
     total = probabilities.sum(axis=1, keepdims=True)
     probabilities /= total
     log_probabilities = logits - np.log(total)
-    loss = -(1 - LABEL_SMOOTHING) * log_probabilities[batch, targets].mean() - LABEL_SMOOTHING * log_probabilities.mean()
+    of_target, of_all = log_probabilities[batch, targets].mean(), log_probabilities.mean()
+    loss = -(1 - LABEL_SMOOTHING) * of_target - LABEL_SMOOTHING * of_all
 
     # Softmax and cross-entropy together: probabilities less the (smoothed) target.
     delta = probabilities
@@ -145,11 +156,11 @@ def loss_and_gradient(
     return float(loss)
 
 
-# --- Optimization --------------------------------------------------------------------------------------------------
+# --- Optimization -------------------------------------------------------------------------------
 
 
 def schedule(progress: float) -> float:
-    """The learning rate as a share of LEARNING_RATE, after a share `progress` of the time budget."""
+    """The share of LEARNING_RATE to use after a share `progress` of the time budget."""
     if progress < WARMUP:
         return progress / WARMUP
     if progress > 1 - WARMDOWN:
@@ -174,7 +185,10 @@ class Optimizer:
 
 
 def train(rng: np.random.Generator) -> tuple[Weights, int, float]:
-    """Trains until the time budget is used up. → weights, steps, seconds. Exits 1 with FAIL where the loss diverges."""
+    """Trains until the time budget is used up. → weights, steps, seconds.
+
+    Where the loss diverges there is nothing to evaluate: says FAIL and exits 1.
+    """
     flat = new_weights(rng)
     gradient = np.zeros_like(flat)
     weights, gradient_views = named_views(flat), named_views(gradient)
@@ -193,22 +207,27 @@ def train(rng: np.random.Generator) -> tuple[Weights, int, float]:
         step += 1
         elapsed_s = time.monotonic() - started_s
         if step % PROGRESS_EVERY == 0:
-            line = f"\rstep {step:05d} ({100 * progress:.1f}%) | loss: {smooth_loss:.4f} | dt: {1000 * elapsed_s / step:.2f}ms "
-            print(line, end="", flush=True)
+            print(
+                f"\rstep {step:05d} ({100 * progress:.1f}%) | loss: {smooth_loss:.4f} | "
+                f"dt: {1000 * elapsed_s / step:.2f}ms ",
+                end="",
+                flush=True,
+            )
     print(flush=True)
     return weights, step, elapsed_s
 
 
-# --- One run -------------------------------------------------------------------------------------------------------
+# --- One run ------------------------------------------------------------------------------------
 
 
 def main() -> None:
     seed = os.environ.get("AGENT_LOOPS_SEED")
-    # Without a seed from outside, every run is a new one: repeats show how much a result owes to luck.
+    # Without a seed from outside every run differs: repeats show how much a result owes to luck.
     rng = np.random.default_rng(int(seed) if seed else None)
     weights, steps, training_s = train(rng)
-    val_bpb = prepare.evaluate_bpb(lambda contexts: forward(weights, contexts[:, -CONTEXT:], None)[0])
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    val_bpb = prepare.evaluate_bpb(lambda seen: forward(weights, seen[:, -CONTEXT:], None)[0])
+    peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak_bytes = peak_rss if sys.platform == "darwin" else 1024 * peak_rss
     print("---")
     print(f"val_bpb:          {val_bpb:.6f}")
     print(f"training_seconds: {training_s:.1f}")

@@ -129,9 +129,7 @@ def place(campaign: Campaign, experiment: Experiment | None) -> dict[str, Any] |
     return {"experiment": experiment.number, "metric": campaign.metric_of(experiment)}
 
 
-def refused(
-    kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()
-) -> Answer:
+def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()) -> Answer:
     """The answer where nothing was run."""
     values = {
         "schema": SCHEMA, "status": "refused", "kind": kind, "reason": reason,
@@ -152,7 +150,9 @@ def format_metric(value: float, texts: Sequence[str]) -> str:
     """A value at the precision of the readings it stands for."""
     if len(texts) == 1 and _is_value(texts[0], value):
         return texts[0]
-    digits = max((len(text.rpartition(".")[2]) for text in texts if _has_plain_digits(text)), default=6)
+    digits = max(
+        (len(text.rpartition(".")[2]) for text in texts if _has_plain_digits(text)), default=6
+    )
     return f"{value:.{min(digits, 12)}f}"
 
 

@@ -208,7 +208,7 @@ def _load_yaml(text: str) -> dict[str, Any]:
     import yaml
 
     try:
-        value = yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader with fewer guesses
+        value = yaml.load(text, Loader=_loader())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{BINDINGS_NAME}:{mark.line + 1}" if mark else BINDINGS_NAME
@@ -230,7 +230,11 @@ def _loader() -> type[Any]:
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - yaml's own interface
 
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        def construct_mapping(  # the boolean is yaml's interface
+            self,
+            node: Any,
+            deep: bool = False,  # noqa: FBT001, FBT002
+        ) -> dict[Any, Any]:
             seen: set[str] = set()
             for key, _ in node.value:
                 if key.value in seen:

@@ -427,7 +427,7 @@ class Repository:
         stamp = f"@{int(when.timestamp())} +0000"
         variables = _identity(self._trees.config())
         variables |= {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
-        text = message.replace("\0", " ").encode("utf-8", "replace")
+        text = (message.replace("\0", " ").rstrip("\n") + "\n").encode("utf-8", "replace")
         command = ("commit-tree", tree, "-p", parent, "-F", "-")
         return Git(self.top, variables).run(*command, stdin=text).line
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 from agent_loops import bindings as binding_files
@@ -219,4 +219,5 @@ def state_word(campaign: state.Campaign, now: datetime) -> str:
 
 
 def tag_of_today() -> str:
-    return binding_files.tag_of_day(date.today())
+    """The default tag, by the person's own calendar."""
+    return binding_files.tag_of_day(utc_now().astimezone().date())

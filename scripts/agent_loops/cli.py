@@ -8,40 +8,44 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 from agent_loops import __version__, answers
 from agent_loops.answers import Answer
-from agent_loops.errors import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE
-from agent_loops.errors import AgentLoopsError, Refused, UsageError
+from agent_loops.entry import Parser
+from agent_loops.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    AgentLoopsError,
+    Refused,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from agent_loops.loop import Loop
+    from agent_loops.setup import Begun
 
 # Below the host's default limit of 120 s for one command.
 _WAIT_IN_HOST_S = 110.0
 _EXIT_INTERRUPTED = 130
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises instead of exiting, so that one handler words every mistake."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; `{self.prog} --help` shows the usage")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="agent-loops",
         description="Runs, measures, decides, reverts and records experiments on a project.",
         epilog="Exit codes: 0 answered, whatever the verdict; 1 failed; 2 usage or bindings; "
         "3 refused, with the reason and the next command.",
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"agent-loops {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--json", action="store_true", help="answer with one JSON object")
         return command
 
@@ -128,7 +132,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _print_failure(str(error), error.exit_code, as_json=as_json)
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; a run under way goes on: `agent-loops wait`, `stop --kill`\n")
+        sys.stderr.write(
+            "interrupted; a run under way goes on: `agent-loops wait`, `stop --kill`\n"
+        )
         return _EXIT_INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -161,47 +167,34 @@ def _run(parsed: argparse.Namespace) -> Answer:
 
         return demo.run(Path(parsed.keep) if parsed.keep else None)
     # Imported where needed: the demo and a mistyped command need none of it.
-    from agent_loops import actions, campaigns, report, setup
+    from agent_loops import campaigns, report, rewinding, setup, switches, trying
     from agent_loops.loop import Loop
 
     project = campaigns.find_project(Path.cwd())
     if parsed.command == "setup":
         return _begun(setup.begin(project, os.environ))
     run = Loop(campaigns.find_store(project), project.root, dict(os.environ))
-    match parsed.command:
-        case "try":
-            return _try(run, parsed)
-        case "wait":
-            return actions.wait(run, wait_s=_wait_s(parsed))
-        case "override":
-            return actions.override(run, parsed.number, parsed.verdict, parsed.why)
-        case "checkout":
-            return actions.checkout(run, parsed.number)
-        case "rebaseline":
-            return actions.rebaseline(run, parsed.why, wait_s=_wait_s(parsed))
-        case "pause":
-            return actions.pause(run, parsed.why)
-        case "stop":
-            return actions.stop(run, parsed.why, kill=parsed.kill)
-        case "resume":
-            return actions.resume(run, take_over=parsed.take_over)
-        case "note":
-            return actions.note(run, parsed.text)
-        case "history":
-            return report.history(run)
-        case "show":
-            return report.show(run, parsed.number)
-        case "diff":
-            return report.diff(run, parsed.number)
-        case _:
-            return report.status(run)
+    handlers: dict[str, Callable[[], Answer]] = {
+        "try": lambda: _try(run, parsed),
+        "wait": lambda: trying.wait(run, wait_s=_wait_s(parsed)),
+        "override": lambda: rewinding.override(run, parsed.number, parsed.verdict, parsed.why),
+        "checkout": lambda: rewinding.checkout(run, parsed.number),
+        "rebaseline": lambda: rewinding.rebaseline(run, parsed.why, wait_s=_wait_s(parsed)),
+        "pause": lambda: switches.pause(run, parsed.why),
+        "stop": lambda: switches.stop(run, parsed.why, kill=parsed.kill),
+        "resume": lambda: switches.resume(run, take_over=parsed.take_over),
+        "note": lambda: switches.note(run, parsed.text),
+        "status": lambda: report.status(run),
+        "history": lambda: report.history(run),
+        "show": lambda: report.show(run, parsed.number),
+        "diff": lambda: report.diff(run, parsed.number),
+    }
+    return handlers[parsed.command]()
 
 
-def _try(run: object, parsed: argparse.Namespace) -> Answer:
-    from agent_loops import actions
-    from agent_loops.loop import Loop
+def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import trying
 
-    assert isinstance(run, Loop)
     if parsed.edit == "-" and parsed.idea_file == "-":
         raise UsageError("--edit - and --idea-file -: only one can come on standard input")
     if parsed.idea is not None and parsed.idea_file is not None:
@@ -211,9 +204,9 @@ def _try(run: object, parsed: argparse.Namespace) -> Answer:
         if not run.campaign.wants_baseline:
             raise UsageError("say what is tried: `agent-loops try 'increase LR to 0.04'`")
         idea = "baseline"
-    return actions.try_idea(
+    return trying.try_idea(
         run,
-        actions.Idea(idea, parsed.why, parsed.risk),
+        trying.Idea(idea, parsed.why, parsed.risk),
         edit=_read(parsed.edit) if parsed.edit is not None else None,
         repeat=parsed.repeat,
         wait_s=_wait_s(parsed),
@@ -235,10 +228,7 @@ def _read(name: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _begun(begun: object) -> Answer:
-    from agent_loops import setup
-
-    assert isinstance(begun, setup.Begun)
+def _begun(begun: Begun) -> Answer:
     store = begun.store
     bindings = store.campaign.bindings
     folder = os.path.relpath(store.paths.root, store.project.root)
@@ -251,7 +241,9 @@ def _begun(begun: object) -> Answer:
     ]
     if begun.metric_lines:
         places = ", ".join(begun.metric_lines[:5])
-        lines.append(f"{bindings.metric} is named in editable code ({places}): changes there are flagged")
+        lines.append(
+            f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
+        )
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,

@@ -1,4 +1,4 @@
-"""Says in one short line why a run gave no reading, and whether the idea or the machine is at fault.
+"""Says in one short line why a run gave no reading, and whether idea or machine is at fault.
 
 Reads nothing itself: the caller passes the outcome and the tail of the log, already cut and masked.
 """
@@ -25,11 +25,10 @@ class Crash:
 
 
 class _Rule(NamedTuple):
-    """`reason` "" stands for the exception itself. `detail`: the line that was found follows it."""
+    """`reason` "" stands for the exception itself; a machine's is followed by the line found."""
 
     kind: Kind
     reason: str
-    detail: bool
     patterns: tuple[str, ...]
 
 
@@ -37,55 +36,55 @@ class _Rule(NamedTuple):
 _RULES = (
     # The candidate names something that is not there or not allowed; asking again changes nothing.
     # (A token that expired overnight looks the same: the crash after the third pauses for it.)
-    _Rule("idea", "", False, (
+    _Rule("idea", "", (
         r"\b40[134] Client Error", r"HTTP Error 40[134]\b", r"GatedRepoError",
         r"RepositoryNotFoundError", r"(?<!Local)EntryNotFoundError", r"RevisionNotFoundError",
         r"is not a valid model identifier",
     )),
-    _Rule("idea", "too many open files", False, (r"Too many open files", r"Errno 24\b")),
+    _Rule("idea", "too many open files", (r"Too many open files", r"Errno 24\b")),
     # Shared memory is sized by the container, and its messages speak of disks and buses.
-    _Rule("machine", "shared memory full (/dev/shm)", False, (
+    _Rule("machine", "shared memory full (/dev/shm)", (
         r"/torch_\w+.{0,80}(?:No space left|Cannot allocate)", r"insufficient shared memory",
         r"out of shared memory", r"/dev/shm.{0,120}No space left", r"No space left.{0,120}/dev/shm",
         r"[Bb]us error.{0,200}(?:shm|shared memory)", r"creating shared memory segment",
     )),
-    _Rule("machine", "disk full", True, (
+    _Rule("machine", "disk full", (
         r"No space left on device", r"\bENOSPC\b", r"Errno 28\b", r"[Dd]isk quota exceeded",
         r"\bEDQUOT\b", r"Errno 122\b", r"disk is full", r"PytorchStreamWriter failed writing file",
         r"[Nn]ot enough (?:free )?disk space",
     )),
-    _Rule("machine", "disk error", True, (
+    _Rule("machine", "disk error", (
         r"Read-only file system", r"Input/output error", r"Errno 5\b", r"Errno 116\b",
         r"Stale (?:NFS )?file handle", r"Transport endpoint is not connected", r"Remote I/O error",
         r"Errno 121\b", r"disk I/O error",
     )),
     # PyTorch lists who is on a full device; where others hold GiBs of it, the idea may well fit.
-    _Rule("machine", "GPU memory held by another process", False, (
+    _Rule("machine", "GPU memory held by another process", (
         r"Process \d+ has \d+(?:\.\d+)? GiB memory in use.{0,60}this process has",
     )),
-    _Rule("machine", "GPU busy or held by another process", True, (
+    _Rule("machine", "GPU busy or held by another process", (
         r"busy or unavailable", r"cudaErrorDevicesUnavailable", r"CUDA_ERROR_DEVICE_UNAVAILABLE",
         r"in use by (?:another )?process", r"TPU is already in use",
     )),
-    _Rule("idea", "out of memory (CUDA)", False, (
+    _Rule("idea", "out of memory (CUDA)", (
         r"CUDA out of memory", r"CUDA error: out of memory", r"CUDA_ERROR_OUT_OF_MEMORY",
         r"torch(?:\.cuda)?\.OutOfMemoryError", r"CUBLAS_STATUS_ALLOC_FAILED",
         r"CUDNN_STATUS_ALLOC_FAILED", r"cudaErrorMemoryAllocation", r"cudaMalloc failed",
     )),
-    _Rule("idea", "out of memory (device)", False, (
+    _Rule("idea", "out of memory (device)", (
         r"(?:HIP|XPU) out of memory", r"MPS backend out of memory", r"RESOURCE_EXHAUSTED",
         r"ResourceExhaustedError", r"OOM when allocating", r"Out of memory allocating",
         r"OutOfResources: out of resource",
     )),
-    _Rule("idea", "out of memory", False, (
+    _Rule("idea", "out of memory", (
         r"\bMemoryError\b", r"_ArrayMemoryError", r"std::bad_alloc", r"DefaultCPUAllocator",
         r"Cannot allocate memory", r"Errno 12\b", r"Out of memory: Kill", r"(?i:oom[-_ ]kill)",
         r"is killed by signal: Killed", r"[Ee]xceeded (?:job )?memory limit",
     )),
-    _Rule("idea", "device-side assert (an index or label out of range?)", False, (
+    _Rule("idea", "device-side assert (an index or label out of range?)", (
         r"device-side assert",
     )),
-    _Rule("machine", "GPU or driver failure", True, (
+    _Rule("machine", "GPU or driver failure", (
         r"[Uu]ncorrectable ECC", r"\bECC error", r"CUDA error: hardware", r"\bXid\b",
         r"fallen off the bus", r"GPU is lost", r"\bNVML\b", r"nvmlInit",
         r"Driver/library version mismatch", r"CUDA driver version is insufficient",
@@ -95,8 +94,10 @@ _RULES = (
         r"CUDA_ERROR_(?:NO_DEVICE|SYSTEM|NOT_INITIALIZED|UNKNOWN|ECC)", r"cudaErrorSystemNotReady",
         r"system not yet initialized", r"failed call to cuInit", r"Unable to initialize backend",
     )),
-    _Rule("machine", "port in use", True, (r"Address already in use", r"EADDRINUSE", r"Errno 98\b")),
-    _Rule("machine", "network", True, (
+    _Rule("machine", "port in use", (
+        r"Address already in use", r"EADDRINUSE", r"Errno 98\b",
+    )),
+    _Rule("machine", "network", (
         r"[Tt]emporary failure in name resolution", r"Name or service not known",
         r"nodename nor servname", r"getaddrinfo failed", r"NameResolutionError",
         r"[Cc]ould not resolve host", r"Failed to resolve", r"Max retries exceeded",
@@ -110,7 +111,8 @@ _RULES = (
 )  # fmt: skip
 
 _RAISED = re.compile(
-    r"^(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)(?::.*)?$", re.MULTILINE
+    r"^(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)(?::.*)?$",
+    re.MULTILINE,
 )
 _PLACE = re.compile(r"^([^\s:]+:\d+)(?: in |:|$)", re.MULTILINE)
 _NON_FINITE = re.compile(r" is (nan|-?inf)\b| is not finite")
@@ -187,10 +189,8 @@ def _from_log(exit_code: int | None, signal: int | None, problem: str, tail: str
 
 
 def _ruled(rule: _Rule, match: re.Match[str], exception: str) -> str:
-    if not rule.reason:
-        return exception
-    if not rule.detail:
-        return rule.reason
+    if rule.kind == "idea":
+        return rule.reason or exception
     tail = match.string
     start = tail.rfind("\n", 0, match.start()) + 1
     line = tail[start:].partition("\n")[0]

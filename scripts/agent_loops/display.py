@@ -44,9 +44,9 @@ def _one_line(text: str) -> str:
     for at, char in enumerate(text):
         if char.isspace():
             kept.append(" ")
+        elif char == _ZWJ:
+            kept += char if kept and _joins(kept[-1], text[at + 1 : at + 2]) else ""
         elif char.isprintable() and char not in _INVISIBLE:
-            kept.append(char)
-        elif char == _ZWJ and kept and _joins(kept[-1], text[at + 1 : at + 2]):
             kept.append(char)
     return " ".join("".join(kept).split())
 
@@ -88,7 +88,9 @@ _SECRET_NAME = re.compile(
     r"|(?:KEY|TOKEN|AUTH)$|(?:^|_)(?:KEY|TOKEN)(?:_|\d|$)",
     re.IGNORECASE,
 )
-_NOT_SECRET_NAME = re.compile(r"^(?:OLD)?PWD$|_(?:FILE|PATH|DIR|SOCK|URL|HOST|NAME)$|^SSH_AUTH_SOCK$")
+_NOT_SECRET_NAME = re.compile(
+    r"^(?:OLD)?PWD$|_(?:FILE|PATH|DIR|SOCK|URL|HOST|NAME)$|^SSH_AUTH_SOCK$"
+)
 _SHAPES = (
     r"\bsk-(?=[\w-]*\d)[\w-]{16,}",
     r"\b(?:gh[opusr]_|github_pat_|glpat-|hf_|npm_|pypi-|dckr_pat_|r8_|xox[abeprs]-|shp(?:at|ss)_)[\w-]{16,}",
@@ -140,11 +142,16 @@ _RANK = re.compile(r"^(?:\[(?:rank)?\d+\]:?\s?|\((?:\w+ )?pid=\d+[^)]*\)\s?|\s*[
 _HEADER = re.compile(r"^\s*(?:Exception Group )?Traceback \(most recent call last\):\s*$")
 _FRAME = re.compile(r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>.+))?\s*$')
 _RAISED = re.compile(r"^(?:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|[A-Z]\w*)(?::|$)")
-_LIBRARY = re.compile(r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib(?:64)?[/\\]python\d|^<|[/\\]conda[/\\]pkgs")
+_LIBRARY = re.compile(
+    r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib(?:64)?[/\\]python\d|^<|[/\\]conda[/\\]pkgs"
+)
 # These only report that something else failed; an earlier traceback tells more.
-_WRAPPER = re.compile(r"ChildFailedError|CalledProcessError|SimplifiedTraceback|ProcessExitedException")
+_WRAPPER = re.compile(
+    r"ChildFailedError|CalledProcessError|SimplifiedTraceback|ProcessExitedException"
+)
 _LAST_WORDS = re.compile(
-    r"\bKilled\b|core dumped|Segmentation fault|Bus error|oom[-_ ]kill|Out of memory|slurmstepd: error",
+    r"\bKilled\b|core dumped|Segmentation fault|Bus error|oom[-_ ]kill|Out of memory"
+    r"|slurmstepd: error",
     re.IGNORECASE,
 )
 

@@ -1,7 +1,7 @@
 """Search/replace blocks: applied all or none, to exactly the lines they name.
 
-Touches no file: bytes in, bytes out. Does not guess: a block that fits nowhere, or twice, is refused
-with the nearest lines. No line of a block's content can be one of the two outer markers.
+Touches no file: bytes in, bytes out. Does not guess: a block that fits nowhere, or twice, is
+refused with the nearest lines. A line of content cannot be one of the two outer markers.
 
 The format, as `agent-loops try --edit` takes it:
 
@@ -23,6 +23,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from agent_loops.errors import Refused
 
@@ -91,7 +92,7 @@ def parse(text: str) -> tuple[Block, ...]:
             continue
         name = _file_name(line)
         if named_at or not name:
-            stray = named_at if named_at else at
+            stray = named_at or at
             raise _refused(_stray(lines[stray - 1], stray))
         path, named_at = name, at
     if named_at:
@@ -139,7 +140,9 @@ def _file_name(line: str) -> str:
 def _stray(line: str, number: int) -> str:
     shown = _shown(line.strip())
     if re.match(r"(?:---|\+\+\+|@@|diff --git) ?", line):
-        return f"line {number} is of a unified diff (`{shown}`); write search/replace blocks instead"
+        return (
+            f"line {number} is of a unified diff (`{shown}`); write search/replace blocks instead"
+        )
     if re.match(r"\s*(?:<{5,}|={5,}|>{5,})", line):
         return (
             f"line {number}, `{shown}`, is no marker in its place; the markers are `{_OPEN}`,"
@@ -181,10 +184,12 @@ def apply(
             made[path] = _encode(block.replace)
     for path, places in regions.items():
         places.sort(key=lambda region: (region.start, region.end))
-        for first, second in zip(places, places[1:], strict=False):
+        for first, second in pairwise(places):
             if second.start < first.end:
                 numbers = sorted((first.number, second.number))
-                problems.append(f"{path}: blocks {numbers[0]} and {numbers[1]} overlap; make them one")
+                problems.append(
+                    f"{path}: blocks {numbers[0]} and {numbers[1]} overlap; make them one"
+                )
                 concerned.append(path)
     if problems:
         more = len(problems) - _PROBLEMS
@@ -277,14 +282,11 @@ def _line_end(data: bytes) -> bytes:
 
 
 def _as_in(data: bytes, block: Block) -> tuple[bytes, bytes]:
-    """Search and replacement with the line ends of `data`, and with its mark at the very start."""
+    """Search and replacement with the line ends of `data`."""
     search, replace = _encode(block.search), _encode(block.replace)
     if _line_end(data) == b"\r\n":
         search = re.sub(rb"\r?\n", b"\r\n", search)
         replace = re.sub(rb"\r?\n", b"\r\n", replace)
-    if data.startswith(_BOM) and data.startswith(search[:-1], len(_BOM)):
-        if _occurrences(_padded(data), search) == [] and not search.startswith(_BOM):
-            search, replace = _BOM + search, _BOM + replace
     return search, replace
 
 
@@ -296,9 +298,10 @@ def _padded(data: bytes) -> bytes:
 def _occurrences(data: bytes, search: bytes) -> list[int]:
     """Every offset at which `search` stands on whole lines; it ends in a newline itself."""
     found = []
+    first_line = (0, len(_BOM)) if data.startswith(_BOM) else (0,)
     at = data.find(search)
     while at >= 0:
-        if at == 0 or data[at - 1 : at] == b"\n":
+        if at in first_line or data[at - 1 : at] == b"\n":
             found.append(at)
         at = data.find(search, at + 1)
     return found
@@ -359,16 +362,15 @@ def _hint(have: Sequence[str], want: Sequence[str]) -> str:
     """What sort of difference it is, where only blanks or line ends differ."""
     if len(have) != len(want):
         return ""
-    if any(w.endswith("\r") for w in want) and not any(h.endswith("\r") for h in have):
-        if [w.removesuffix("\r") for w in want] == list(have):
-            return " (the block's lines end in CR LF, the file's do not)"
+    if [h + "\r" for h in have] == list(want):
+        return " (the block's lines end in CR LF, the file's do not)"
+    if [h.removesuffix("\r") for h in have] == list(want):
+        return " (some lines of the file end in CR LF, others do not)"
     if [h.rstrip() for h in have] == [w.rstrip() for w in want]:
         return " (only blanks at the ends of lines differ)"
     if [h.strip() for h in have] == [w.strip() for w in want]:
         tabs = any("\t" in _indent(h) for h in have) != any("\t" in _indent(w) for w in want)
-        return " (only the indentation differs: tabs against spaces)" if tabs else (
-            " (only the indentation differs)"
-        )  # fmt: skip
+        return f" (only the indentation differs{': tabs against spaces' if tabs else ''})"
     return ""
 
 

@@ -47,4 +47,6 @@ def fingerprint(environ: Mapping[str, str], *, salt: str) -> dict[str, str]:
 
 def changed_names(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """Names of the variables that came, went or changed their value."""
-    return tuple(sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key)))
+    return tuple(
+        sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    )

@@ -1,6 +1,6 @@
 """Every failure the program can answer with, and its exit code.
 
-Library code raises these and neither prints nor exits; the command line turns them into one message.
+Library code raises these and neither prints nor exits; the command line words them.
 """
 
 from __future__ import annotations

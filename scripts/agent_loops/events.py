@@ -233,7 +233,7 @@ Event = (
     | Stopped
     | Note
 )
-_BY_NAME: dict[str, type[Event]] = {kind.name: kind for kind in Event.__args__}  # type: ignore[attr-defined]
+_BY_NAME: dict[str, type[Event]] = {kind.name: kind for kind in Event.__args__}
 _FIELD_NAMES = {
     kind: frozenset(item.name for item in dataclasses.fields(kind)) for kind in _BY_NAME.values()
 }

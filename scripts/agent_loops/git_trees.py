@@ -177,6 +177,9 @@ class Trees:
             return git.run("write-tree").line
 
     def _lay_out(self, tree: Path, files: Mapping[str, Content], gone: Sequence[str]) -> None:
+        for path in files:
+            if path.startswith("/") or ".." in PurePosixPath(path).parts:
+                raise ValueError(f"{path!r} is not inside the project")
         folders = {"", *(folder for path in files for folder in parents(path))}
         taken = {*files, *gone, *folders, ".git"}
         with_filters = self._has_filters()
@@ -191,8 +194,6 @@ class Trees:
                     elif with_filters:  # a filter may be a script of the project's
                         (tree / folder / one.name).symlink_to(one.path)
         for path, content in files.items():
-            if path.startswith("/") or ".." in PurePosixPath(path).parts:
-                raise ValueError(f"{path!r} is not inside the project")
             (tree / path).write_bytes(content.data)
             (tree / path).chmod(0o755 if content.executable else 0o644)
 
@@ -309,6 +310,8 @@ def _set_entries(git: Git, entries: Mapping[str, Entry | None]) -> None:
     try:
         git.run("update-index", "--add", "--force-remove", *gone, *added)
     except GitFailed as error:
+        if "appears as both a file" not in error.stderr:
+            raise
         raise Refused(
             "git",
             f"another file is in the way of the candidate's: {error}",

@@ -49,7 +49,9 @@ class Harness:
 
     @property
     def digest(self) -> str:
-        return files.sha256(files.dump_json(sorted(self.files.items())).encode("utf-8", "surrogateescape"))
+        return files.sha256(
+            files.dump_json(sorted(self.files.items())).encode("utf-8", "surrogateescape")
+        )
 
 
 @dataclass(frozen=True, slots=True)

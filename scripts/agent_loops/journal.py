@@ -31,7 +31,9 @@ class Journal:
         self._boot_id = boot_id
         self._now = now
 
-    def records(self, *, offset: int = 0, first_line: int = 1) -> Iterator[tuple[int, events.Record]]:
+    def records(
+        self, *, offset: int = 0, first_line: int = 1
+    ) -> Iterator[tuple[int, events.Record]]:
         """Yields every whole line after `offset` bytes with the offset behind it.
 
         A torn tail (no newline at the end) is not a record: it is left for the next append.

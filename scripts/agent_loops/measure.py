@@ -80,7 +80,9 @@ class Measurement:
             return _built_in(end.wall_s, "s")
         if self.bindings.metric == "memory_gb":
             mib = end.peak_memory_mib
-            return _built_in(mib / _MIB_PER_GB, "GB") if mib else _nothing("memory was not measured")
+            return (
+                _built_in(mib / _MIB_PER_GB, "GB") if mib else _nothing("memory was not measured")
+            )
         if self.bindings.metric_file is not None:
             paths = metric_files.find_metric_files(
                 self.bindings.metric_file, run_dir=self.run_dir, project=self.scope.workspace

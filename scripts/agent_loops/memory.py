@@ -59,11 +59,11 @@ class PeakMemory:
     def sample(self, now: float) -> None:
         """`now` is in seconds, monotonic."""
         if now >= self._rss_at:
-            began = time.monotonic()
+            began = time.process_time()  # not the wall clock: others' load is no cost of ours
             found = self._find_all()
             self._pids = {process.pid for process in found}
             self._rss_bytes = max(self._rss_bytes, sum(p.rss_bytes for p in found))
-            cost_s = time.monotonic() - began
+            cost_s = time.process_time() - began
             self._rss_every_s = min(2 * self._rss_every_s, _RSS_EVERY_S)
             self._rss_at = now + max(self._rss_every_s, _RSS_SHARE * cost_s)
         self._gpu.poll(now, self._pids)
@@ -76,9 +76,11 @@ class PeakMemory:
         """MiB and what they are, `vram` or `rss`; None and the empty word where nobody knows."""
         if self._gpu.peak_mib > 0:
             return self._gpu.peak_mib, "vram"
-        # A process starts with the peak of the one it was forked from: no more than that is none.
-        largest = self._largest_bytes if self._largest_bytes > self._own_peak_bytes else 0
-        known = max(self._rss_bytes, largest)
+        # A process starts with the peak of the one it was forked from, so a figure no larger than
+        # that says little: it stands only where there is no other.
+        inherited = self._largest_bytes <= self._own_peak_bytes
+        largest_bytes = 0 if inherited and self._rss_bytes else self._largest_bytes
+        known = max(self._rss_bytes, largest_bytes)
         return (round(known / _MIB, 3), "rss") if known else (None, "")
 
 

@@ -5,9 +5,7 @@ Writes nothing and takes no lock, so it never disturbs a run or a `try`.
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -50,7 +48,7 @@ def status(run: Loop) -> Answer:
         "running": _running(run),
         "stop_reason": reason,
         "paused": campaign.paused.reason if campaign.paused else None,
-        "sandbox": run.shown(run.store.paths.root),
+        "sandbox": run.workspace.shown(run.store.paths.root),
         "next": _next(run, word),
     }
     if last is not None and campaign.open_run is None and last.verdict:
@@ -77,7 +75,9 @@ def status(run: Loop) -> Answer:
                      f"of at most {running['timeout_s']:.0f} s  {running['progress']}")  # fmt: skip
     recent = [item for item in campaign.experiments.values() if item.verdict][-_RECENT:]
     lines += [_row(campaign, item) for item in reversed(recent)]
-    lines += [f"paused: {campaign.paused.reason}"] if campaign.paused and campaign.paused.reason else []
+    lines += (
+        [f"paused: {campaign.paused.reason}"] if campaign.paused and campaign.paused.reason else []
+    )
     lines.append(f"files: {values['sandbox']}   next: {values['next']}")
     return Answer(values, lines)
 
@@ -116,9 +116,7 @@ def _running(run: Loop) -> dict[str, Any] | None:
     }
 
 
-def _gain(
-    campaign: Campaign, best: Experiment | None, baseline: Experiment | None
-) -> float | None:
+def _gain(campaign: Campaign, best: Experiment | None, baseline: Experiment | None) -> float | None:
     if best is None or baseline is None:
         return None
     new, old = campaign.metric_of(best), campaign.metric_of(baseline)
@@ -196,16 +194,16 @@ def show(run: Loop, number: int) -> Answer:
                 "source": finished.source if finished else "",
                 "crash": finished.crash_reason if finished else "",
                 "wall_s": finished.wall_s if finished else None,
-                "receipt": run.shown(run.store.paths.receipt(number, item.number)),
-                "log": run.shown(run.store.paths.log(number, item.number)),
+                "receipt": run.workspace.shown(run.store.paths.receipt(number, item.number)),
+                "log": run.workspace.shown(run.store.paths.log(number, item.number)),
             }
         )
         what = runs[-1]["crash"] or (finished.value_text if finished else "under way")
         lines.append(f"run {item.number} ({item.started.purpose}): {what}  {runs[-1]['log']}")
-    lines.append(f"code: {run.shown(run.store.paths.snapshot(number))}")
+    lines.append(f"code: {run.workspace.shown(run.store.paths.snapshot(number))}")
     extra = {
         "why": experiment.started.why, "risk": experiment.started.risk, "runs": runs,
-        "code": run.shown(run.store.paths.snapshot(number)), "idea": experiment.started.idea,
+        "code": run.workspace.shown(run.store.paths.snapshot(number)), "idea": experiment.started.idea,
     }  # fmt: skip
     return Answer({**answer.values, **extra}, lines)
 
@@ -213,26 +211,16 @@ def show(run: Loop, number: int) -> Answer:
 def diff(run: Loop, number: int) -> Answer:
     """The change that an experiment made to the code it grew from, as a unified diff."""
     experiment = _experiment(run, number)
-    before = run.saved(experiment.started.base) if experiment.started.base is not None else {}
-    after = run.saved(number)
+    before = (
+        run.workspace.saved(experiment.started.base) if experiment.started.base is not None else {}
+    )
+    after = run.workspace.saved(number)
     if experiment.started.base is None:
         before = after
-    text = "\n".join(_unified(before, after))
+    text = "\n".join(snapshots.unified_diff(before, after))
     values = {
         "schema": answers.SCHEMA, "experiment": number, "base": experiment.started.base,
         "diff": text, "lines_added": experiment.started.lines_added,
         "lines_removed": experiment.started.lines_removed,
     }  # fmt: skip
     return Answer(values, [text or f"experiment {number} changed nothing"])
-
-
-def _unified(before: snapshots.Tree, after: snapshots.Tree) -> Iterator[str]:
-    for path in snapshots.differing(before, after):
-        old = before[path].data.decode("utf-8", "replace").splitlines() if path in before else []
-        new = after[path].data.decode("utf-8", "replace").splitlines() if path in after else []
-        yield from difflib.unified_diff(
-            old, new, f"a/{path}" if path in before else "/dev/null",
-            f"b/{path}" if path in after else "/dev/null", lineterm="",
-        )  # fmt: skip
-        if path in before and path in after and before[path].mode != after[path].mode:
-            yield f"mode {before[path].mode:o} -> {after[path].mode:o}  {path}"

@@ -15,8 +15,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from agent_loops import __version__, campaigns, environment, events, files, integrity, machine
-from agent_loops import scan, snapshots, state
+from agent_loops import (
+    __version__,
+    campaigns,
+    environment,
+    events,
+    files,
+    integrity,
+    machine,
+    scan,
+    snapshots,
+    state,
+)
 from agent_loops.bindings import Bindings
 from agent_loops.branches import CandidateFile, Repository
 from agent_loops.campaigns import Store
@@ -65,7 +75,8 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
                 "git", "iter_strategy: branches needs a git repository, and this folder is in none",
                 next_step="`git init` and commit, or set `iter_strategy: snapshots`",
             )  # fmt: skip
-        repository.check_can_start(bindings.run_tag, sorted(tree))
+        if not _began_before(paths, repository, bindings.run_tag):
+            repository.check_can_start(bindings.run_tag, sorted(tree))
     harness = freeze_harness(project.root, paths, bindings, repository)
     if bindings.iter_strategy == "branches":
         assert repository is not None
@@ -121,41 +132,47 @@ def _with_free_tag(project: ProjectPaths) -> Bindings:
     today = campaigns.tag_of_today()
     bindings = campaigns.read_bindings(project, default_tag=today)
     given = campaigns.read_bindings(project, default_tag="x").run_tag != "x"
-    try:
-        running = campaigns.find_store(project).campaign
-    except Refused:
-        running = None
-    if running is not None and (
-        running.tag == bindings.run_tag if given else running.stopped is None
-    ):
-        raise Refused(
-            "campaign exists", f"campaign {running.tag} exists already",
-            next_step=f"`agent-loops {'resume' if running.stopped else 'try'}` continues it; for a "
-            "fresh one `agent-loops stop`, then set another run_tag in loop.run.yaml",
-        )  # fmt: skip
-    if running is not None and running.stopped is None:
-        raise Refused(
-            "campaign exists", f"campaign {running.tag} is still open",
-            next_step="`agent-loops stop` ends it; then run `agent-loops setup` again",
-        )  # fmt: skip
+    _refuse_open_campaign(project)
     repository = Repository.find(project.root) if bindings.iter_strategy == "branches" else None
     suffix = 1
     while _taken(project, bindings, repository):
         if given:
             raise Refused(
                 "campaign exists", f"campaign {bindings.run_tag} exists already",
-                next_step="choose another run_tag in loop.run.yaml",
+                next_step="`agent-loops resume` continues it; or choose another run_tag",
             )  # fmt: skip
         suffix += 1
         bindings = campaigns.read_bindings(project, default_tag=f"{today}-{suffix}")
     return bindings
 
 
+def _refuse_open_campaign(project: ProjectPaths) -> None:
+    try:
+        running = campaigns.find_store(project).campaign
+    except Refused:
+        return
+    if running.stopped is None:
+        raise Refused(
+            "campaign exists",
+            f"campaign {running.tag} exists and is open",
+            next_step="`agent-loops try` continues it; for a fresh one `agent-loops stop`, then "
+            "set another run_tag in loop.run.yaml and run `agent-loops setup`",
+        )
+
+
 def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | None) -> bool:
-    root = campaigns.sandbox_of(project, bindings)
-    if CampaignPaths(root).journal.exists():
+    paths = CampaignPaths(campaigns.sandbox_of(project, bindings))
+    if paths.journal.exists():
         return True
-    return repository is not None and repository.branch_taken(bindings.run_tag)
+    if repository is None or _began_before(paths, repository, bindings.run_tag):
+        return False
+    return repository.branch_exists(bindings.run_tag)
+
+
+def _began_before(paths: CampaignPaths, repository: Repository, tag: str) -> bool:
+    """Whether a setup was killed after it had made the branch and before the first record."""
+    on_branch = repository.head().branch == f"autoresearch/{tag}"
+    return on_branch and paths.harness(0).exists() and not paths.journal.exists()
 
 
 def _refuse_foreign_folder(root: Path) -> None:
@@ -179,9 +196,7 @@ def scope_of(
     workspace: Path, paths: CampaignPaths, bindings: Bindings, outputs: tuple[str, ...] = ()
 ) -> integrity.Scope:
     """Where the harness is looked for."""
-    return integrity.Scope(
-        workspace, (paths.root,), scan.matcher(bindings.editable_files), outputs
-    )
+    return integrity.Scope(workspace, (paths.root,), scan.matcher(bindings.editable_files), outputs)
 
 
 def freeze_harness(
@@ -242,5 +257,3 @@ def device() -> dict[str, object]:
         "cpus": os.cpu_count() or 0,
         "gpus": gpus,
     }
-
-

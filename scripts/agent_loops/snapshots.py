@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -41,7 +41,9 @@ Tree = Mapping[str, FileState]
 """Editable files by posix path relative to the project; a path that is missing does not exist."""
 
 
-def read(workspace: Path, patterns: Sequence[str], *, skip: Sequence[Path] = ()) -> dict[str, FileState]:
+def read(
+    workspace: Path, patterns: Sequence[str], *, skip: Sequence[Path] = ()
+) -> dict[str, FileState]:
     """Reads the editable files that exist now.
 
     Raises:
@@ -147,7 +149,9 @@ def save(tree: Tree, *, code: Path, manifest: Path, before: Tree) -> str:
         "files": entries,
         "deleted": sorted(before.keys() - tree.keys()),
     }
-    files.write_atomic(manifest, files.dump_json(content, indent=1).encode("utf-8", "surrogateescape"))
+    files.write_atomic(
+        manifest, files.dump_json(content, indent=1).encode("utf-8", "surrogateescape")
+    )
     return str(content["digest"])
 
 
@@ -260,3 +264,18 @@ def _line_counts(old: list[bytes], new: list[bytes]) -> tuple[int, int]:
     old, new = old[start : len(old) - end], new[start : len(new) - end]
     same = sum(block.size for block in SequenceMatcher(None, old, new).get_matching_blocks())
     return len(new) - same, len(old) - same
+
+
+def unified_diff(before: Tree, after: Tree) -> Iterator[str]:
+    """Lines of a unified diff between two trees; undecodable bytes are replaced."""
+    from difflib import unified_diff as lines_of
+
+    for path in differing(before, after):
+        old = before[path].data.decode("utf-8", "replace").splitlines() if path in before else []
+        new = after[path].data.decode("utf-8", "replace").splitlines() if path in after else []
+        yield from lines_of(
+            old, new, f"a/{path}" if path in before else "/dev/null",
+            f"b/{path}" if path in after else "/dev/null", lineterm="",
+        )  # fmt: skip
+        if path in before and path in after and before[path].mode != after[path].mode:
+            yield f"mode {before[path].mode:o} -> {after[path].mode:o}  {path}"

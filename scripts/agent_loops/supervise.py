@@ -9,14 +9,16 @@ import contextlib
 import os
 import signal
 import time
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
 from agent_loops import files, processes
 from agent_loops.errors import AgentLoopsError
-from agent_loops.supervisor import ERROR_LOG, GO, RunSpec, encode, serve
+from agent_loops.supervisor import ERROR_LOG, GO, encode, serve
 from agent_loops.supervisor import Outcome as Outcome
 from agent_loops.supervisor import RunEnd as RunEnd
+from agent_loops.supervisor import RunSpec as RunSpec
 
 GRACE_S = 10.0  # between SIGTERM and SIGKILL
 LOCK_WAIT_S = 5.0
@@ -122,9 +124,12 @@ def _launch(spec: RunSpec, *, lifeline: bool) -> Launch:
     # No signal may run the caller's handlers in the child.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        child = os.fork()
-        if child == 0:
-            _detach(spec, control_read, report_write, lifeline=lifeline)
+        with warnings.catch_warnings():
+            # Python warns of a fork beside threads; the child takes no lock that they could hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+            if child == 0:
+                _detach(spec, control_read, report_write, lifeline=lifeline)
     except OSError as error:
         os.close(control)
         os.close(report)
@@ -178,7 +183,7 @@ def _detach(spec: RunSpec, control: int, report: int, *, lifeline: bool) -> NoRe
             grace_s=GRACE_S,
             lock_wait_s=LOCK_WAIT_S,
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  nothing may return into the caller's stack
         with contextlib.suppress(OSError):  # told before, if the pipe is closed
             files.write_all(report, encode({"error": f"the supervisor failed: {error}"}) + b"\n")
     finally:

@@ -1,4 +1,4 @@
-"""The process that leads one run from `go` to its receipt: starts, watches, ends and measures.
+"""The process that leads one run from `go` to its receipt, and cleans up after it.
 
 Knows nothing of who asked for it: by then the caller may be dead.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import time
 import traceback
@@ -17,15 +16,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NoReturn
 
-from agent_loops import files, machine, memory, processes
+from agent_loops import files, machine, processes
 from agent_loops.errors import AgentLoopsError
+from agent_loops.watch import Ending, Watch
 
 SCHEMA = 1
 GO = b"g"
 ERROR_LOG = "supervisor.log"
 CLEANUP_LOG = "cleanup.log"
-_TICK_S = 0.25
-_SETTLE_S = 0.25  # a normal exit's helpers (multiprocessing has one) may take this long to follow
+_OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _CLEANUP_LIMIT_S = 60.0
 _MEASURE_LIMIT_S = 300.0  # a regular expression can take for ever
 _RECEIPT_RETRY_S = 60.0
@@ -123,10 +122,10 @@ def serve(
         supervisor = _Supervisor(spec, grace_s=grace_s)
         files.write_all(report, encode(_identity()) + b"\n")
         os.close(report)
-        supervisor.get_ready()
+        supervisor.watch.adopt_orphans()  # meanwhile the caller writes its record
         if os.read(control, 1) == GO:
             if lifeline:
-                supervisor.stop_with(control)
+                supervisor.watch.stop_with(control)
             supervisor.run()
 
 
@@ -183,52 +182,17 @@ def _at_most(limit_s: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """How one command went; `log_bytes` is what it wrote."""
-
-    outcome: Outcome
-    wall_s: float = 0.0
-    log_bytes: int = 0
-    survivors: int = 0
-
-
 class _Supervisor:
-    """One run. Its `_stopped` is set by SIGTERM at any time, and looked at between two steps."""
+    """One run: what its plan and its record are. `watch` knows its processes."""
 
     def __init__(self, spec: RunSpec, *, grace_s: float) -> None:
         self._spec = spec
-        self._grace_s = grace_s
-        self._environment = {**spec.environment, processes.MARKER_VARIABLE: spec.marker}
-        self._stopped = False
-        self._command = 0
-        self._ended: tuple[int, float] | None = None
-        self._sessions: set[int] = set()
-        self._keeps_orphans = False
-        self._memory = memory.PeakMemory(self._environment, self._find_for_sample)
-        self._peak: tuple[float | None, str] = (None, "")
-        self._lifeline: int | None = None
-        wake, wake_write = os.pipe()
-        os.set_blocking(wake, False)
-        os.set_blocking(wake_write, False)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        self._poll = select.poll()
-        self._poll.register(wake, select.POLLIN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, self._stop)
-
-    def _stop(self, *_: object) -> None:
-        self._stopped = True
-
-    def get_ready(self) -> None:
-        """What takes time and can be done while the caller writes its record."""
-        self._keeps_orphans = processes.adopt_orphans()
-
-    def stop_with(self, lifeline: int) -> None:
-        """The run is stopped when the other end of this pipe is closed."""
-        self._lifeline = lifeline
-        self._poll.register(lifeline, select.POLLIN)
+        self.watch = Watch(
+            environment=spec.environment,
+            marker=spec.marker,
+            workspace=spec.workspace,
+            grace_s=grace_s,
+        )
 
     def run(self) -> None:
         """Everything, in order: run, evaluation, measurement, receipt, cleanup."""
@@ -240,20 +204,18 @@ class _Supervisor:
             if self._spec.cleanup_command:
                 self._clean_up()
 
-    # The record.
-
     def _receipt(self) -> dict[str, object]:
         spec = self._spec
         started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         began = time.monotonic()
-        stages, reason = self._stages()
-        end = self._run_end(stages, began)
+        endings, reason = self._stages()
+        end = _run_end(endings, time.monotonic() - began)
         measured: dict[str, object] = {}
         try:
             with _at_most(_MEASURE_LIMIT_S):
                 measured = dict(spec.measure(end))
             encode(measured)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the caller's code; the record says what it was
             _complain()
             reason = reason or _describe(error)
             measured = {}
@@ -267,42 +229,44 @@ class _Supervisor:
             "host": machine.host(),
             "boot_id": machine.boot_id(),
             "log": str(spec.log),
-            "eval_log": str(spec.eval_log) if len(stages) > 1 else None,
-            "log_bytes": stages[0].log_bytes,
+            "eval_log": str(spec.eval_log) if "eval" in endings else None,
+            "log_bytes": endings["run"].log_bytes,
             "measured": measured,
         }
 
-    def _stages(self) -> tuple[list[_Stage], str]:
-        """The run, and the evaluation if it came to that; and why they failed, if it was us."""
+    def _stages(self) -> tuple[dict[str, Ending], str]:
+        """How run and, if it came to that, evaluation went; and what failed if it was us."""
         spec = self._spec
         plan = [("run", spec.command, spec.log)]
         if spec.eval_command and spec.eval_log:
             plan.append(("eval", spec.eval_command, spec.eval_log))
-        stages: list[_Stage] = []
+        endings: dict[str, Ending] = {}
         for name, command, log in plan:
             try:
-                stages.append(self._stage(name, command, log))
-            except Exception as error:
+                endings[name] = self._stage(name, command, log)
+            except Exception as error:  # noqa: BLE001  a run that ends without a receipt is lost
                 _complain()
-                self._end()
-                stages.append(_Stage(Outcome("supervisor_failed", None, None, name)))
-                return stages, _describe(error)
-            outcome = stages[-1].outcome
-            if outcome.kind != "exited" or outcome.exit_code != 0:
+                self.watch.end_all()
+                endings[name] = _not_run("supervisor_failed")
+                return endings, _describe(error)
+            if (endings[name].kind, endings[name].exit_code) != ("exited", 0):
                 break
-        return stages, ""
+        return endings, ""
 
-    def _run_end(self, stages: list[_Stage], began: float) -> RunEnd:
-        peak_mib, kind = self._peak
-        return RunEnd(
-            outcome=stages[-1].outcome,
-            wall_s=round(stages[0].wall_s, 3),
-            eval_wall_s=round(stages[1].wall_s, 3) if len(stages) > 1 else None,
-            elapsed_s=round(time.monotonic() - began, 3),
-            peak_memory_mib=peak_mib,
-            memory_kind=kind,
-            survivors=sum(stage.survivors for stage in stages),
-        )
+    def _stage(self, name: str, command: str, log: Path) -> Ending:
+        if self.watch.stopped:
+            return _not_run("stopped")
+        output = os.open(log, _OUTPUT | os.O_TRUNC, 0o666)
+        try:
+            self._spec.prepare(name)
+            return self.watch.run(
+                _script(self._spec.prelude, command),
+                output,
+                limit_s=self._spec.timeout_s,
+                log_limit_bytes=self._spec.log_limit_bytes,
+            )
+        finally:
+            os.close(output)
 
     def _write(self, receipt: Mapping[str, object]) -> None:
         data = encode(receipt) + b"\n"
@@ -316,134 +280,49 @@ class _Supervisor:
                     raise
                 time.sleep(0.5)
 
-    # One command.
-
-    def _stage(self, name: str, command: str, log: Path) -> _Stage:
-        if self._stopped:
-            return _Stage(Outcome("stopped", None, None, name))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC
-        output = os.open(log, flags, 0o666)
-        try:
-            self._spec.prepare(name)
-            began = time.monotonic()
-            self._start(_script(self._spec.prelude, command), output)
-            cut_short = self._watch(name, output, began + self._spec.timeout_s)
-            self._memory.finish()
-            survivors = self._end() if cut_short or self._outlived() else 0
-            if name == "run":
-                self._peak = self._memory.peak()
-            size = os.fstat(output).st_size
-        finally:
-            os.close(output)
-        if not cut_short and size > self._spec.log_limit_bytes:
-            cut_short = "log_limit"
-        outcome, ended = self._outcome(name, cut_short)
-        return _Stage(outcome, ended - began, size, 0 if cut_short else survivors)
-
-    def _start(self, script: str, output: int) -> None:
-        self._ended = None
-        self._command = processes.spawn(
-            ["bash", "-c", script],
-            environment=self._environment,
-            workspace=self._spec.workspace,
-            output=output,
-        )
-        if not self._keeps_orphans:
-            self._sessions.add(self._command)
-
-    def _watch(self, name: str, output: int, deadline: float) -> str:
-        """Waits for the command's end; names what cuts it short, or is empty."""
-        while self._ended is None:
-            now = time.monotonic()
-            if self._stopped and name != "cleanup":
-                return "stopped"
-            if now >= deadline:
-                return "timed_out"
-            if os.fstat(output).st_size > self._spec.log_limit_bytes:
-                return "log_limit"
-            if name == "run":
-                self._memory.sample(now)
-            self._pause(min(_TICK_S, deadline - now))
-        return ""
-
-    def _outcome(self, stage: str, cut_short: str) -> tuple[Outcome, float]:
-        """How the command ended, and when."""
-        if self._ended is None:  # not even SIGKILL reached it
-            return Outcome(cut_short, None, None, stage), time.monotonic()
-        status, at = self._ended
-        code = os.waitstatus_to_exitcode(status)
-        if code < 0:
-            return Outcome(cut_short or "signalled", None, -code, stage), at
-        return Outcome(cut_short or "exited", code, None, stage), at
-
     def _clean_up(self) -> None:
         """Runs `cleanup_command`. Whatever goes wrong with it is said in its log alone."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        output = os.open(self._spec.receipt.with_name(CLEANUP_LOG), flags, 0o600)
+        output = os.open(self._spec.receipt.with_name(CLEANUP_LOG), _OUTPUT, 0o600)
         try:
-            self._start(self._spec.cleanup_command, output)
-            self._watch("cleanup", output, time.monotonic() + _CLEANUP_LIMIT_S)
-            self._end()
+            self.watch.run(
+                self._spec.cleanup_command,
+                output,
+                limit_s=_CLEANUP_LIMIT_S,
+                log_limit_bytes=self._spec.log_limit_bytes,
+                stoppable=False,
+            )
         except OSError as error:
             files.write_all(output, encode(str(error)) + b"\n")
         finally:
             os.close(output)
 
-    # Its processes.
 
-    def _pause(self, seconds: float) -> None:
-        """Until a child ends, a signal comes or the time is over."""
-        for fd, _ in self._poll.poll(max(seconds, 0) * 1000):
-            if fd == self._lifeline:
-                self._stopped = True
-                self._poll.unregister(fd)
-            else:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(fd, 4096)
-        self._reap()
+def _not_run(kind: str) -> Ending:
+    return Ending(
+        kind=kind,
+        exit_code=None,
+        signal=None,
+        wall_s=0.0,
+        log_bytes=0,
+        survivors=0,
+        peak_memory_mib=None,
+        memory_kind="",
+    )
 
-    def _reap(self) -> bool:
-        """Collects every child that has ended; says whether there are others."""
-        while True:
-            try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                return False
-            if pid == 0:
-                return True
-            if pid == self._command:
-                self._ended = (status, time.monotonic())
-            self._memory.reaped(pid, usage)
 
-    def _find_for_sample(self) -> list[processes.Process]:
-        # Where orphans stay in the tree, no environment need be read.
-        return self._find(None if self._keeps_orphans else self._spec.marker)
-
-    def _living(self) -> list[processes.Process]:
-        if self._keeps_orphans and not self._reap():
-            return []  # nothing can have left the tree, and no child is left
-        return self._find(self._spec.marker)
-
-    def _find(self, marker: str | None) -> list[processes.Process]:
-        return processes.find(
-            marker,
-            root=os.getpid(),
-            sessions=self._sessions,
-            spared_session=self._memory.helper_pid,
-        )
-
-    def _outlived(self) -> bool:
-        """Whether something still lives a moment after the command has ended."""
-        settled = time.monotonic() + _SETTLE_S
-        while self._living():
-            left_s = settled - time.monotonic()
-            if left_s <= 0:
-                return True
-            self._pause(min(left_s, _TICK_S / 10))
-        return False
-
-    def _end(self) -> int:
-        return processes.end(self._living, grace_s=self._grace_s, pause=self._pause)
+def _run_end(endings: Mapping[str, Ending], elapsed_s: float) -> RunEnd:
+    run, evaluation = endings["run"], endings.get("eval")
+    last = evaluation or run
+    stage = "eval" if evaluation else "run"
+    return RunEnd(
+        outcome=Outcome(last.kind, last.exit_code, last.signal, stage),
+        wall_s=round(run.wall_s, 3),
+        eval_wall_s=round(evaluation.wall_s, 3) if evaluation else None,
+        elapsed_s=round(elapsed_s, 3),
+        peak_memory_mib=run.peak_memory_mib,
+        memory_kind=run.memory_kind,
+        survivors=sum(ending.survivors for ending in endings.values()),
+    )
 
 
 def _describe(error: Exception) -> str:

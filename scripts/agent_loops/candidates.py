@@ -1,0 +1,112 @@
+"""The candidate: the bytes that are to be run, made without writing anything.
+
+Pure but for reading, so that later several can be made while a run goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent_loops import edits, integrity, scan, snapshots
+from agent_loops.errors import Refused
+from agent_loops.state import Campaign
+from agent_loops.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The files to run, what they grew from, and what is worth telling about them."""
+
+    tree: snapshots.Tree
+    base: snapshots.Tree
+    base_number: int | None
+    notes: tuple[str, ...]
+
+    @property
+    def code(self) -> str:
+        return snapshots.digest(self.tree)
+
+
+def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidate:
+    """The candidate's bytes, made without writing anything."""
+    present = workspace.present()
+    open_ = campaign.open
+    if campaign.wants_baseline:
+        frozen = _frozen_tree(workspace, campaign)
+        mending = open_ is not None and open_.is_open_baseline
+        if not mending and (edit is not None or snapshots.differing(present, frozen)):
+            raise Refused(
+                "baseline first", "the first experiment is the unmodified baseline",
+                files=snapshots.differing(present, frozen),
+                next_step="`agent-loops checkout 1` sets edits aside; then `agent-loops try baseline`",
+            )  # fmt: skip
+        base, number = frozen, None
+    else:
+        incumbent = campaign.incumbent
+        assert incumbent is not None
+        base, number = workspace.saved(incumbent.number), incumbent.number
+    if edit is not None:
+        checked_out = _checked_out(campaign, present)
+        grown_from = base
+        if checked_out is not None:
+            grown_from, number = present, checked_out
+        tree = _edited(campaign, grown_from, edit)
+    else:
+        tree = present
+    return Candidate(tree, base, number, _metric_line_notes(campaign, base, tree))
+
+
+def _frozen_tree(workspace: Workspace, campaign: Campaign) -> snapshots.Tree:
+    """What the baseline is to be: the files as setup or rebaseline saved them, or as last tried."""
+    open_ = campaign.open
+    if open_ is not None:
+        return workspace.saved(open_.number)
+    return workspace.saved(1 if campaign.epoch == 0 else campaign.next_number)
+
+
+def _checked_out(campaign: Campaign, present: snapshots.Tree) -> int | None:
+    """The experiment whose code lies in the workspace since a `checkout`, if it is one's."""
+    code = snapshots.digest(present)
+    for experiment in reversed(campaign.experiments.values()):
+        if experiment.started.code == code:
+            return experiment.number
+    return None
+
+
+def _edited(campaign: Campaign, tree: snapshots.Tree, edit: str) -> snapshots.Tree:
+    """The tree with search/replace blocks applied; pure."""
+    allowed = scan.matcher(campaign.bindings.editable_files)
+    changed = edits.apply(
+        edits.parse(edit), {path: item.data for path, item in tree.items()}, allowed=allowed
+    )
+    result = dict(tree)
+    for path, data in changed.items():
+        mode = tree[path].mode if path in tree else 0o644
+        if len(data) > snapshots.MAX_FILE_BYTES:
+            raise Refused(
+                "edit", f"{path} would be larger than 1 MiB", files=[path],
+                next_step="make the edit smaller",
+            )  # fmt: skip
+        result[path] = snapshots.FileState(data, mode)
+    return result
+
+
+def _metric_line_notes(
+    campaign: Campaign, base: snapshots.Tree, tree: snapshots.Tree
+) -> tuple[str, ...]:
+    """Flags a change to lines that print or compute the metric."""
+    metric = campaign.bindings.metric
+    before = integrity.metric_lines({path: item.data for path, item in base.items()}, metric)
+    after = integrity.metric_lines({path: item.data for path, item in tree.items()}, metric)
+    touched = [
+        f"{path}:{number}" for (path, line), number in before.items() if (path, line) not in after
+    ]
+    touched += [
+        f"{path}:{number}" for (path, line), number in after.items() if (path, line) not in before
+    ]
+    if not touched:
+        return ()
+    places = ", ".join(sorted(touched)[:4])
+    return (
+        f"changes lines that name {metric} ({places}): look whether the measurement is the same",
+    )

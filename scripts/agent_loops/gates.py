@@ -1,0 +1,114 @@
+"""What may stand in a command's way: each gate passes, or refuses with the next command.
+
+A refusal changes nothing.
+"""
+
+from __future__ import annotations
+
+from agent_loops import campaigns, integrity
+from agent_loops.candidates import Candidate
+from agent_loops.errors import Refused
+from agent_loops.journal import utc_now
+from agent_loops.state import Campaign
+from agent_loops.workspace import Workspace
+
+
+def is_idle(campaign: Campaign) -> bool:
+    """Whether a new experiment may begin; an open baseline waits for its next attempt."""
+    open_ = campaign.open
+    return open_ is None or (open_.is_open_baseline and open_.settled)
+
+
+def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
+    """Stopped, paused, another session's, changed bindings, or a stop condition met."""
+    if campaign.stopped is not None:
+        raise Refused(
+            "stopped", f"the campaign was stopped by {campaign.stopped.by}",
+            next_step="`agent-loops resume` goes on",
+        )  # fmt: skip
+    if campaign.paused is not None:
+        why = f": {campaign.paused.reason}" if campaign.paused.reason else ""
+        raise Refused(
+            "paused", f"the campaign was paused by {campaign.paused.by}{why}",
+            next_step="`agent-loops resume` goes on",
+        )  # fmt: skip
+    refuse_other_session(workspace, campaign)
+    refuse_changed_bindings(workspace, campaign)
+    reason = campaign.stop_reason(utc_now())
+    if reason:
+        raise Refused(
+            "finished", f"a stop condition is met: {reason}",
+            next_step="report the best (`agent-loops status`); to go on, raise the limit in "
+            "loop.run.yaml and `agent-loops rebaseline --why …`",
+        )  # fmt: skip
+
+
+def refuse_other_session(workspace: Workspace, campaign: Campaign) -> None:
+    """One session at a time leads a campaign; a person's terminal always may."""
+    session = campaigns.session_of(workspace.environ)
+    if session and campaign.session and session != campaign.session:
+        raise Refused(
+            "another session", f"campaign {campaign.tag} belongs to session {campaign.session}",
+            next_step="`agent-loops resume --take-over` if that session is over",
+        )  # fmt: skip
+
+
+def refuse_changed_bindings(workspace: Workspace, campaign: Campaign) -> None:
+    """The measurement is what was frozen; a changed file is no silent change of rules."""
+    present = campaigns.read_bindings(workspace.store.project, default_tag=campaign.tag)
+    if campaigns.bindings_digest(present) == campaign.bindings_digest:
+        return
+    frozen, now = campaign.bindings.to_json(), present.to_json()
+    changed = sorted(key for key in now if now[key] != frozen.get(key))
+    raise Refused(
+        "bindings", f"loop.run.yaml changed since it was frozen: {', '.join(changed)}",
+        files=["loop.run.yaml"],
+        next_step="undo the change, or `agent-loops rebaseline --why …` to measure anew with it",
+    )  # fmt: skip
+
+
+def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: bool) -> None:
+    """The incumbent's own code, or what has a reading already, is not run by mistake."""
+    if campaign.wants_baseline or repeat:
+        return
+    code = candidate.code
+    incumbent = campaign.incumbent
+    assert incumbent is not None
+    if code == incumbent.started.code:
+        raise Refused(
+            "nothing edited", f"the code is the incumbent's (#{incumbent.number})",
+            files=sorted(candidate.tree)[:5],
+            next_step="edit an editable file, or `--edit`; `--repeat` measures the incumbent again",
+        )  # fmt: skip
+    earlier = campaign.by_code.get((campaign.epoch, code))
+    if earlier is not None:
+        experiment = campaign.experiments[earlier]
+        metric = experiment.decided.metric_text if experiment.decided else ""
+        raise Refused(
+            "duplicate",
+            f"the same code as #{earlier} ({experiment.started.description[:80]}): "
+            f"{experiment.verdict}, {campaign.bindings.metric} {metric or 'none'}",
+            next_step="another idea; `--repeat` runs it again",
+        )  # fmt: skip
+
+
+def refuse_changed_harness(workspace: Workspace) -> None:
+    """The measurement is made by the frozen harness, and by nothing that joined it."""
+    changes = integrity.check(
+        workspace.harness(), workspace.scope(), cache=workspace.store.paths.stat_cache
+    )
+    if not changes:
+        return
+    if changes.changed or changes.missing:
+        raise Refused(
+            "harness", f"the harness is not as it was frozen: {changes.describe()}",
+            files=changes.files,
+            next_step="put these files back; if the change is meant, the person runs "
+            "`agent-loops rebaseline --why …`",
+        )  # fmt: skip
+    raise Refused(
+        "scope", f"files appeared that could change what is measured: {changes.describe()}",
+        files=changes.files,
+        next_step="move them out of the project; if they belong to it, the person runs "
+        "`agent-loops rebaseline --why …`",
+    )  # fmt: skip

@@ -1,0 +1,182 @@
+"""Override, checkout, rebaseline: turning a verdict, going back, changing the rules openly.
+
+Each refuses while a run goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from agent_loops import (
+    answers,
+    campaigns,
+    decide,
+    display,
+    events,
+    gates,
+    integrity,
+    scan,
+    setup,
+    snapshots,
+)
+from agent_loops.answers import Answer
+from agent_loops.branches import Repository
+from agent_loops.errors import Refused
+from agent_loops.journal import utc_now
+from agent_loops.loop import Loop
+from agent_loops.state import Campaign, Experiment
+from agent_loops.trying import (
+    WHY_CHARACTERS,
+    Idea,
+    deadline_after,
+    finish,
+    refuse_if_running,
+    try_idea,
+)
+from agent_loops.workspace import Workspace
+
+
+def override(run: Loop, number: int, verdict: Literal["keep", "discard"], why: str) -> Answer:
+    """Turns the verdict on the last settled experiment, within the limits of the rules."""
+    refuse_if_running(run)
+    with run.store.locked() as campaign:
+        gates.refuse_other_session(run.workspace, campaign)
+        experiment = campaign.experiments.get(number)
+        if experiment is None or campaign.last is None or campaign.last.number != number:
+            last = campaign.last.number if campaign.last else "none"
+            raise _no_override(f"only the last settled experiment ({last}) can be overridden")
+        if experiment.verdict == decide.CRASH:
+            raise _no_override("a crash has no reading that could be kept")
+        if experiment.started.baseline:
+            raise _no_override("the baseline is what ideas are compared with")
+        if experiment.verdict == verdict:
+            raise _no_override(f"experiment {number} is a {verdict} already")
+        if verdict == decide.KEEP:
+            _check_keepable(campaign, experiment)
+        run.store.append(
+            events.Overridden(
+                experiment=number, verdict=verdict, why=display.clean(why, WHY_CHARACTERS)
+            )
+        )
+    return finish(run, None)
+
+
+def _no_override(reason: str) -> Refused:
+    return Refused("override", reason, next_step="go on with the next idea")
+
+
+def _check_keepable(campaign: Campaign, experiment: Experiment) -> None:
+    """Equal and simpler may be kept; a worse one only within the tolerance, with fewer lines."""
+    assert experiment.decided is not None
+    if experiment.decided.kind in ("over budget", "repeat"):
+        raise _no_override(f"{experiment.decided.kind}: {experiment.decided.reason}")
+    best = campaign.best
+    metric = campaign.metric_of(experiment)
+    best_metric = campaign.metric_of(best) if best is not None else None
+    if metric is None or best_metric is None:
+        raise _no_override("there is no reading to compare")
+    if campaign.bindings.direction.better(metric, best_metric):
+        return
+    fewer = experiment.started.lines_removed > experiment.started.lines_added
+    tolerance = campaign.bindings.override_tolerance.of(best_metric)
+    behind = -campaign.bindings.direction.gain(metric, best_metric)
+    if not fewer:
+        raise _no_override("not better, and no simpler: it has no fewer lines than the incumbent")
+    if behind > tolerance:
+        raise _no_override(
+            f"worse than the best by {behind:.4g}, more than override_tolerance {tolerance:.4g}"
+        )
+
+
+def checkout(run: Loop, number: int) -> Answer:
+    """Puts experiment `number`'s code into the editable files; present edits are rescued."""
+    refuse_if_running(run)
+    with run.store.locked() as campaign:
+        gates.refuse_other_session(run.workspace, campaign)
+        if number not in campaign.experiments and not run.store.paths.manifest(number).exists():
+            raise Refused(
+                "no experiment", f"there is no experiment {number}",
+                next_step="`agent-loops history` lists them",
+            )  # fmt: skip
+        tree = run.workspace.saved(number)
+        experiment = campaign.experiments.get(number)
+        if experiment is not None and experiment.epoch != campaign.epoch:
+            tree = {
+                **run.workspace.present(),
+                **tree,
+            }  # what was not editable then is not deleted now
+        known = [run.workspace.incumbent_tree()]
+        last = campaign.last
+        if last is not None:
+            known.append(run.workspace.saved(last.number))
+        run.workspace.put(tree, known=known, number=number)
+        told = run.workspace.take_told()
+    lines = [f"the editable files hold experiment {number}'s code now", *told]
+    values = {
+        "schema": answers.SCHEMA, "experiment": number, "status": "checked out",
+        "files": sorted(tree), "notes": list(told),
+        "next": "edit, then `agent-loops try '…'`, or `--edit` on top of it",
+    }  # fmt: skip
+    return Answer(values, [*lines, f"next: {values['next']}"])
+
+
+def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
+    """Freezes the present bindings and harness, and measures the incumbent anew."""
+    deadline = deadline_after(wait_s)
+    refuse_if_running(run)
+    with run.store.locked() as campaign:
+        gates.refuse_other_session(run.workspace, campaign)
+        bindings = campaigns.read_bindings(run.store.project, default_tag=campaign.tag)
+        fixed = ("run_tag", "sandbox_root", "iter_strategy")
+        for key in fixed:
+            if getattr(bindings, key) != getattr(campaign.bindings, key):
+                raise Refused(
+                    "bindings", f"{key} cannot change within a campaign",
+                    next_step=f"put {key} back, or `agent-loops stop` and `agent-loops setup` anew",
+                )  # fmt: skip
+        paths = run.store.paths
+        present = snapshots.read(run.workspace.root, bindings.editable_files, skip=(paths.root,))
+        snapshots.require_all(present, bindings.editable_files)
+        _refuse_edits(run.workspace, campaign, present, bindings.editable_files)
+        repository = Repository.find(run.workspace.root)
+        harness = setup.freeze_harness(run.workspace.root, paths, bindings, repository)
+        if bindings.iter_strategy == "branches" and repository is not None:
+            setup.refuse_dirty_harness(repository, harness)
+        integrity.save(harness, paths.harness(campaign.epoch + 1))
+        number = campaign.next_number
+        snapshots.save(
+            present, code=paths.snapshot(number), manifest=paths.manifest(number), before={}
+        )
+        run.store.append(
+            events.Rebaselined(
+                why=display.clean(why, WHY_CHARACTERS),
+                bindings=bindings.to_json(),
+                bindings_digest=campaigns.bindings_digest(bindings),
+                harness_digest=harness.digest,
+                stop_at_utc=setup.stop_at_utc(bindings, utc_now()),
+            )
+        )
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    return try_idea(run, Idea(f"rebaseline: {why}"), edit=None, repeat=None, wait_s=left)
+
+
+def _refuse_edits(
+    workspace: Workspace, campaign: Campaign, present: snapshots.Tree, patterns: Sequence[str]
+) -> None:
+    """The incumbent is measured anew, not an edit of it."""
+    incumbent = campaign.incumbent
+    if incumbent is None:
+        return
+    saved = workspace.saved(incumbent.number)
+    editable = scan.matcher(patterns)
+    before = {path: item for path, item in saved.items() if editable(path)}
+    now = {path: item for path, item in present.items() if path in saved}
+    changed = snapshots.differing(now, before)
+    if changed:
+        raise Refused(
+            "edits", f"edited since the incumbent: {', '.join(changed[:5])}", files=changed,
+            next_step=f"`agent-loops checkout {incumbent.number}` sets the edits aside; "
+            "then rebaseline again",
+        )  # fmt: skip

@@ -1,0 +1,238 @@
+"""Starts the runs of an experiment and reads their receipts back.
+
+Judges nothing: what a finished run means is for `verdicts`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent_loops import (
+    commands,
+    display,
+    environment,
+    events,
+    files,
+    machine,
+    metric_files,
+    scan,
+    supervise,
+)
+from agent_loops.measure import Measurement, changed_environment
+from agent_loops.state import Campaign, Experiment
+from agent_loops.supervisor import RunSpec
+from agent_loops.workspace import Workspace
+
+_TIMEOUT_FACTOR = 2.0
+_NO_BUDGET_TIMEOUT_S = 86400.0
+
+
+def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
+    """Puts the experiment's files in place and starts its next run.
+
+    The journal names the run before it begins, so that a kill leaves none unrecorded.
+    """
+    tree = workspace.saved(experiment.number)
+    if purpose != "canary":
+        workspace.put(tree, known=[tree, workspace.incumbent_tree()], number=experiment.number)
+    number = len(experiment.runs) + 1
+    paths = workspace.store.paths
+    run_dir = paths.outputs(experiment.number, number)
+    shutil.rmtree(run_dir, ignore_errors=True)
+    files.make_dir(run_dir)
+    paths.receipt(experiment.number, number).unlink(missing_ok=True)
+    marker = uuid.uuid4().hex
+    limit_s = timeout_s(workspace.campaign)
+    spec = _run_spec(workspace, experiment, number, marker=marker, timeout_s=limit_s)
+    launched = supervise.launch(spec)
+    try:
+        workspace.store.append(
+            events.RunStarted(
+                experiment=experiment.number, run=number, purpose=purpose, marker=marker,
+                host=machine.host(), pid=launched.pid, pid_start=launched.start_time,
+                timeout_s=limit_s, seed=number,
+            )
+        )  # fmt: skip
+    except BaseException:
+        launched.abandon()
+        raise
+    launched.go()
+
+
+def _run_spec(
+    workspace: Workspace, experiment: Experiment, number: int, *, marker: str, timeout_s: float
+) -> RunSpec:
+    campaign, paths = workspace.campaign, workspace.store.paths
+    bindings = campaign.bindings
+    run_dir = paths.outputs(experiment.number, number)
+    values = {
+        "budget": bindings.budget.placeholder, "seed": str(number), "run_dir": str(run_dir),
+        "n": str(experiment.number), "tag": campaign.tag,
+    }  # fmt: skip
+    before = metric_files.fingerprint(
+        metric_files.find_metric_files(
+            bindings.metric_file, run_dir=run_dir, project=workspace.root
+        )
+        if bindings.metric_file is not None
+        else []
+    )
+    run_environment = environment.for_runs(
+        workspace.environ, bytecode=str(paths.bytecode), seed=number
+    )
+    measurement = Measurement(
+        bindings=bindings,
+        bindings_digest=campaign.bindings_digest,
+        code=experiment.started.code,
+        harness=workspace.harness(),
+        scope=workspace.scope(),
+        stat_cache=paths.stat_cache,
+        log=paths.log(experiment.number, number),
+        eval_log=paths.eval_log(experiment.number, number),
+        run_dir=run_dir,
+        files_before=before,
+        environment=environment.fingerprint(workspace.environ, salt=campaign.started.salt),
+        secrets=display.secret_values(workspace.environ),
+        timeout_s=timeout_s,
+        is_baseline=experiment.is_open_baseline,
+    )
+    return RunSpec(
+        command=commands.fill(bindings.run_cmd, values),
+        workspace=workspace.root,
+        log=measurement.log,
+        receipt=paths.receipt(experiment.number, number),
+        run_lock=paths.run_lock,
+        environment=run_environment,
+        marker=marker,
+        timeout_s=timeout_s,
+        prelude=bindings.prelude,
+        eval_command=commands.fill(bindings.eval_cmd, values),
+        eval_log=measurement.eval_log,
+        cleanup_command=commands.fill(bindings.cleanup_cmd, values),
+        log_limit_bytes=int(bindings.log_limit_mb * (1 << 20)),
+        measure=measurement,
+        prepare=lambda _: _drop_bytecode(workspace),
+    )
+
+
+def _drop_bytecode(workspace: Workspace) -> None:
+    """Removes the project's compiled modules: a run may have forged what the next imports.
+
+    Those of environments inside the project stay; they are large, and no safer anyway.
+    """
+    shadow = Path(f"{workspace.store.paths.bytecode}{workspace.root}")
+    for _, entry in scan.walk(shadow):
+        with contextlib.suppress(OSError):
+            if entry.name.endswith(".pyc"):
+                os.unlink(entry.path)
+
+
+def timeout_s(campaign: Campaign) -> float:
+    """Past this wall time, in seconds, a run is killed."""
+    bindings, baseline = campaign.bindings, campaign.baseline
+    if bindings.timeout_s is not None:
+        return bindings.timeout_s
+    limit = _TIMEOUT_FACTOR * bindings.budget.amount or _NO_BUDGET_TIMEOUT_S
+    finished = baseline.last_reading if baseline else None
+    if finished is not None and finished.wall_s is not None:
+        limit = max(limit, _TIMEOUT_FACTOR * finished.wall_s)
+    return limit
+
+
+def receipt_of_open_run(workspace: Workspace) -> dict[str, Any] | None:
+    """The open run's receipt, if it is there and is really that run's."""
+    assert workspace.campaign.open_run is not None
+    number, run = workspace.campaign.open_run
+    started = workspace.campaign.experiments[number].runs[run - 1].started
+    receipt = read_receipt(workspace, number, run)
+    return receipt if receipt and receipt.get("marker") == started.marker else None
+
+
+def read_receipt(workspace: Workspace, number: int, run: int) -> dict[str, Any] | None:
+    """One run's receipt; None where it is missing or unreadable."""
+    try:
+        value = files.load_json(workspace.store.paths.receipt(number, run).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def take_receipt(workspace: Workspace) -> events.RunFinished:
+    """Records what the open run's receipt says."""
+    assert workspace.campaign.open_run is not None
+    number, run = workspace.campaign.open_run
+    receipt = receipt_of_open_run(workspace)
+    assert receipt is not None
+    measured = receipt.get("measured") or {}
+    outcome = receipt["outcome"]
+    crash_kind, crash_reason = measured.get("crash_kind"), measured.get("crash_reason")
+    if outcome["kind"] == "supervisor_failed":
+        crash_kind = "machine"
+        crash_reason = str(receipt.get("reason") or "the supervisor failed; see supervisor.log")
+    elif outcome["kind"] == "stopped":
+        crash_kind, crash_reason = "machine", "stopped by the person"
+    data = workspace.store.paths.receipt(number, run).read_bytes()
+    finished = events.RunFinished(
+        experiment=number,
+        run=run,
+        outcome=outcome["kind"],
+        exit_code=outcome.get("exit_code"),
+        value=measured.get("value"),
+        value_text=measured.get("value_text", ""),
+        source=measured.get("source", ""),
+        unit=measured.get("unit", ""),
+        matches=measured.get("matches", 0),
+        crash_kind=crash_kind or "",
+        crash_reason=display.clean(crash_reason or "", 300),
+        wall_s=receipt.get("wall_s"),
+        elapsed_s=receipt.get("elapsed_s"),
+        memory_gb=measured.get("memory_gb"),
+        memory_kind=measured.get("memory_kind", ""),
+        outputs=tuple(measured.get("outputs", ())),
+        environment_changed=_environment_changes(workspace, receipt, number),
+        notes=_run_notes(workspace, receipt, measured),
+        receipt_digest=files.sha256(data),
+    )
+    workspace.store.append(finished)
+    return finished
+
+
+def _environment_changes(
+    workspace: Workspace, receipt: Mapping[str, Any], number: int
+) -> tuple[str, ...]:
+    baseline = workspace.campaign.baseline
+    if baseline is None or baseline.number == number or baseline.last_reading is None:
+        return ()
+    first = read_receipt(workspace, baseline.number, baseline.last_reading.run)
+    return changed_environment(first, receipt) if first else ()
+
+
+def _run_notes(
+    workspace: Workspace, receipt: Mapping[str, Any], measured: Mapping[str, Any]
+) -> tuple[str, ...]:
+    notes = [display.clean(str(note), 200) for note in measured.get("notes", ())]
+    if receipt.get("survivors"):
+        notes.append(f"{receipt['survivors']} processes outlived the run and were ended")
+    return tuple(notes)
+
+
+def record_lost(workspace: Workspace) -> None:
+    """No process of the supervisor and no receipt: ends what is left and says so."""
+    assert workspace.campaign.open_run is not None
+    number, run = workspace.campaign.open_run
+    started = workspace.campaign.experiments[number].runs[run - 1].started
+    ended = supervise.end_processes(started.marker)
+    notes = (f"{ended} processes of the lost run were ended",) if ended else ()
+    workspace.store.append(
+        events.RunFinished(
+            experiment=number, run=run, outcome="lost", crash_kind="machine",
+            crash_reason="run lost (killed, or the machine went down)", notes=notes,
+        )
+    )  # fmt: skip
+    if started.purpose == "canary":
+        workspace.told.append("the check of the incumbent was lost")

@@ -1,0 +1,93 @@
+"""Makes the editable files, the branch and the table follow a decision; safe to do twice.
+
+Decides nothing; a branch that cannot be moved now is moved at the next `try`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+
+from agent_loops import decide, events, setup, snapshots
+from agent_loops.errors import Refused
+from agent_loops.state import Experiment
+from agent_loops.workspace import Workspace
+
+
+def settle(workspace: Workspace, experiment: Experiment) -> None:
+    """Brings everything up to the decision on `experiment`, and records that it was done."""
+    notes: list[str] = list(experiment.decided.notes) if experiment.decided else []
+    commit = experiment.started.commit
+    incumbent = workspace.campaign.incumbent
+    if experiment.is_open_baseline:
+        pass  # nothing to go back to, and the person is mending these files
+    elif incumbent is not None and incumbent.number != experiment.number:
+        candidate = workspace.saved(experiment.number)
+        target = workspace.saved(incumbent.number)
+        workspace.put(target, known=[candidate, target], number=experiment.number)
+    elif experiment.override_why:
+        target = workspace.saved(experiment.number)
+        workspace.put(
+            target, known=[target, *_trees_before(workspace, experiment)], number=experiment.number
+        )
+    if workspace.campaign.bindings.iter_strategy == "branches":
+        commit = _move_branch(workspace, experiment, notes)
+    workspace.store.append(
+        events.Settled(
+            experiment=experiment.number,
+            commit=commit,
+            notes=tuple([*notes, *workspace.take_told()]),
+        )
+    )
+    workspace.store.write_derived()
+    _prune_outputs(workspace, experiment)
+
+
+def _trees_before(workspace: Workspace, experiment: Experiment) -> list[snapshots.Tree]:
+    return [workspace.saved(experiment.replaced)] if experiment.replaced is not None else []
+
+
+def _move_branch(workspace: Workspace, experiment: Experiment, notes: list[str]) -> str:
+    """Lets the branch follow; where it cannot, the next `try` tries again."""
+    started, tag = experiment.started, workspace.campaign.tag
+    incumbent = workspace.campaign.incumbent
+    repository = workspace.repository()
+    try:
+        if incumbent is not None and incumbent.number == experiment.number:
+            tree = workspace.saved(experiment.number)
+            return repository.advance(
+                tag, old=started.parent_commit, new=started.commit,
+                files=setup.candidate_files(tree), deleted=workspace.deleted(tree),
+            )  # fmt: skip
+        if experiment.override_why and experiment.verdict == decide.DISCARD:
+            assert incumbent is not None
+            tree = workspace.saved(incumbent.number)
+            repository.retreat(
+                tag, files=setup.candidate_files(tree), deleted=workspace.deleted(tree),
+                message=f"Discard experiment {experiment.number}: {experiment.override_why}",
+                when=datetime.fromisoformat(experiment.time), tip=experiment.commit or started.commit,
+                to=started.parent_commit,
+            )  # fmt: skip
+    except Refused as error:
+        notes.append(f"the branch was not moved: {error.reason}")
+    return started.commit
+
+
+def _prune_outputs(workspace: Workspace, experiment: Experiment) -> None:
+    """Removes `{run_dir}`s that `keep_outputs` does not ask for; only folders of ours."""
+    keep = workspace.campaign.bindings.keep_outputs
+    if keep == "all":
+        return
+    best, incumbent = workspace.campaign.best, workspace.campaign.incumbent
+    wanted = {item.number for item in (best, incumbent) if item is not None}
+    candidates = {experiment.number}
+    if keep == "best" and experiment.replaced is not None:
+        candidates.add(experiment.replaced)
+    for number in candidates:
+        item = workspace.campaign.experiments[number]
+        if keep == "kept" and item.verdict == decide.KEEP:
+            continue
+        if keep == "best" and number in wanted:
+            continue
+        for run in item.runs:
+            shutil.rmtree(workspace.store.paths.outputs(number, run.number), ignore_errors=True)

@@ -1,0 +1,116 @@
+"""The person's switches: pause, stop, resume, and a note for the next verdict.
+
+Pausing and stopping never touch files; a run under way is recorded first.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from agent_loops import answers, campaigns, display, events, gates, machine, processes, supervise
+from agent_loops.answers import Answer
+from agent_loops.errors import AgentLoopsError, Refused, UsageError
+from agent_loops.loop import Loop
+from agent_loops.state import Campaign
+
+_SAME_START_S = 1.0
+# Grace, kill, measuring and cleaning up, each with its own limit in `supervise`.
+_LONGEST_END_S = 120.0
+
+
+def pause(run: Loop, reason: str) -> Answer:
+    """The run under way is finished and recorded; then `try` is refused."""
+    with run.store.locked() as campaign:
+        if campaign.paused is None:
+            run.store.append(events.Paused(by=_who(run), reason=display.clean(reason, 300)))
+        run.store.write_derived()
+    return _switched(run, "paused", "agent-loops resume")
+
+
+def stop(run: Loop, reason: str, *, kill: bool) -> Answer:
+    """Like pause, and final until `resume`; with `kill` the run under way is ended."""
+    with run.store.locked() as campaign:
+        if campaign.stopped is None:
+            run.store.append(events.Stopped(by=_who(run), reason=display.clean(reason, 300)))
+        run.store.write_derived()
+    if kill:
+        _kill(run)
+    return _switched(run, "stopped", "agent-loops resume")
+
+
+def _kill(run: Loop) -> None:
+    with run.store.locked() as campaign:
+        started = None
+        if campaign.open_run is not None:
+            number, index = campaign.open_run
+            started = campaign.experiments[number].runs[index - 1].started
+    if started is not None:
+        if started.host == machine.host():
+            process = processes.look(started.pid)
+            # The same start time: a reused pid is somebody else's process.
+            if process and abs(processes.start_time(process) - started.pid_start) < _SAME_START_S:
+                os.kill(started.pid, signal.SIGTERM)
+            supervise.wait_for_end(run.store.paths.run_lock, _LONGEST_END_S)
+        else:
+            run.give_up_elsewhere()
+    run.advance(deadline=time.monotonic(), start_runs=False)
+
+
+def resume(run: Loop, *, take_over: bool) -> Answer:
+    """Opens the campaign again; `take_over` makes it this session's."""
+    with run.store.locked() as campaign:
+        session = campaigns.session_of(run.workspace.environ)
+        if not take_over:
+            gates.refuse_other_session(run.workspace, campaign)
+        other = _other_open_campaign(run, campaign)
+        if other:
+            raise Refused(
+                "campaign exists", f"campaign {other} is open in this project",
+                next_step="`agent-loops stop` it first",
+            )  # fmt: skip
+        run.store.append(events.Resumed(session=session or campaign.session, take_over=take_over))
+        run.store.write_derived()
+    return _switched(run, "active", "agent-loops try '…'")
+
+
+def _other_open_campaign(run: Loop, campaign: Campaign) -> str:
+    try:
+        other = campaigns.find_store(run.store.project).campaign
+    except AgentLoopsError:
+        return ""
+    return other.tag if other.tag != campaign.tag and other.stopped is None else ""
+
+
+def note(run: Loop, text: str) -> Answer:
+    """A word of the person's that the next verdict shows."""
+    cleaned = display.clean(text, 300)
+    if not cleaned:
+        raise UsageError("note: say something")
+    with run.store.locked():
+        run.store.append(events.Note(text=f"the person says: {cleaned}"))
+    return Answer(
+        {"schema": answers.SCHEMA, "status": "noted", "note": cleaned},
+        ["noted: the next verdict shows it"],
+    )
+
+
+def _who(run: Loop) -> str:
+    return "the agent" if campaigns.session_of(run.workspace.environ) else "the person"
+
+
+def _switched(run: Loop, status: str, next_step: str) -> Answer:
+    run.store.refresh()
+    campaign = run.campaign
+    going_on = campaign.open_run is not None
+    lines = [f"campaign {campaign.tag} is {status}"]
+    if going_on:
+        lines.append(f"experiment {campaign.open_run[0] if campaign.open_run else ''} still runs; "
+                     "`agent-loops wait` records it")  # fmt: skip
+    values = {
+        "schema": answers.SCHEMA, "status": status, "tag": campaign.tag, "running": going_on,
+        "incumbent": answers.place(campaign, campaign.incumbent),
+        "best": answers.place(campaign, campaign.best), "next": next_step,
+    }  # fmt: skip
+    return Answer(values, [*lines, f"next: {next_step}"])

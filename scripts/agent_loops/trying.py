@@ -1,0 +1,218 @@
+"""`try` and `wait`: one experiment from the idea to its verdict.
+
+Everything is checked before anything is written; from the first record on a kill loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from agent_loops import campaigns, candidates, display, events, gates, setup, snapshots
+from agent_loops.answers import Answer
+from agent_loops.candidates import Candidate
+from agent_loops.errors import Refused
+from agent_loops.journal import utc_now
+from agent_loops.loop import Loop
+from agent_loops.state import Campaign, Experiment
+from agent_loops.workspace import Workspace
+
+DESCRIPTION_CHARACTERS = 200
+WHY_CHARACTERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """What is tried, in the agent's words; `why` and `risk` may be empty."""
+
+    text: str
+    why: str = ""
+    risk: str = ""
+
+    @property
+    def description(self) -> str:
+        """One clean line for the table."""
+        return display.clean(self.text, DESCRIPTION_CHARACTERS)
+
+
+def deadline_after(wait_s: float | None) -> float | None:
+    return None if wait_s is None else time.monotonic() + wait_s
+
+
+def try_idea(
+    run: Loop,
+    idea: Idea,
+    *,
+    edit: str | None,
+    repeat: int | None,
+    wait_s: float | None,
+) -> Answer:
+    """One experiment: checks, runs, measures, decides, keeps or restores, records.
+
+    Args:
+        run: the campaign's loop.
+        idea: what is tried.
+        edit: search/replace blocks to apply to the incumbent, or None to run the files as edited.
+        repeat: how many runs; given at all, code that was tried before may run again.
+        wait_s: seconds after which a run that still goes on is answered as running.
+
+    Raises:
+        Refused: nothing was run; the reason, the files and the next command.
+    """
+    deadline = deadline_after(wait_s)
+    _take_up_what_ended(run)
+    with run.store.locked() as campaign:
+        gates.refuse_unless_open(run.workspace, campaign)
+        if campaign.open_run is not None or not gates.is_idle(campaign):
+            raise Refused(
+                "running", f"experiment {campaign.open_number} is under way",
+                next_step="`agent-loops wait` for its verdict",
+            )  # fmt: skip
+        try:
+            candidate = candidates.make(run.workspace, campaign, edit)
+            gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
+            gates.refuse_changed_harness(run.workspace)
+            _start(run.workspace, campaign, candidate, idea, runs_wanted=repeat or 1)
+        except Refused as error:
+            run.store.append(
+                events.RefusedTry(
+                    kind=error.kind, reason=display.clean(error.reason, 500),
+                    files=error.files[:20], description=idea.description,
+                )
+            )  # fmt: skip
+            raise
+    return finish(run, deadline)
+
+
+def wait(run: Loop, *, wait_s: float | None) -> Answer:
+    """Waits for the run under way; with none, repeats the last verdict."""
+    return finish(run, deadline_after(wait_s))
+
+
+def finish(run: Loop, deadline: float | None) -> Answer:
+    run.advance(deadline=deadline)
+    run.store.refresh()
+    return run.answer_last()
+
+
+def _take_up_what_ended(run: Loop) -> None:
+    """Settles an experiment whose caller went away, and says so in the answer.
+
+    A run that still goes on, or goes on again because it was lost, is left alone.
+    """
+    with run.store.locked() as campaign:
+        before = campaign.open
+        unfinished = before is not None and not (before.is_open_baseline and before.settled)
+    run.advance(deadline=time.monotonic())
+    if unfinished and before is not None and run.campaign.open_number != before.number:
+        ended = run.campaign.experiments[before.number]
+        reason = ended.decided.reason if ended.decided else ""
+        run.workspace.told.append(f"#{ended.number} had ended meanwhile: {ended.verdict}, {reason}")
+
+
+def refuse_if_running(run: Loop) -> None:
+    """Takes up what ended; refuses while something goes on."""
+    _take_up_what_ended(run)
+    with run.store.locked() as campaign:
+        if campaign.open_run is not None or not gates.is_idle(campaign):
+            raise Refused(
+                "running", f"experiment {campaign.open_number} is under way",
+                next_step="`agent-loops wait` for its verdict",
+            )  # fmt: skip
+
+
+def _start(
+    workspace: Workspace, campaign: Campaign, candidate: Candidate, idea: Idea, *, runs_wanted: int
+) -> None:
+    """Saves the candidate and records the experiment; from here on a kill loses nothing."""
+    open_ = campaign.open
+    number = open_.number if open_ is not None else campaign.next_number
+    commit, parent = "", ""
+    if campaign.bindings.iter_strategy == "branches":
+        commit, parent = _commit(workspace, campaign, candidate, idea, number)
+    if open_ is not None:
+        _set_attempt_aside(workspace, open_)
+    paths = workspace.store.paths
+    snapshots.save(
+        candidate.tree, code=paths.snapshot(number), manifest=paths.manifest(number),
+        before=candidate.base,
+    )  # fmt: skip
+    added, removed = snapshots.changed_lines(candidate.base, candidate.tree)
+    baseline = campaign.wants_baseline
+    raw = idea.text if idea.text.strip() != idea.description else ""
+    workspace.store.append(
+        events.ExperimentStarted(
+            experiment=number,
+            description=idea.description or "baseline",
+            idea=raw,
+            why=display.clean(idea.why, WHY_CHARACTERS),
+            risk=display.clean(idea.risk, WHY_CHARACTERS),
+            code=candidate.code,
+            base=candidate.base_number,
+            baseline=baseline,
+            runs_wanted=runs_wanted,
+            lines_added=added,
+            lines_removed=removed,
+            commit=commit,
+            parent_commit=parent,
+            session=campaigns.session_of(workspace.environ),
+            notes=(*candidate.notes, *workspace.told),
+        )
+    )
+    workspace.told.clear()
+
+
+def _set_attempt_aside(workspace: Workspace, experiment: Experiment) -> None:
+    """Keeps the code of a baseline attempt that crashed beside the one that follows."""
+    paths = workspace.store.paths
+    if not paths.manifest(experiment.number).exists():
+        return
+    folder = paths.experiment(experiment.number) / f"attempt-{len(experiment.runs)}"
+    if folder.exists():
+        return
+    snapshots.save(
+        workspace.saved(experiment.number), code=folder / "code_snapshot",
+        manifest=folder / "manifest.json", before={},
+    )  # fmt: skip
+
+
+def _commit(
+    workspace: Workspace, campaign: Campaign, candidate: Candidate, idea: Idea, number: int
+) -> tuple[str, str]:
+    """The candidate as a commit with a ref of its own; (commit, the tip it stands on)."""
+    repository = workspace.repository()
+    incumbent = campaign.incumbent
+    known = {campaign.started.base} | {
+        commit
+        for item in campaign.experiments.values()
+        for commit in (item.commit, item.started.commit, item.started.parent_commit)
+        if commit
+    }
+    expected = candidate.base if incumbent is not None else {}
+    deleted = workspace.deleted(expected) if incumbent is not None else []
+    tip = repository.check_on_branch(
+        campaign.tag, expected=setup.candidate_files(expected), known=known, removed=deleted
+    )
+    parent = tip.commit
+    if not tip.in_step and incumbent is not None:
+        parent = repository.advance(
+            campaign.tag, old=tip.commit, new=incumbent.commit or incumbent.started.commit,
+            files=setup.candidate_files(expected), deleted=deleted,
+        )  # fmt: skip
+    commit = repository.commit_candidate(
+        parent=parent,
+        files=setup.candidate_files(candidate.tree),
+        deleted=sorted((expected.keys() | set(deleted)) - candidate.tree.keys()),
+        message=_commit_message(idea, number),
+        when=utc_now(),
+    )
+    repository.keep_ref(campaign.tag, number, commit)
+    return commit, parent
+
+
+def _commit_message(idea: Idea, number: int) -> str:
+    parts = [idea.description or "baseline", ""]
+    if idea.why:
+        parts.append(f"Why: {display.clean(idea.why, WHY_CHARACTERS)}")
+    parts.append(f"Experiment: {number}")
+    return "\n".join(parts) + "\n"

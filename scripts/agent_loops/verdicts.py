@@ -1,0 +1,100 @@
+"""Makes the decision about a finished experiment from the campaign's readings; pure.
+
+The rule itself is `decide`; here it is fed, and what a reader should know is noted.
+"""
+
+from __future__ import annotations
+
+from agent_loops import answers, decide, events
+from agent_loops.state import Campaign, Experiment
+
+
+def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
+    """The decision on an experiment whose runs are all in."""
+    finished = experiment.last_finished
+    assert finished is not None
+    if finished.crash_kind:
+        lost_twice = finished.outcome == "lost"
+        return events.Decided(
+            experiment=experiment.number,
+            verdict=decide.CRASH,
+            kind=finished.crash_kind,
+            reason="run lost" if lost_twice else finished.crash_reason,
+            notes=finished.notes,
+        )
+    incumbent = campaign.incumbent if not experiment.started.baseline else None
+    candidate = campaign.readings[experiment.epoch, experiment.started.code]
+    known = campaign.readings[incumbent.epoch, incumbent.started.code] if incumbent else []
+    verdict = decide.decide(
+        candidate, known,
+        direction=campaign.bindings.direction, over_budget=_over_budget(campaign, experiment),
+    )  # fmt: skip
+    metric = decide.estimate(candidate)
+    delta: float | None = None
+    if incumbent is not None:
+        delta = campaign.bindings.direction.gain(metric, decide.estimate(known))
+        if incumbent.started.code == experiment.started.code:
+            verdict = decide.Verdict(
+                decide.DISCARD, "repeat",
+                f"the incumbent's own code: it has {len(candidate)} readings now",
+            )  # fmt: skip
+    texts = [
+        run.finished.value_text
+        for run in experiment.runs
+        if run.finished and run.reading is not None
+    ]
+    return events.Decided(
+        experiment=experiment.number,
+        verdict=verdict.status,
+        kind=verdict.kind,
+        reason=verdict.reason,
+        metric=metric,
+        metric_text=answers.format_metric(metric, texts if len(candidate) == 1 else [*texts, ""]),
+        delta=delta,
+        notes=_verdict_notes(campaign, experiment, finished, delta),
+    )
+
+
+def _over_budget(campaign: Campaign, experiment: Experiment) -> str:
+    baseline, slack = campaign.baseline, campaign.bindings.budget_slack
+    reading = experiment.last_reading
+    if baseline is None or slack is None or baseline.last_reading is None or reading is None:
+        return ""
+    base_s, wall_s = baseline.last_reading.wall_s, reading.wall_s
+    if base_s is None or wall_s is None or wall_s <= slack.limit_s(base_s):
+        return ""
+    return f"took {wall_s:.1f} s where the baseline took {base_s:.1f} s"
+
+
+def _verdict_notes(
+    campaign: Campaign, experiment: Experiment, finished: events.RunFinished, delta: float | None
+) -> tuple[str, ...]:
+    bindings = campaign.bindings
+    notes = list(finished.notes)
+    if finished.source == "self-reported" and experiment.started.baseline:
+        notes.append(f"{bindings.metric} is self-reported by the code that is edited")
+    if finished.environment_changed:
+        names = ", ".join(finished.environment_changed[:5])
+        notes.append(f"environment differs from the baseline's: {names}")
+    limit, memory = bindings.memory_limit_gb, finished.memory_gb
+    if limit is not None and memory is not None and memory > limit:
+        notes.append(f"memory {memory:.1f} GB is past memory_limit_gb {limit:g}")
+    step = _last_place(finished.value_text)
+    if delta is not None and step and abs(delta) <= step * 1.5 and step > 1e-5:
+        notes.append(f"{bindings.metric} is printed in steps of {step:g}: too coarse for this gain")
+    baseline = campaign.baseline
+    first = baseline.last_reading if baseline else None
+    if first is not None and first.unit != finished.unit:
+        notes.append(f"unit changed: {first.unit or 'none'} before, {finished.unit or 'none'} now")
+    if first is not None and first.matches and finished.matches > 1 == first.matches:
+        notes.append(f"{bindings.metric} is printed {finished.matches} times, by the baseline once")
+    return tuple(notes)
+
+
+def _last_place(text: str) -> float:
+    """The value of the last digit that was printed; 0 where that says nothing."""
+    mantissa, _, exponent = text.lower().partition("e")
+    digits = mantissa.rpartition(".")[2] if "." in mantissa else ""
+    if not mantissa or not exponent.lstrip("+-").isdigit() and exponent:
+        return 0.0
+    return float(10.0 ** (int(exponent or 0) - len(digits)))

@@ -1,0 +1,121 @@
+"""One workspace of a campaign: its editable files, its harness, its repository.
+
+Starts nothing and decides nothing; every write of editable files goes through `put`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from agent_loops import events, files, integrity, setup, snapshots
+from agent_loops.branches import Repository
+from agent_loops.campaigns import Store
+from agent_loops.errors import AgentLoopsError
+from agent_loops.state import Campaign
+
+
+@dataclass(slots=True)
+class Workspace:
+    """The folder `root`, in which the editable files lie and the runs take place.
+
+    Nothing assumes that it is the current directory. `environ` is the caller's environment;
+    `told` collects notes for the answer under way.
+    """
+
+    store: Store
+    root: Path
+    environ: Mapping[str, str]
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def campaign(self) -> Campaign:
+        return self.store.campaign
+
+    def saved(self, number: int) -> dict[str, snapshots.FileState]:
+        """An experiment's files, exactly as run.
+
+        A kill while a baseline's next attempt was being saved leaves only the attempt before it.
+        """
+        paths = self.store.paths
+        try:
+            return snapshots.load(code=paths.snapshot(number), manifest=paths.manifest(number))
+        except snapshots.SnapshotError:
+            attempts = sorted(
+                paths.experiment(number).glob("attempt-*/manifest.json"),
+                key=lambda path: path.stat().st_mtime_ns,
+            )
+            if not attempts:
+                raise
+            return snapshots.load(
+                code=attempts[-1].with_name("code_snapshot"), manifest=attempts[-1]
+            )
+
+    def present(self) -> dict[str, snapshots.FileState]:
+        """The editable files as they lie now."""
+        return snapshots.read(
+            self.root, self.campaign.bindings.editable_files, skip=(self.store.paths.root,)
+        )
+
+    def incumbent_tree(self) -> dict[str, snapshots.FileState]:
+        """The files that the next idea builds on; before a baseline, those of setup."""
+        incumbent = self.campaign.incumbent
+        return self.saved(incumbent.number if incumbent is not None else 1)
+
+    def deleted(self, tree: snapshots.Tree) -> list[str]:
+        """Editable paths that existed at the campaign's beginning or since, but not in `tree`."""
+        first = self.saved(1)
+        incumbent = self.incumbent_tree()
+        return sorted((first.keys() | incumbent.keys()) - tree.keys())
+
+    def put(self, target: snapshots.Tree, *, known: Sequence[snapshots.Tree], number: int) -> None:
+        """Makes the editable files equal `target`, and records what had to be rescued."""
+        folder, saved = snapshots.restore(
+            self.root, target, present=self.present(), known=[*known, target],
+            rescue=lambda: self._rescue_folder(number),
+        )  # fmt: skip
+        if folder is not None:
+            shown = self.shown(folder)
+            self.store.append(events.Rescued(folder=shown, files=tuple(saved)))
+            self.told.append(f"edits of {', '.join(saved[:5])} were set aside in {shown}")
+
+    def _rescue_folder(self, number: int) -> Path:
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        folder = self.store.paths.rescue / f"{number}-{stamp}"
+        suffix = 1
+        while folder.exists():
+            suffix += 1
+            folder = self.store.paths.rescue / f"{number}-{stamp}-{suffix}"
+        files.make_dir(folder)
+        return folder
+
+    def shown(self, path: Path) -> str:
+        """A path as a person in the project's folder would write it."""
+        if path.is_relative_to(self.store.project.root):
+            return os.path.relpath(path, self.store.project.root)
+        return str(path)
+
+    def scope(self) -> integrity.Scope:
+        return setup.scope_of(
+            self.root, self.store.paths, self.campaign.bindings, tuple(self.campaign.outputs)
+        )
+
+    def harness(self) -> integrity.Harness:
+        return integrity.load(
+            self.store.paths.harness(self.campaign.epoch), digest=self.campaign.harness_digest
+        )
+
+    def repository(self) -> Repository:
+        repository = Repository.find(self.root)
+        if repository is None:
+            raise AgentLoopsError("the git repository is gone; put it back, then try again")
+        return repository
+
+    def take_told(self) -> tuple[str, ...]:
+        """The notes collected so far; they are told once."""
+        told = tuple(self.told)
+        self.told.clear()
+        return told
