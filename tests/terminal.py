@@ -5,13 +5,15 @@ For calls that start no run: those belong into a process of their own (`Project.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -64,13 +66,14 @@ def measured(target: Path, factory: pytest.TempPathFactory) -> Project:
         template.baseline()
         _templates[key] = template.root
     shutil.copytree(_templates[key], target, symlinks=True)
-    return Project.at(target) if hasattr(Project, "at") else _reopened(target)
+    return _Copied(target)
 
 
-def _reopened(root: Path) -> Project:
-    project = Project.__new__(Project)
-    project.root = root
-    return project
+class _Copied(Project):
+    """A project whose files are there already."""
+
+    def __init__(self, root: Path) -> None:  # not super(): that writes the files anew
+        self.root = root
 
 
 def picture(root: Path) -> Picture:
@@ -111,3 +114,32 @@ def changes(before: Picture, after: Picture) -> list[str]:
                 continue
         differing.append(path)
     return differing
+
+
+_DROP = (
+    "import ctypes, os, sys\n"
+    "for capability in (1, 2):  # to override, or to read and search, whatever the permissions\n"
+    "    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])\n"
+)
+
+
+@contextlib.contextmanager
+def ordinary_user(project: Project) -> Iterator[None]:
+    """The project's calls without root's power over permissions; skips where that stays."""
+    plain = project.command
+    wrapper = [sys.executable, "-c", _DROP]
+    if os.geteuid() == 0:
+        locked = project.root.parent / "locked"
+        locked.mkdir(mode=0)
+        probe = "import os, sys; os.listdir(sys.argv[1])"
+        done = subprocess.run(
+            [*wrapper, sys.executable, "-c", probe, str(locked)], capture_output=True, check=False
+        )
+        if done.returncode == 0:
+            pytest.skip("root keeps its power over permissions here")
+        vars(project)["command"] = lambda *words: [*wrapper, *plain(*words)]
+    try:
+        yield
+    finally:
+        vars(project).pop("command", None)

@@ -12,11 +12,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from agent_loops import git_commands
 from agent_loops.branches import CandidateFile, Repository, Tip
 from agent_loops.errors import AgentLoopsError, BindingsError, Refused
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 WHEN = datetime(2031, 3, 5, 4, 5, 6, tzinfo=timezone.utc)
 BASE = b"lr = 1\n"
@@ -176,7 +177,8 @@ class TestFinding:
         monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(other.top / ".git/objects"))
         monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'core.bare=true'")
         repository = Repository.find(work.top)
-        assert repository is not None and repository.top == work.top
+        assert repository is not None
+        assert repository.top == work.top
         commit = repository.start_branch("mar5")
         new = repository.commit_candidate(
             parent=commit, files=[file()], deleted=[], message="m", when=WHEN
@@ -326,7 +328,8 @@ class TestStarting:
         under_way(work, operation)
         assert work.repository.head().operation == operation
         refused = refusal(work.repository.check_can_start, "mar5", ["train.py"])
-        assert operation in refused.reason and f"git {operation}" in refused.next_step
+        assert operation in refused.reason
+        assert f"git {operation}" in refused.next_step
 
     def test_several_picks_stopped_in_between_are_an_operation(self, work: Work) -> None:
         under_way(work, "merge")
@@ -366,7 +369,8 @@ class TestStarting:
             ("folder/f.py", "symlink folder"),
         ):
             refused = refusal(work.repository.check_can_start, "mar5", ["train.py", path])
-            assert why in refused.reason and refused.files == (path,)
+            assert why in refused.reason
+            assert refused.files == (path,)
 
     def test_an_editable_file_left_out_by_sparse_checkout_is_refused(self, work: Work) -> None:
         work.write("far/x.py", b"")
@@ -380,7 +384,8 @@ class TestStarting:
         work.repository.check_can_start("mar5", ["train.py"])
         work.write("train.py", b"later\n")
         refused = refusal(work.repository.check_can_start, "mar5", ["train.py"])
-        assert refused.files == ("train.py",) and "staged" in refused.reason
+        assert refused.files == ("train.py",)
+        assert "staged" in refused.reason
         work.git("reset", "-q")
         work.write("new.py", b"x\n")
         work.git("add", "-N", "new.py")
@@ -452,7 +457,8 @@ class TestOnBranch:
         base = started.head
         started.git("commit", "-q", "--amend", "-m", "other")
         refused = refusal(started.repository.check_on_branch, "mar5", [file()], [base], [])
-        assert "no longer builds" in refused.reason and base in refused.next_step
+        assert "no longer builds" in refused.reason
+        assert base in refused.next_step
 
     def test_another_branch_is_refused_with_the_way_back(self, started: Work) -> None:
         base = started.head
@@ -517,12 +523,14 @@ class TestCommitting:
         made = candidate(started, file("src/moved.py", BASE, executable=True), deleted=["train.py"])
         listed = started.git("ls-tree", "-r", "--format=%(objectmode) %(path)", made, ok=False)
         listed = listed or started.git("ls-tree", "-r", made)
-        assert "100755" in listed and "src/moved.py" in listed and "train.py" not in listed
+        assert "100755" in listed
+        assert "src/moved.py" in listed
+        assert "train.py" not in listed
         made = candidate(started, file("train.py/inner.py"), deleted=["train.py"])
         assert started.blob(made, "train.py/inner.py") == NEXT
 
     def test_a_file_that_is_not_ours_is_never_replaced(self, started: Work) -> None:
-        with pytest.raises(AgentLoopsError, match="data.txt"):
+        with pytest.raises(AgentLoopsError, match=r"data\.txt"):
             candidate(started, file("data.txt/x.py"))
 
     def test_a_path_that_leaves_the_project_is_a_bug(self, started: Work) -> None:
@@ -616,7 +624,8 @@ class TestCommitting:
         started.git("config", "i18n.commitEncoding", "latin1")
         made = candidate(started, file(), message="#1 naïve \0 x\n# not a comment")
         raw = started.git("cat-file", "commit", made)
-        assert raw.endswith("#1 naïve   x\n# not a comment\n") and "encoding" not in raw
+        assert raw.endswith("#1 naïve   x\n# not a comment\n")
+        assert "encoding" not in raw
 
     def test_no_hook_runs(self, started: Work, tmp_path: Path) -> None:
         ran = tmp_path / "ran"
@@ -741,7 +750,8 @@ class TestMoving:
         arguments = {"old": base, "new": new, "files": [file(), file("src/new.py")], "deleted": []}
         tip = started.repository.advance("mar5", **arguments)  # type: ignore[arg-type]
         assert started.git("rev-parse", f"{tip}^").strip() == mine
-        assert started.blob(tip, "train.py") == NEXT and started.blob(tip, "notes.md") == b"mine\n"
+        assert started.blob(tip, "train.py") == NEXT
+        assert started.blob(tip, "notes.md") == b"mine\n"
         assert started.git("show", "-s", "--format=%an %ct %B", tip) == started.git(
             "show", "-s", "--format=%an %ct %B", new
         )
@@ -762,7 +772,8 @@ class TestMoving:
         refused = refusal(
             started.repository.advance, "mar5", old=base, new=new, files=[file()], deleted=[]
         )
-        assert refused.files == ("train.py",) and started.head == mine
+        assert refused.files == ("train.py",)
+        assert started.head == mine
         assert started.status == ""
 
     def test_an_amended_tip_is_refused(self, started: Work) -> None:
@@ -773,7 +784,8 @@ class TestMoving:
         refused = refusal(
             started.repository.advance, "mar5", old=base, new=new, files=[file()], deleted=[]
         )
-        assert "no longer builds" in refused.reason and started.head == amended
+        assert "no longer builds" in refused.reason
+        assert started.head == amended
 
     def test_on_another_branch_the_ref_moves_and_the_index_does_not(self, started: Work) -> None:
         base = started.head
@@ -784,7 +796,8 @@ class TestMoving:
         new = candidate(started, file(), parent=base)
         started.repository.advance("mar5", old=base, new=new, files=[file()], deleted=[])
         assert (started.top / ".git/index").read_bytes() == index
-        assert started.git("rev-parse", BRANCH).strip() == new and started.head == base
+        assert started.git("rev-parse", BRANCH).strip() == new
+        assert started.head == base
 
     def test_a_switch_in_the_last_moment_leaves_the_index_alone(
         self, started: Work, monkeypatch: pytest.MonkeyPatch
@@ -803,7 +816,8 @@ class TestMoving:
         monkeypatch.setattr(Trees, "_edit", switch_meanwhile)
         started.repository.advance("mar5", old=base, new=new, files=[file()], deleted=[])
         assert started.git("rev-parse", BRANCH).strip() == new
-        assert started.head == base and started.status == ""
+        assert started.head == base
+        assert started.status == ""
 
     def test_staging_in_the_last_moment_is_not_lost(
         self, started: Work, monkeypatch: pytest.MonkeyPatch
@@ -826,7 +840,8 @@ class TestMoving:
 
         monkeypatch.setattr(Trees, "_edit", stage_meanwhile)
         started.repository.advance("mar5", old=base, new=new, files=[file()], deleted=[])
-        assert len(calls) == 2 and started.status == "A  mine.txt\0"
+        assert len(calls) == 2
+        assert started.status == "A  mine.txt\0"
 
     def test_a_commit_in_the_last_moment_stays_below_ours(
         self, started: Work, monkeypatch: pytest.MonkeyPatch
@@ -847,7 +862,8 @@ class TestMoving:
 
         monkeypatch.setattr(Repository, "_swap", commit_meanwhile)
         tip = started.repository.advance("mar5", old=base, new=new, files=[file()], deleted=[])
-        assert tip == started.head and started.status == ""
+        assert tip == started.head
+        assert started.status == ""
         assert started.git("log", "-1", "--format=%s", f"{tip}^").strip() == "mine"
 
     @pytest.mark.parametrize("lock", ["index.lock", "refs/heads/autoresearch/mar5.lock"])
@@ -861,10 +877,12 @@ class TestMoving:
         path.touch()
         arguments = {"old": base, "new": new, "files": [file()], "deleted": []}
         refused = refusal(started.repository.advance, "mar5", **arguments)
-        assert str(path) in refused.next_step and started.head == base
+        assert str(path) in refused.next_step
+        assert started.head == base
         path.unlink()
         started.repository.advance("mar5", **arguments)  # type: ignore[arg-type]
-        assert started.head == new and started.status == ""
+        assert started.head == new
+        assert started.status == ""
 
     def test_a_file_of_the_users_in_the_way_in_the_index_is_refused(self, started: Work) -> None:
         base = started.head
@@ -876,7 +894,8 @@ class TestMoving:
             started.repository.advance,
             "mar5", old=base, new=new, files=[file("src/new.py")], deleted=[],
         )  # fmt: skip
-        assert started.git("show", ":src") == "a file\n" and started.head == base
+        assert started.git("show", ":src") == "a file\n"
+        assert started.head == base
 
     @pytest.mark.parametrize("operation", ["merge", "rebase"])
     def test_not_in_the_middle_of_an_operation(self, started: Work, operation: str) -> None:
@@ -894,7 +913,8 @@ class TestMoving:
                      "when": WHEN, "tip": tip, "to": base}  # fmt: skip
         for _ in range(2):
             assert started.repository.retreat("mar5", **arguments) == base  # type: ignore[arg-type]
-        assert started.head == base and started.status == ""
+        assert started.head == base
+        assert started.status == ""
 
     def test_retreat_below_the_users_commit_adds_one(self, started: Work) -> None:
         base = started.head
@@ -905,7 +925,8 @@ class TestMoving:
                      "when": WHEN, "tip": tip, "to": base}  # fmt: skip
         back = started.repository.retreat("mar5", **arguments)  # type: ignore[arg-type]
         assert started.git("rev-parse", f"{back}^").strip() == mine
-        assert started.blob(back, "train.py") == BASE and started.status == ""
+        assert started.blob(back, "train.py") == BASE
+        assert started.status == ""
         assert started.repository.retreat("mar5", **arguments) == back  # type: ignore[arg-type]
 
     def test_retreat_keeps_what_the_user_committed_in_between(self, started: Work) -> None:
@@ -952,7 +973,8 @@ class TestPlaces:
         work.write("a b/proj/train.py", BASE)
         work.commit()
         found = Repository.find(work.top / "a b/proj")
-        assert found is not None and found.top == work.top
+        assert found is not None
+        assert found.top == work.top
         self.everything(found, work)
         assert work.blob("HEAD", "train.py") == BASE
         assert work.blob("HEAD", "a b/proj/train.py") == NEXT
@@ -962,7 +984,8 @@ class TestPlaces:
         found = Repository.find(tmp_path / "linked")
         assert found is not None
         self.everything(found, work)
-        assert work.status == "" and work.repository.head().branch == "main"
+        assert work.status == ""
+        assert work.repository.head().branch == "main"
 
     def test_inside_a_submodule(self, work: Work, tmp_path: Path) -> None:
         inner = Work(tmp_path / "inner")
@@ -972,7 +995,8 @@ class TestPlaces:
         )
         work.commit()
         found = Repository.find(work.top / "sub")
-        assert found is not None and found.top == work.top / "sub"
+        assert found is not None
+        assert found.top == work.top / "sub"
         self.everything(found, inner)
 
     def test_sha256(self, tmp_path: Path) -> None:
@@ -1002,7 +1026,8 @@ class TestPlaces:
         tip = keep(work, file())
         assert work.blob(tip, "far/x.py") == b"far\n"
         assert work.git("ls-files", "-s", "-v", "far/x.py") == before
-        assert work.status == "" and not (work.top / "far").exists()
+        assert work.status == ""
+        assert not (work.top / "far").exists()
         assert work.repository.check_on_branch("mar5", [file()], [base], []).in_step
 
     def test_under_git_with_submodules_around(self, work: Work, tmp_path: Path) -> None:
@@ -1033,7 +1058,8 @@ def test_git_is_asked_in_english_without_prompt_or_editor(
         for line in git_commands.Git(work.top.parent).run("env").line.splitlines()
         if "=" in line
     )
-    assert shown["LC_ALL"] == "C" and shown["GIT_TERMINAL_PROMPT"] == "0"
+    assert shown["LC_ALL"] == "C"
+    assert shown["GIT_TERMINAL_PROMPT"] == "0"
     assert "GIT_TRACE" not in shown
 
 

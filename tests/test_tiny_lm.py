@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import re
@@ -113,7 +114,7 @@ def test_the_text_is_the_same_everywhere(tiny_lm: dict[str, ModuleType]) -> None
     text = prepare.make_text()
     assert text == prepare.make_text()
     assert len(text) == prepare.TEXT_BYTES
-    assert text.startswith(TEXT_START)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "9dcb5b4418229993"
     assert prepare.decode(prepare.encode(text[:5000])) == text[:5000]
 
 

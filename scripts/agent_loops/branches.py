@@ -296,6 +296,12 @@ class Repository:
             step = step.format(shlex.quote(shown))
             raise Refused("git", f"{shown} {reason}", next_step=step, files=[shown])
 
+    def branch_commit(self, tag: str) -> str | None:
+        """The tip of the campaign's branch; None where there is no such branch."""
+        name = f"refs/heads/{_branch(tag)}"
+        there = self._git.run("rev-parse", "-q", "--verify", name, expected=(0, 1))
+        return None if there.code else there.line
+
     def start_branch(self, tag: str) -> str:
         """Makes the branch at HEAD's commit and points HEAD at it, as `git checkout -b` does.
 
@@ -306,12 +312,12 @@ class Repository:
             raise Refused("git", "the repository has no commit yet", next_step="git commit")
         if head.branch == _branch(tag):
             return head.commit
-        there = self._git.run("rev-parse", "-q", "--verify", name, expected=(0, 1))
-        if there.code:
+        there = self.branch_commit(tag)
+        if there is None:
             absent = "0" * len(head.commit)
             why = "branch: Created from HEAD"
             self._git.run("update-ref", "-m", why, name, head.commit, absent)
-        elif there.line != head.commit:
+        elif there != head.commit:
             raise Refused(
                 "git",
                 f"the branch {_branch(tag)} is there already, at another commit",
@@ -401,7 +407,7 @@ class Repository:
         if held == as_is:
             return []
         # Line endings, filters or core.fileMode may be what differs: git itself decides.
-        tree = self._tree(commit, files, removed)
+        tree = self._tree(commit, files, removed, self._trees.config())
         return list(self._trees.changes(commit, tree, [*wanted, *absent]))
 
     def commit_candidate(
@@ -421,19 +427,27 @@ class Repository:
         Raises:
             AgentLoopsError: git or a required filter failed; the message says why.
         """
-        tree = self._tree(parent, files, deleted)
+        config = self._trees.config()
+        tree = self._tree(parent, files, deleted, config)
         if tree == self._git.run("rev-parse", f"{parent}^{{tree}}").line:
             return parent
         stamp = f"@{int(when.timestamp())} +0000"
-        variables = _identity(self._trees.config())
+        variables = _identity(config)
         variables |= {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
         text = (message.replace("\0", " ").rstrip("\n") + "\n").encode("utf-8", "replace")
         command = ("commit-tree", tree, "-p", parent, "-F", "-")
         return Git(self.top, variables).run(*command, stdin=text).line
 
-    def _tree(self, parent: str, files: Sequence[CandidateFile], deleted: Sequence[str]) -> str:
+    def _tree(
+        self,
+        parent: str,
+        files: Sequence[CandidateFile],
+        deleted: Sequence[str],
+        config: Mapping[str, str],
+    ) -> str:
         contents = {self._in_tree(file.path): Content(file.data, file.executable) for file in files}
-        return self._trees.overlay(parent, contents, [self._in_tree(path) for path in deleted])
+        gone = [self._in_tree(path) for path in deleted]
+        return self._trees.overlay(parent, contents, gone, config=config)
 
     def keep_ref(self, tag: str, experiment: int, commit: str) -> None:
         """Keeps `commit` from being collected, as `refs/agent-loops/<tag>/<experiment>`."""

@@ -124,14 +124,16 @@ class Git:
 
 
 def _explain(command: str, stderr: str) -> AgentLoopsError:
-    owner = re.search(r"(?:dubious ownership in|unsafe) repository (?:at |\()'(.*?)'", stderr, re.S)
+    owner = re.search(
+        r"(?:dubious ownership in|unsafe) repository (?:at |\()'(.*?)'", stderr, re.DOTALL
+    )
     if owner:
         command = f"git config --global --add safe.directory {shlex.quote(owner[1])}"
         return AgentLoopsError(
             f"{owner[1]} belongs to another user and git will not work in it; "
             f"if you trust it, run: {command}"
         )
-    lock = re.search(r"Unable to create '(.*?\.lock)': File exists", stderr, re.S)
+    lock = re.search(r"Unable to create '(.*?\.lock)': File exists", stderr, re.DOTALL)
     if lock:
         return locked_by(Path(lock[1]))
     return GitFailed(command, stderr)

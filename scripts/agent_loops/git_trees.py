@@ -151,7 +151,14 @@ class Trees:
         listed = self.git.run("config", "-z", "--list").records
         return {key: value for key, _, value in (record.partition("\n") for record in listed)}
 
-    def overlay(self, parent: str, files: Mapping[str, Content], gone: Sequence[str]) -> str:
+    def overlay(
+        self,
+        parent: str,
+        files: Mapping[str, Content],
+        gone: Sequence[str],
+        *,
+        config: Mapping[str, str],
+    ) -> str:
         """The tree of `parent` with `files` laid over it and `gone` taken out, as `git add` would.
 
         Raises:
@@ -166,7 +173,7 @@ class Trees:
                 "GIT_WORK_TREE": str(Path(name, "tree")),
             }
             git = Git(self.top, variables, _PLAIN_INDEX)
-            self._lay_out(Path(name, "tree"), files, gone)
+            self._lay_out(Path(name, "tree"), files, {*gone}, config)
             git.run("read-tree", parent)
             if gone:
                 git.run("update-index", "--force-remove", "-z", "--stdin", stdin=nul(gone))
@@ -176,13 +183,19 @@ class Trees:
                 raise GitFailed("update-index", added.err)
             return git.run("write-tree").line
 
-    def _lay_out(self, tree: Path, files: Mapping[str, Content], gone: Sequence[str]) -> None:
+    def _lay_out(
+        self,
+        tree: Path,
+        files: Mapping[str, Content],
+        gone: Collection[str],
+        config: Mapping[str, str],
+    ) -> None:
         for path in files:
             if path.startswith("/") or ".." in PurePosixPath(path).parts:
                 raise ValueError(f"{path!r} is not inside the project")
         folders = {"", *(folder for path in files for folder in parents(path))}
         taken = {*files, *gone, *folders, ".git"}
-        with_filters = self._has_filters()
+        with_filters = _has_filters(config)
         for folder in sorted(folders):
             (tree / folder).mkdir()
             with contextlib.suppress(OSError), os.scandir(self.top / folder) as found:
@@ -196,14 +209,6 @@ class Trees:
         for path, content in files.items():
             (tree / path).write_bytes(content.data)
             (tree / path).chmod(0o755 if content.executable else 0o644)
-
-    def _has_filters(self) -> bool:
-        return any(
-            key.startswith("filter.")
-            and key.endswith((".clean", ".process"))
-            and not command.startswith(("git-lfs ", "git lfs "))
-            for key, command in self.config().items()
-        )
 
     def recommit(self, commit: str, parent: str, entries: Mapping[str, Entry | None]) -> str:
         """`commit` again, word for word, as `entries` over the tree of another parent."""
@@ -272,6 +277,16 @@ class Trees:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
+
+
+def _has_filters(config: Mapping[str, str]) -> bool:
+    """Whether a filter other than Git LFS, which needs no file of the project's, is set up."""
+    return any(
+        key.startswith("filter.")
+        and key.endswith((".clean", ".process"))
+        and not command.startswith(("git-lfs ", "git lfs "))
+        for key, command in config.items()
+    )
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -343,20 +343,19 @@ class _Finder:
 
     def distinct(self, lines: Iterable[bytes]) -> list[str]:
         """A note where `lines` hold several different values, so that `last` may be arbitrary."""
-        texts: dict[float, str] = {}
+        texts: dict[float | str, str] = {}
         for line in lines:
             if self.literal in line:
                 for hit in self.in_line(line[-LINE_BYTES:]):
-                    texts.pop(hit.value, None)
-                    texts[hit.value] = hit.text
+                    value = hit.text if math.isnan(hit.value) else hit.value
+                    texts.pop(value, None)  # the latest stand last
+                    texts[value] = hit.text
         if len(texts) < 2:
             return []
         shown = ", ".join(list(texts.values())[-3:])
         more = "…, " if len(texts) > 3 else ""
-        return [
-            f"{len(texts)} different values of {self.spec.name} in the last {_NEAR_LINES} lines"
-            f" ({more}{shown}); the last was taken"
-        ]
+        where = f"in the last {_NEAR_LINES} lines ({more}{shown})"
+        return [f"{len(texts)} different values of {self.spec.name} {where}; the last was taken"]
 
     def problem(self) -> str:
         if self.unread:

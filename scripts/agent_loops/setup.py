@@ -166,13 +166,14 @@ def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | N
         return True
     if repository is None or _began_before(paths, repository, bindings.run_tag):
         return False
-    return repository.branch_exists(bindings.run_tag)
+    return repository.branch_commit(bindings.run_tag) is not None
 
 
 def _began_before(paths: CampaignPaths, repository: Repository, tag: str) -> bool:
     """Whether a setup was killed after it had made the branch and before the first record."""
-    on_branch = repository.head().branch == f"autoresearch/{tag}"
-    return on_branch and paths.harness(0).exists() and not paths.journal.exists()
+    if not paths.harness(0).exists() or paths.journal.exists():
+        return False
+    return repository.branch_commit(tag) == repository.head().commit
 
 
 def _refuse_foreign_folder(root: Path) -> None:
