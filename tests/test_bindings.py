@@ -375,15 +375,10 @@ def test_what_is_no_plain_mapping_is_refused_in_one_line(text: str) -> None:
 
 
 def test_an_alias_that_multiplies_is_refused_in_no_time() -> None:
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines = ["metric:", "- &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for level in range(1, 30):
-        lines.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
-    lines.reverse()  # an anchor is defined before it is used: refused as such
-    problem("", "\n".join(lines) + "\n")
-    lines.reverse()
-    lines = [line.replace("a29:", "run_cmd:") for line in lines]
-    nested = "metric: &n " + "[" * 3 + "x" + "]" * 3 + "\n" + "editable_files: a.py\n"
-    problem("run_cmd: r\n", nested)
+        lines.append(f"- &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
+    problem("run_cmd: r\neditable_files: a.py\n", "\n".join(lines) + "\n")
 
 
 # ---- through the command line ------------------------------------------------------------------

@@ -98,7 +98,9 @@ class Runs:
         left = [p.pid for spec in self.specs for p in supervise.find_processes(spec.marker)]
         for spec in self.specs:
             supervise.end_processes(spec.marker)
-        return left + [pid for pid in self.supervisors if alive(pid)]
+        # The lock is free a moment before its holder is gone.
+        until(lambda: not any(map(alive, self.supervisors)), "the supervisors are gone")
+        return left
 
 
 @pytest.fixture(params=["plain", 'it\'s a "näme"\nwith $(false) `lines` '])

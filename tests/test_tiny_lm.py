@@ -20,15 +20,17 @@ IDEAS = sorted((TINY_LM / "ideas").glob("*.edit"))
 _MODULES = ("prepare", "train", "measure")
 
 
-@pytest.fixture
-def tiny_lm(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
-    """The example's modules, freshly imported and forgotten afterwards."""
-    monkeypatch.syspath_prepend(str(TINY_LM))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(os, "environ", os.environ.copy())  # train.py sets its thread counts
-    for name in _MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    yield {name: importlib.import_module(name) for name in _MODULES}
+@pytest.fixture(scope="module")
+def tiny_lm() -> Iterator[dict[str, ModuleType]]:
+    """The example's modules, imported once (that writes the text) and forgotten afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(TINY_LM))
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.setattr(os, "environ", os.environ.copy())  # train.py sets its thread counts
+        for name in _MODULES:
+            patch.delitem(sys.modules, name, raising=False)
+        modules = {name: importlib.import_module(name) for name in _MODULES}
+    yield modules
     for name in _MODULES:
         sys.modules.pop(name, None)
 

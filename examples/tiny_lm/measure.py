@@ -25,7 +25,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 IDEAS = HERE / "ideas"
 SOURCES = ("prepare.py", "train.py")
-STACK = ("help-05", "help-01", "help-09", "help-08", "help-06")  # one on another, in this order
+# Applied one on another, in this order; the first five are "the best five" of README.md.
+STACK = ("help-02", "help-09", "help-07", "help-08", "help-06", "help-05", "later-01")
 BLOCK = re.compile(
     r"^(\S+)\n<<<<<<< SEARCH\n(.*?)=======\n(.*?)>>>>>>> REPLACE$", re.DOTALL | re.MULTILINE
 )

@@ -14,6 +14,7 @@ from agent_loops.state import Campaign, Experiment
 
 SCHEMA = 1
 _LONGEST_NOTES = 400
+_COMPARED = ("better", "worse", "equal")  # the figures say it all
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,14 @@ def _verdict_lines(
     elif values["status"] == decide.CRASH:
         head.append(f"({values['kind']}) {values['reason']}")
     elif experiment.decided is not None:
-        gain = values["delta"]
-        gained = "" if gain is None else f" ({_gain(gain)}, {values['reason']})"
-        head.append(f"{campaign.bindings.metric} {experiment.decided.metric_text}"
-                    + (gained or f" ({values['reason']})"))  # fmt: skip
+        said = values["reason"]
+        if values["delta"] is not None:
+            compared = f"{_gain(values['delta'])} than the incumbent had"
+            said = compared if values["kind"] in _COMPARED else f"{compared}; {said}"
+        head.append(f"{campaign.bindings.metric} {experiment.decided.metric_text} ({said})")
     if values["status"] not in ("running", decide.CRASH):
         if values["memory_gb"] is not None:
-            head.append(f"{values['memory_gb']:.1f} GB")
+            head.append(_memory(values["memory_gb"]))
         if values["wall_s"] is not None:
             head.append(_time(values["wall_s"]))
         head.append(f"+{values['lines_added']} -{values['lines_removed']} lines")
@@ -168,7 +170,11 @@ def _has_plain_digits(text: str) -> bool:
 
 
 def _gain(gain: float) -> str:
-    return f"{abs(gain):.4g} {'better' if gain > 0 else 'worse'}" if gain else "no change"
+    return f"{abs(gain):.4g} {'better' if gain > 0 else 'worse'}" if gain else "no better"
+
+
+def _memory(gb: float) -> str:
+    return f"{gb:.1f} GB" if gb >= 1 else f"{gb * 1024:.0f} MB"
 
 
 def _time(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from agent_loops.paths import BINDINGS_NAME
 BUILT_IN_METRICS = ("wall_s", "memory_gb")
 PLACEHOLDERS = ("budget", "seed", "run_dir", "n", "tag")
 EXTRA_COLUMNS = ("duration_s", "analysis_summary", "literature_basis")
+_COLUMNS = ("commit", "iter", "status", "description", *EXTRA_COLUMNS)
 
 _LATER = {
     "locked": "locked regions",
@@ -222,8 +224,8 @@ def _load_yaml(text: str) -> dict[str, Any]:
 def _loader() -> type[Any]:
     """A safe loader without YAML 1.1's surprises.
 
-    `off` and `no` stay words, `22:30` stays text instead of base sixty, `1e-3` is a number, and
-    a key given twice is an error.
+    `off` and `no` stay words, `22:30` and `010` stay text instead of base sixty and eight, `1e-3`
+    is a number, and a key given twice is an error.
     """
     import yaml
 
@@ -237,6 +239,10 @@ def _loader() -> type[Any]:
         ) -> dict[Any, Any]:
             seen: set[str] = set()
             for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise yaml.constructor.ConstructorError(
+                        None, None, "a key is one word", key.start_mark
+                    )
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
                         None, None, f"`{key.value}` is given twice", key.start_mark
@@ -247,7 +253,7 @@ def _loader() -> type[Any]:
     for tag, pattern, first in (
         ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
         ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-        ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
+        ("int", r"^[-+]?(?:0|[1-9][0-9]{0,99})$", list("-+0123456789")),
         ("float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
          list("-+.0123456789")),
     ):  # fmt: skip
@@ -273,9 +279,12 @@ def _rename_aliases(raw: dict[str, Any]) -> None:
             continue
         if "budget" in raw:
             raise BindingsError(key, value, "another name of budget; give one of them")
-        if not _is_number(value):
-            raise BindingsError(key, value, "a number")
-        raw["budget"] = f"{value} {unit}"
+        raw["budget"] = f"{_positive(key, value):.6f}".rstrip("0").rstrip(".") + f" {unit}"
+    if gate is not None:
+        budget = raw.get("budget")
+        if gate != ("time" if budget is None else _budget("budget", budget).kind):
+            allowed = f"not what the budget is ({budget}); give only `budget: 5 min` or `30 epochs`"
+            raise BindingsError("gate", gate, allowed)
 
 
 def _is_number(value: object) -> bool:
@@ -307,25 +316,42 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
 def _inside(key: str, value: object) -> tuple[str, ...]:
     paths = []
     for item in _texts(key, value):
-        path = item.removeprefix("./")
-        if path.startswith("/") or ".." in path.split("/"):
+        *folders, name = item.split("/")
+        if item.startswith("/") or ".." in (*folders, name):
             raise BindingsError(key, item, "inside the project, given relative to it")
-        paths.append(path)
+        paths.append("/".join([*(part for part in folders if part not in ("", ".")), name]))
     return tuple(paths)
 
 
+def _editable(key: str, value: object) -> tuple[str, ...]:
+    paths = _inside(key, value)
+    if BINDINGS_NAME in paths:
+        raise BindingsError(key, BINDINGS_NAME, "not the bindings themselves: they are frozen")
+    return paths
+
+
+def _one_inside(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise BindingsError(key, value, "one file")
+    return _inside(key, value)[0]
+
+
 def _columns(key: str, value: object) -> tuple[str, ...]:
-    names = _texts(key, value)
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names:
+        raise BindingsError(key, value, "any of " + ", ".join(EXTRA_COLUMNS))
     for name in names:
         if name not in EXTRA_COLUMNS:
             raise BindingsError(key, name, "any of " + ", ".join(EXTRA_COLUMNS))
-    return names
+    return tuple(names)
 
 
 def _metric_name(key: str, value: object) -> str:
     name = _text(key, value)
-    if len(name) > 100 or re.search(r"[\t\r\n]", name):
+    if len(name) > 100 or not name.isprintable():
         raise BindingsError(key, value, "a name of at most 100 characters, as the run prints it")
+    if name in _COLUMNS:
+        raise BindingsError(key, value, "another name: results.tsv has a column of this one")
     return name
 
 
@@ -344,7 +370,7 @@ def _count(key: str, value: object) -> int | None:
 
 
 def _number(key: str, value: object) -> float:
-    if not _is_number(value):
+    if not _is_number(value) or not math.isfinite(cast("float", value)):
         raise BindingsError(key, value, "a number")
     return float(cast("float", value))
 
@@ -357,12 +383,12 @@ def duration_s(text: str) -> float | None:
         match = re.match(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*", rest)
         if match is None:
             return None
-        unit = match[2].removesuffix("s") or "s"
+        unit = match[2].removesuffix("s") if len(match[2]) > 2 else match[2]
         if unit not in _UNIT_SECONDS:
             return None
         total += float(match[1]) * _UNIT_SECONDS[unit]
         rest = rest[match.end() :]
-    return total if total > 0 else None
+    return total if 0 < total < math.inf else None
 
 
 def _duration(key: str, value: object) -> float:
@@ -379,7 +405,7 @@ def _budget(key: str, value: object) -> Budget:
     if value.strip() == "none":
         return Budget("none")
     epochs = re.fullmatch(r"(\d+(?:\.\d+)?)\s*epochs?", value.strip())
-    if epochs and float(epochs[1]) > 0:
+    if epochs and 0 < float(epochs[1]) < math.inf:
         return Budget("epochs", float(epochs[1]))
     seconds = duration_s(value)
     if seconds is None:
@@ -392,7 +418,7 @@ def _slack(key: str, value: object) -> Slack | None:
         return None
     if isinstance(value, str):
         percent = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
-        if percent:
+        if percent and float(percent[1]) < math.inf:
             return Slack(float(percent[1]) / 100, 30.0)
         seconds = duration_s(value)
         if seconds is not None:
@@ -401,17 +427,20 @@ def _slack(key: str, value: object) -> Slack | None:
 
 
 def _tolerance(key: str, value: object) -> Tolerance:
-    if _is_number(value) and cast("float", value) >= 0:
+    if _is_number(value) and 0 <= cast("float", value) < math.inf:
         return Tolerance(float(cast("float", value)), relative=False)
     if isinstance(value, str):
         percent = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
-        if percent:
+        if percent and float(percent[1]) < math.inf:
             return Tolerance(float(percent[1]) / 100, relative=True)
     raise BindingsError(key, value, "`0.1%` of the best, or an amount in units of the metric")
 
 
 def _minutes(key: str, value: object) -> float:
-    return _positive(key, value) * 60.0
+    seconds = _positive(key, value) * 60.0
+    if seconds == math.inf:
+        raise BindingsError(key, value, "a number of minutes that a clock can count")
+    return seconds
 
 
 def _clock(key: str, value: object) -> str:
@@ -431,8 +460,8 @@ def _tag(key: str, value: object) -> str:
 
 def _sandbox(key: str, value: object) -> str:
     root = _text(key, value)
-    if ".." in root.split("/") or root.strip("./") == "":
-        raise BindingsError(key, value, "a folder of its own, without `..`")
+    if ".." in root.split("/") or root.strip("./") == "" or root.startswith("~"):
+        raise BindingsError(key, value, "a folder of its own, without `..` or `~`")
     return root
 
 
@@ -470,9 +499,9 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "eval_cmd": ("eval_cmd", _text),
     "prelude": ("prelude", _text),
     "cleanup_cmd": ("cleanup_cmd", _text),
-    "editable_files": ("editable_files", _inside),
+    "editable_files": ("editable_files", _editable),
     "readonly_files": ("readonly_files", _inside),
-    "program": ("program", lambda key, value: _inside(key, value)[0]),
+    "program": ("program", _one_inside),
     "sandbox_root": ("sandbox_root", _sandbox),
     "iter_strategy": ("iter_strategy", _strategy),
     "run_tag": ("run_tag", _tag),

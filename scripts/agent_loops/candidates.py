@@ -31,9 +31,11 @@ def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidat
     """The candidate's bytes, made without writing anything."""
     present = workspace.present()
     open_ = campaign.open
+    notes: tuple[str, ...] = ()
     if campaign.wants_baseline:
         frozen = _frozen_tree(workspace, campaign)
-        mending = open_ is not None and open_.is_open_baseline
+        crashed = open_.last_finished if open_ is not None else None
+        mending = crashed is not None and crashed.crash_kind == "idea"
         if not mending and (edit is not None or snapshots.differing(present, frozen)):
             raise Refused(
                 "baseline first", "the first experiment is the unmodified baseline",
@@ -41,6 +43,8 @@ def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidat
                 next_step="`agent-loops checkout 1` sets edits aside; then `agent-loops try baseline`",
             )  # fmt: skip
         base, number = frozen, None
+        if mending and (edit is not None or snapshots.differing(present, frozen)):
+            notes = ("runs as the mended baseline: ideas are compared with this code",)
     else:
         incumbent = campaign.incumbent
         assert incumbent is not None
@@ -53,7 +57,8 @@ def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidat
         tree = _edited(campaign, grown_from, edit)
     else:
         tree = present
-    return Candidate(tree, base, number, _metric_line_notes(campaign, base, tree))
+    notes += _metric_line_notes(campaign, base, tree)
+    return Candidate(tree, base, number, notes)
 
 
 def _frozen_tree(workspace: Workspace, campaign: Campaign) -> snapshots.Tree:

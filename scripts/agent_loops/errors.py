@@ -5,6 +5,7 @@ Library code raises these and neither prints nor exits; the command line words t
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,12 @@ EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_REFUSED = 3
+
+
+# Bounded: a few YAML aliases can stand for a list of billions.
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 3
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 120
 
 
 class AgentLoopsError(Exception):
@@ -30,7 +37,7 @@ class BindingsError(UsageError):
     """One binding is wrong. Names the key, the value and what is allowed."""
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
-        shown = repr(value)
+        shown = _REPR.repr(value)
         if len(shown) > 120:
             shown = shown[:117] + "..."
         super().__init__(f"loop.run.yaml: {key}: {shown}: {allowed}")

@@ -148,7 +148,9 @@ def freeze(
     for pattern in readonly:
         matches = scan.matcher([pattern])
         found = {path for path in listed if matches(path)}
-        if not found and not scope.is_editable(pattern):
+        if scope.is_editable(pattern) and not scan.has_glob(pattern):
+            raise BindingsError("readonly_files", pattern, "is one of the editable_files too")
+        if not found:
             raise BindingsError("readonly_files", pattern, "no such file in the project")
         explicit |= found
     candidates = listed.keys() if tracked is None else listed.keys() & set(tracked)

@@ -47,7 +47,7 @@ def backwards(stream: BinaryIO, end: int) -> Iterator[bytes]:
             carry = (chunk + carry)[-LINE_BYTES:]
         else:
             yield chunk[first + 1 :] + carry
-            carry = chunk[:first][-LINE_BYTES:]
+            carry = chunk[: first + 1][-LINE_BYTES - 1 :]
 
 
 def forwards(stream: BinaryIO) -> Iterator[bytes]:

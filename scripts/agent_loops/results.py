@@ -40,11 +40,11 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
     if campaign.bindings.iter_strategy == "branches":
         first = (experiment.commit or experiment.started.commit)[:7]
     cells = {
-        "commit": first, "iter": first, campaign.bindings.metric: metric, "memory_gb": memory,
-        "duration_s": seconds, "status": experiment.verdict, "analysis_summary": "",
-        "literature_basis": "", "description": experiment.started.description,
+        "memory_gb": memory, "duration_s": seconds, "status": experiment.verdict,
+        "analysis_summary": "", "literature_basis": "",
+        "description": experiment.started.description,
     }  # fmt: skip
-    return [cells[name] for name in header(campaign)]
+    return [first, metric, *(cells[name] for name in header(campaign)[2:])]
 
 
 def render(campaign: Campaign) -> str:

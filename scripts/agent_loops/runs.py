@@ -40,7 +40,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     """
     tree = workspace.saved(experiment.number)
     if purpose != "canary":
-        workspace.put(tree, known=[tree, workspace.incumbent_tree()], number=experiment.number)
+        workspace.put(tree, known=[tree, workspace.incumbent_tree(), *workspace.attempts(experiment.number)], number=experiment.number)
     number = len(experiment.runs) + 1
     paths = workspace.store.paths
     run_dir = paths.outputs(experiment.number, number)

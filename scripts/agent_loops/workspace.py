@@ -44,15 +44,21 @@ class Workspace:
         try:
             return snapshots.load(code=paths.snapshot(number), manifest=paths.manifest(number))
         except snapshots.SnapshotError:
-            attempts = sorted(
-                paths.experiment(number).glob("attempt-*/manifest.json"),
-                key=lambda path: path.stat().st_mtime_ns,
-            )
+            attempts = self.attempts(number)
             if not attempts:
                 raise
-            return snapshots.load(
-                code=attempts[-1].with_name("code_snapshot"), manifest=attempts[-1]
-            )
+            return attempts[-1]
+
+    def attempts(self, number: int) -> list[dict[str, snapshots.FileState]]:
+        """The files of a baseline's earlier attempts, oldest first."""
+        manifests = sorted(
+            self.store.paths.experiment(number).glob("attempt-*/manifest.json"),
+            key=lambda path: path.stat().st_mtime_ns,
+        )
+        return [
+            snapshots.load(code=path.with_name("code_snapshot"), manifest=path)
+            for path in manifests
+        ]
 
     def present(self) -> dict[str, snapshots.FileState]:
         """The editable files as they lie now."""
