@@ -1,5 +1,7 @@
 """What a run's end is called, and whether idea or machine is at fault: real messages."""
 
+# ruff: noqa: E501  (messages stand here whole, as programs print them)
+
 from __future__ import annotations
 
 from typing import Any

@@ -117,7 +117,7 @@ def test_values_of_secret_looking_variables_are_found() -> None:
     ],
 )
 def test_secrets_and_token_shapes_are_masked(text: str, shown: str) -> None:
-    assert mask(text, ["value-one", "value", "abc"]) == shown.replace("value", "value")
+    assert mask(text, ["value-one", "abc"]) == shown
 
 
 def test_the_longest_secret_is_masked_first() -> None:
@@ -142,7 +142,10 @@ Traceback (most recent call last):
     return F.linear(input, self.weight, self.bias)
 RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x16 and 32x8)
 """
-SHOWN = "RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x16 and 32x8)\nnet.py:57 in forward: x = self.fc(x)"
+SHOWN = (
+    "RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x16 and 32x8)\n"
+    "net.py:57 in forward: x = self.fc(x)"
+)
 
 
 def test_of_a_traceback_the_error_and_the_deepest_own_line_are_shown() -> None:

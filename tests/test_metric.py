@@ -256,7 +256,8 @@ def test_mean_and_median_are_over_the_whole_log() -> None:
 def test_several_values_near_the_end_are_noted() -> None:
     log = "".join(f"val_loss: 0.{n}\n" for n in range(1, 6))
     assert reading(log).notes == (
-        "5 different values of val_loss in the last 40 lines (…, 0.3, 0.4, 0.5); the last was taken",
+        "5 different values of val_loss in the last 40 lines (…, 0.3, 0.4, 0.5);"
+        " the last was taken",
     )
     assert reading(log + "epoch done\n" * 60).notes == ()
     assert reading("val_loss: 0.30\nval_loss: 0.3\n").notes == ()

@@ -18,8 +18,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -35,29 +35,30 @@ VAL_BPB = re.compile(r"^val_bpb:\s+(\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is measured: edit files, applied in order to a fresh copy, and what each run gave."""
+    """What is measured: the baseline with these edit files applied, in this order."""
 
     name: str
     edits: tuple[Path, ...]
-    val_bpb: list[float] = field(default_factory=list)
-    endings: list[str] = field(default_factory=list)  # how the runs without a score ended
+
+
+Result = float | str  # bits per byte, or in words how a run ended without them
 
 
 def apply_edit(folder: Path, edit: Path) -> None:
     """Applies search/replace blocks. ValueError where a search text does not occur just once."""
-    blocks = BLOCK.findall(edit.read_text())
+    blocks = BLOCK.findall(edit.read_text("utf-8"))
     if not blocks:
         raise ValueError(f"{edit.name}: no edit block")
     for name, search, replacement in blocks:
-        text = (folder / name).read_text()
+        text = (folder / name).read_text("utf-8")
         found = text.count(search)
         if found != 1:
             raise ValueError(f"{edit.name}: its search text is {found} times in {name}, not once")
-        (folder / name).write_text(text.replace(search, replacement))
+        (folder / name).write_text(text.replace(search, replacement), "utf-8")
 
 
-def run_once(edits: Sequence[Path], *, budget_s: float) -> float | str:
-    """One run of train.py with `edits` applied. → bits per byte, or how it ended without them."""
+def run_once(edits: Sequence[Path], *, budget_s: float) -> Result:
+    """One run of train.py with `edits` applied to a fresh copy."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for source in SOURCES:
@@ -89,7 +90,7 @@ def idea(prefix: str) -> Path:
     return found
 
 
-def subjects(patterns: Sequence[str]) -> list[Subject]:
+def ideas(patterns: Sequence[str]) -> list[Subject]:
     """The ideas that match, and the growing stack where nothing was asked for by name."""
     found = [
         Subject(path.stem, (path,))
@@ -112,34 +113,38 @@ def machine() -> str:
         named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
         model = named[1] if named else model
     cores = f"{os.cpu_count()} cores of {model}"
-    return f"{platform.system()}, {cores}, Python {platform.python_version()}"
+    load = f"load {os.getloadavg()[0]:.1f}"  # above the number of cores, runs get fewer steps
+    return f"{platform.system()}, {cores}, {load}, Python {platform.python_version()}"
 
 
-def measure(all_subjects: Sequence[Subject], *, repeats: int, budget_s: float) -> None:
-    """Fills in the results, round by round."""
+def measure(
+    subjects: Sequence[Subject], *, repeats: int, budget_s: float
+) -> dict[Subject, list[Result]]:
+    """`repeats` results of each subject, taken round by round."""
+    results: dict[Subject, list[Result]] = {subject: [] for subject in subjects}
     for round_number in range(1, repeats + 1):
-        for number, subject in enumerate(all_subjects, 1):
-            progress = f"round {round_number}/{repeats}, {number}/{len(all_subjects)}"
+        for number, subject in enumerate(subjects, 1):
+            progress = f"round {round_number}/{repeats}, {number}/{len(subjects)}"
             print(f"\r{progress}  ", end="", file=sys.stderr, flush=True)
-            result = run_once(subject.edits, budget_s=budget_s)
-            if isinstance(result, float):
-                subject.val_bpb.append(result)
-            else:
-                subject.endings.append(result)
+            results[subject].append(run_once(subject.edits, budget_s=budget_s))
     print(file=sys.stderr)
+    return results
 
 
-def table(baseline: Subject, others: Sequence[Subject]) -> str:
-    """A Markdown table. A positive gain is better; the noise is one run's standard deviation."""
-    middle = statistics.median(baseline.val_bpb)
+def table(results: Mapping[Subject, Sequence[Result]]) -> str:
+    """A Markdown table; the first subject is the baseline. A positive gain is better."""
     rows = ["| idea | median val_bpb | gain | noise |", "|---|---:|---:|---:|"]
-    for subject in (baseline, *others):
-        if subject.endings:
-            rows.append(f"| {subject.name} | {'; '.join(sorted(set(subject.endings)))} | | |")
+    baseline = None
+    for subject, its_results in results.items():
+        scores = [result for result in its_results if isinstance(result, float)]
+        endings = sorted({result for result in its_results if isinstance(result, str)})
+        if endings:
+            rows.append(f"| {subject.name} | {'; '.join(endings)} | | |")
             continue
-        median = statistics.median(subject.val_bpb)
-        noise = f"{statistics.stdev(subject.val_bpb):.3f}" if len(subject.val_bpb) > 1 else ""
-        gain = "" if subject is baseline else f"{middle - median:+.3f}"
+        median = statistics.median(scores)
+        gain = "" if baseline is None else f"{baseline - median:+.3f}"
+        baseline = median if baseline is None else baseline
+        noise = f"{statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
         rows.append(f"| {subject.name} | {median:.3f} | {gain} | {noise} |")
     return "\n".join(rows)
 
@@ -156,10 +161,13 @@ def main() -> None:
         "--budget-s", type=float, default=3.0, help="training seconds of each run (default 3)"
     )
     arguments = parser.parse_args()
-    baseline, others = Subject("baseline", ()), subjects(arguments.patterns)
-    measure([baseline, *others], repeats=arguments.repeats, budget_s=arguments.budget_s)
+    results = measure(
+        [Subject("baseline", ()), *ideas(arguments.patterns)],
+        repeats=arguments.repeats,
+        budget_s=arguments.budget_s,
+    )
     print(f"{arguments.repeats} runs each, {arguments.budget_s:g} s of training, {machine()}\n")
-    print(table(baseline, others))
+    print(table(results))
 
 
 if __name__ == "__main__":

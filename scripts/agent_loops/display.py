@@ -195,9 +195,9 @@ def _fit(lines: Sequence[str], limit: int, *, first: str) -> str:
     ordered = [line for line in (lines if first == "start" else reversed(lines)) if line]
     kept: list[str] = []
     room = limit
-    for line in ordered:
-        line = _cut(line, min(room, max(limit // 2, 200)))
-        if not line or (kept and room < 12):
+    for whole in ordered:
+        line = _cut(whole, min(room, max(limit // 2, 200)))
+        if not line or (kept and room < min(12, len(whole))):
             break
         kept.append(line)
         room -= len(line) + 1

@@ -92,7 +92,7 @@ def parse(text: str) -> tuple[Block, ...]:
             continue
         name = _file_name(line)
         if named_at or not name:
-            stray = named_at or at
+            stray = named_at if name else at
             raise _refused(_stray(lines[stray - 1], stray))
         path, named_at = name, at
     if named_at:
