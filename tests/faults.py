@@ -13,11 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from support import SCRIPTS, Answer, Project
 
 FULL = os.environ.get("AGENT_LOOPS_TEST_FULL") == "1"
@@ -259,6 +260,28 @@ def small(root: Path, **bindings: object) -> Project:
         project.write(f"parts/{name}", text)
     project.write("notes of mine.txt", "not yours\n")
     return project
+
+
+def quick_folder(tmp_path: Path) -> Path:
+    """A folder where fsync costs nothing, if there is one: kills do not need the disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < 30 << 20:
+        return tmp_path
+    return Path(tempfile.mkdtemp(prefix="agent-loops-test-", dir=memory))
+
+
+def marked_processes(markers: Collection[str]) -> list[int]:
+    """Living processes of any of these runs."""
+    needles = [f"AGENT_LOOPS_RUN={marker}".encode() for marker in markers]
+    found = []
+    for pid in psutil.pids():
+        try:
+            seen = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if any(needle in seen for needle in needles):
+            found.append(pid)
+    return found
 
 
 def copied(project: Project, root: Path) -> Project:

@@ -127,8 +127,7 @@ def keep(work: Work, *files: CandidateFile, deleted: Sequence[str] = ()) -> str:
     """What the loop does for a kept candidate whose bytes lie in the work tree."""
     old = work.head
     for one in files:
-        path = work.write(one.path, one.data)
-        path.chmod(0o755 if one.executable else 0o644)
+        work.write(one.path, one.data).chmod(0o755 if one.executable else 0o644)
     for path in deleted:
         (work.top / path).unlink()
     new = candidate(work, *files, deleted=deleted)
@@ -728,6 +727,17 @@ class TestMoving:
         assert before == after
         assert started.status == " A intended\0"
 
+    def test_an_edit_as_old_as_the_index_is_still_seen_by_git(self, started: Work) -> None:
+        second = 1_600_000_000
+        started.git("config", "core.trustctime", "false")
+        os.utime(started.top / "data.txt", (second, second))
+        started.git("update-index", "--refresh")
+        started.write("data.txt", b"2\n")
+        os.utime(started.top / "data.txt", (second, second))
+        os.utime(started.top / ".git/index", (second, second))
+        keep(started, file())
+        assert started.status == " M data.txt\0"
+
     @pytest.mark.parametrize("setting", ["core.splitIndex", "core.untrackedCache", "index.version"])
     def test_other_kinds_of_index(self, started: Work, setting: str) -> None:
         started.git("config", setting, "4" if setting == "index.version" else "true")
@@ -1165,15 +1175,15 @@ def test_nothing_of_the_users_is_touched(case: dict[str, object], tmp_path: Path
 def test_a_call_costs_little(started: Work) -> None:
     """Far above what it takes, to hold on a loaded machine: no process more than is needed."""
     counted: list[str] = []
-    run = git_commands.subprocess.run
+    run = subprocess.run
 
     def counting(command: Sequence[str], **named: object) -> object:
         counted.append(command[0])
-        return run(command, **named)  # type: ignore[call-overload]
+        return run(command, **named)  # type: ignore[call-overload,unused-ignore]
 
     base = started.head
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(git_commands.subprocess, "run", counting)
+        patch.setattr(subprocess, "run", counting)
         repository = Repository.find(started.top)
         assert repository is not None
         repository.check_on_branch("mar5", [file(data=BASE)], [base], [])

@@ -159,7 +159,8 @@ def test_ranks_and_wrappers_do_not_hide_the_root_cause() -> None:
     launcher = (
         "Traceback (most recent call last):\n"
         '  File "/usr/bin/torchrun", line 8, in <module>\n    sys.exit(main())\n'
-        "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n=====\ntrain.py FAILED\n"
+        "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n"
+        "=====\ntrain.py FAILED\n"
     )
     assert shown(ranked + launcher) == SHOWN
     assert shown(launcher).startswith(
@@ -228,11 +229,7 @@ def test_progress_shows_its_last_state() -> None:
 
 
 def test_a_tail_is_clean_masked_and_within_its_limit() -> None:
-    log = (
-        "token is my-secret-value\n"
-        + "\x1b[31mmy-sec\x1b[0mret-value \u202e\n"
-        + "end \x00\udcff\n"
-    )
+    log = "token is my-secret-value\n\x1b[31mmy-sec\x1b[0mret-value \u202e\nend \x00\udcff\n"
     assert shown(log, secrets=("my-secret-value",)) == "token is [masked]\n[masked]\nend \ufffd"
     long = "ValueError: " + "x" * 390 + " my-secret-value my-secret-value\n"
     for limit in range(0, 440, 7):

@@ -28,6 +28,8 @@ from faults import (
     copied,
     editable,
     files_of,
+    marked_processes,
+    quick_folder,
     small,
 )
 from support import Answer, Project, commit_all, edit_block, git, processes_with, until
@@ -45,6 +47,13 @@ def commands() -> Iterator[Commands]:
     served = Commands()
     yield served
     served.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    quick = quick_folder(tmp_path)
+    yield quick
+    shutil.rmtree(quick)
 
 
 @dataclass(frozen=True)
@@ -90,9 +99,7 @@ def record(project: Project) -> dict[str, Any]:
     journal = project.journal()
     assert [item["seq"] for item in journal] == list(range(1, len(journal) + 1))
     assert not files.is_locked(project.sandbox / "run.lock")
-    for item in journal:
-        if item["event"] == "run_started":
-            assert not processes_with(item["marker"])
+    assert not marked_processes(markers_of(project))
     tried: dict[int, dict[str, Any]] = {}
     for item in journal:
         if item["event"] == "experiment_started":
@@ -120,6 +127,10 @@ def record(project: Project) -> dict[str, Any]:
         "epochs": sum(item["event"] == "rebaselined" for item in journal),
         "branch": branch_of(project),
     }
+
+
+def markers_of(project: Project) -> list[str]:
+    return [item["marker"] for item in project.events("run_started")]
 
 
 def branch_of(project: Project) -> dict[str, Any]:
@@ -191,11 +202,10 @@ def walk(
 def end_runs(project: Project) -> None:
     """What a power cut does to the training itself."""
     journal = project.sandbox / "journal.jsonl"
-    if journal.exists():
-        for line in journal.read_bytes().splitlines():
-            item = json.loads(line) if line.endswith(b"}") else {}
-            for pid in processes_with(item.get("marker", "no marker")):
-                os.kill(pid, signal.SIGKILL)
+    lines = journal.read_bytes().splitlines(keepends=True) if journal.exists() else []
+    items = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    for pid in marked_processes([item["marker"] for item in items if "marker" in item]):
+        os.kill(pid, signal.SIGKILL)
 
 
 def strides(stride: int) -> int:
@@ -240,9 +250,233 @@ CRASH = Call(["try", "a broken one"], prepare=broken)
 EDITED = Call(["try", "by blocks", "--edit", "-"], stdin=EDIT)
 
 
-def test_client_killed_at_every_step_of_a_keep(commands: Commands, tmp_path: Path) -> None:
-    assert walk(commands, begun(commands, tmp_path), KEEP) > 50
+def test_client_killed_at_every_step_of_a_keep(commands: Commands, folder: Path) -> None:
+    assert walk(commands, begun(commands, folder), KEEP) > 80
 
 
-def test_client_killed_at_every_step_of_a_discard(commands: Commands, tmp_path: Path) -> None:
-    assert walk(commands, begun(commands, tmp_path), DISCARD) > 60
+def test_client_killed_at_every_step_of_a_discard(commands: Commands, folder: Path) -> None:
+    assert walk(commands, begun(commands, folder), DISCARD) > 80
+
+
+def test_supervisor_killed_at_every_step(commands: Commands, folder: Path) -> None:
+    template = begun(commands, folder)
+    assert walk(commands, template, KEEP, role=SUPERVISOR) > 15
+    assert walk(commands, template, KEEP, role=LAUNCHER) > 0
+    assert walk(commands, template, CRASH, role=SUPERVISOR, stride=strides(4)) > 3
+
+
+def test_power_cut_at_every_step_of_the_supervisor(commands: Commands, folder: Path) -> None:
+    template = begun(commands, folder)
+    assert walk(commands, template, KEEP, role=SUPERVISOR, kind="power cut") > 15
+    assert walk(commands, template, KEEP, kind="power cut", stride=strides(9)) > 8
+
+
+def test_client_killed_on_other_ways_through_try(commands: Commands, folder: Path) -> None:
+    template = begun(commands, folder)
+    assert walk(commands, template, CRASH, stride=strides(6)) > 12
+    assert walk(commands, template, EDITED, stride=strides(6)) > 12
+
+
+def fresh(folder: Path, **bindings: object) -> Project:
+    project = small(folder / NAME, **bindings)
+    if bindings:
+        commit_all(project.root)
+    return project
+
+
+SETUP = Call(["setup"], again=the_same_again)
+
+
+def baseline(commands: Commands, project: Project) -> None:
+    """The campaign is found, whole, and its baseline can be measured."""
+    answer = commands(project, "try", "baseline")
+    assert answer.code == 0, answer
+    assert answer["status"] == "keep"
+
+
+def test_client_killed_at_every_step_of_setup(commands: Commands, folder: Path) -> None:
+    call = Call(["setup"], again=setup_again)
+    assert walk(commands, fresh(folder), call, ends=baseline) > 30
+
+
+def setup_again(commands: Commands, project: Project, call: Call, step: int) -> None:
+    answer = commands(project, *call.words)
+    assert answer.code in (0, 3), answer
+    if answer.code == 3:
+        assert answer["kind"] == "campaign exists"
+        assert len(project.events("campaign_started")) == 1
+
+
+def test_client_killed_with_branches(commands: Commands, folder: Path) -> None:
+    call = Call(["setup"], again=setup_again)
+    project = fresh(folder / "setup", iter_strategy="branches")
+    assert walk(commands, project, call, ends=baseline, stride=strides(5)) > 8
+    template = begun(commands, folder / "try", iter_strategy="branches")
+    assert walk(commands, template, KEEP, stride=strides(8)) > 12
+    assert walk(commands, template, DISCARD, stride=strides(13)) > 8
+    assert walk(commands, template, KEEP, role=SUPERVISOR, stride=strides(5)) > 2
+
+
+def equal_but_shorter(project: Project) -> None:
+    """Two lines fewer, the same metric."""
+    project.write("parts/b.txt", "")
+
+
+def tried(commands: Commands, project: Project, idea: str, edit: Callable[[Project], object]) -> Answer:
+    edit(project)
+    answer = commands(project, "try", idea)
+    assert answer.code == 0, answer
+    return answer
+
+
+@pytest.mark.parametrize("strategy", ["snapshots", "branches"])
+def test_client_killed_at_override(commands: Commands, folder: Path, strategy: str) -> None:
+    template = begun(commands, folder, iter_strategy=strategy)
+    assert tried(commands, template, "shorter", equal_but_shorter)["status"] == "discard"
+    call = Call(["override", "2", "keep", "--why", "simpler"], again=the_same_again)
+    assert walk(commands, template, call, stride=strides(3)) > 8
+    assert commands(template, *call.words).code == 0
+    call = Call(["override", "2", "discard", "--why", "on second thought"], again=the_same_again)
+    assert walk(commands, template, call, stride=strides(3)) > 8
+
+
+def test_client_killed_at_checkout(commands: Commands, folder: Path) -> None:
+    template = begun(commands, folder)
+    assert tried(commands, template, "better", better)["status"] == "keep"
+    call = Call(["checkout", "1"], again=the_same_again)
+    assert walk(commands, template, call, stride=strides(2)) > 15
+
+
+def test_no_edit_is_lost_when_a_checkout_is_killed(commands: Commands, folder: Path) -> None:
+    template = begun(commands, folder)
+    assert tried(commands, template, "better", better)["status"] == "keep"
+    edits = {"parts/a.txt": b"an unsaved thought\n", "parts/d.txt": b"another\n"}
+
+    def edit(project: Project) -> None:
+        for name, data in edits.items():
+            project.write(name, data)
+
+    def ends(_: Commands, project: Project) -> None:
+        rescued = {path.read_bytes() for path in (project.sandbox / "rescue").rglob("*.txt")}
+        assert set(edits.values()) <= rescued
+        clean_rescues(project)
+
+    call = Call(["checkout", "1"], prepare=edit, again=the_same_again)
+    assert walk(commands, template, call, stride=strides(4), ends=ends) > 8
+
+
+def changed_bindings(project: Project) -> None:
+    text = project.read("loop.run.yaml").replace("60 s", "50 s")
+    project.write("loop.run.yaml", text)
+    project.write("prepare.py", "def loss():\n    return 0\n")
+
+
+@pytest.mark.parametrize("strategy", ["snapshots", "branches"])
+def test_client_killed_at_rebaseline(commands: Commands, folder: Path, strategy: str) -> None:
+    template = begun(commands, folder, iter_strategy=strategy)
+    assert tried(commands, template, "better", better)["status"] == "keep"
+    changed_bindings(template)
+    if strategy == "branches":
+        git(template.root, "add", "prepare.py", "loop.run.yaml")
+        git(template.root, "commit", "-q", "-m", "a mended harness")
+    call = Call(["rebaseline", "--why", "a mended harness"], again=rebaseline_again)
+    assert walk(commands, template, call, stride=strides(7)) > 10
+
+
+def rebaseline_again(commands: Commands, project: Project, call: Call, step: int) -> None:
+    answer = commands(project, "wait")
+    assert answer.code == 0, answer
+    if not answer["description"].startswith("rebaseline"):
+        assert commands(project, *call.words).code == 0
+
+
+# ---- the run, and what becomes of it ------------------------------------------------------------
+
+
+def sleeping(project: Project) -> None:
+    """A run that goes on until it is killed, with a child of its own."""
+    project.write("run.sh", "sleep 600 & sleep 600; cat parts/*.txt\n")
+
+
+def start(commands: Commands, project: Project) -> dict[str, Any]:
+    """Starts a run that goes on; returns its run_started."""
+    sleeping(project)
+    answer = commands(project, "try", "a long one", "--wait-s", "0")
+    assert (answer.code, answer["status"]) == (0, "running"), answer
+    started = project.events("run_started")[-1]
+    until(lambda: len(marked_processes([started["marker"]])) >= 3)
+    return started
+
+
+def test_stop_kill_killed_at_every_step(commands: Commands, folder: Path) -> None:
+    template = begun(commands, folder)
+    call = Call(
+        ["stop", "--kill"], prepare=lambda project: start(commands, project), again=the_same_again
+    )
+    assert walk(commands, template, call, stride=strides(6)) > 8
+
+
+def test_a_killed_training_process_is_a_crash_that_says_so(
+    commands: Commands, folder: Path
+) -> None:
+    project = begun(commands, folder)
+    started = start(commands, project)
+    run, *_ = psutil.Process(started["pid"]).children()
+    os.kill(run.pid, signal.SIGKILL)
+    answer = commands(project, "wait")
+    assert (answer.code, answer["status"]) == (0, "crash")
+    assert "SIGKILL" in answer["reason"]
+    assert record(project)["tried"][2]["runs"] == 1
+    assert project.read("run.sh") == RUN_SH
+
+
+def test_a_run_killed_before_its_exec_is_a_crash_that_says_so(
+    commands: Commands, folder: Path
+) -> None:
+    project = begun(commands, folder)
+    better(project)
+    answer = commands(project, "try", "killed", fault=Fault("kill", RUN, 1))
+    assert "os.exec" in commands.struck
+    assert (answer.code, answer["status"]) == (0, "crash")
+    assert "SIGKILL" in answer["reason"]
+    assert record(project)["tried"][2]["runs"] == 1
+
+
+def test_all_processes_killed_at_once(commands: Commands, folder: Path) -> None:
+    project = begun(commands, folder)
+    started = start(commands, project)
+    os.kill(started["pid"], signal.SIGKILL)
+    for pid in marked_processes([started["marker"]]):
+        os.kill(pid, signal.SIGKILL)
+    answer = commands(project, "wait", "--wait-s", "0")
+    assert (answer.code, answer["status"]) == (0, "running")
+    again = project.events("run_started")[-1]
+    assert (again["run"], again["purpose"]) == (2, "retry")
+    assert commands(project, "stop", "--kill").code == 0
+    assert record(project)["tried"][2]["runs"] == 1
+
+
+def test_orphans_of_a_killed_supervisor_are_ended_and_the_run_is_run_again(
+    commands: Commands, folder: Path
+) -> None:
+    project = begun(commands, folder)
+    started = start(commands, project)
+    orphans = marked_processes([started["marker"]])
+    os.kill(started["pid"], signal.SIGKILL)
+    answer = commands(project, "wait", "--wait-s", "0")
+    assert (answer.code, answer["status"]) == (0, "running")
+    assert not any(psutil.pid_exists(pid) and is_alive(pid) for pid in orphans)
+    lost, again = project.events("run_finished")[-1], project.events("run_started")[-1]
+    assert (lost["outcome"], lost["crash_kind"]) == ("lost", "machine")
+    assert "were ended" in lost["notes"][0]
+    assert (again["run"], again["purpose"]) == (2, "retry")
+    assert again["marker"] != started["marker"]
+    assert commands(project, "stop", "--kill").code == 0
+    assert not marked_processes(markers_of(project))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -255,10 +255,8 @@ def test_mean_and_median_are_over_the_whole_log() -> None:
 
 def test_several_values_near_the_end_are_noted() -> None:
     log = "".join(f"val_loss: 0.{n}\n" for n in range(1, 6))
-    assert reading(log).notes == (
-        "5 different values of val_loss in the last 40 lines (…, 0.3, 0.4, 0.5);"
-        " the last was taken",
-    )
+    (note,) = reading(log).notes
+    assert note.startswith("5 different values of val_loss in the last 40 lines (…, 0.3, 0.4, 0.5)")
     assert reading(log + "epoch done\n" * 60).notes == ()
     assert reading("val_loss: 0.30\nval_loss: 0.3\n").notes == ()
 
@@ -523,8 +521,9 @@ def test_chunks_never_change_what_is_read(
         facts = read_log(io.BytesIO(log), spec)
     whole = read_log(io.BytesIO(log), spec)
     assert (facts.reading and facts.reading.value) == (whole.reading and whole.reading.value)
-    counts = r"\(\d+ lines\)"  # one more where a chunk parts a CR LF
-    assert re.sub(counts, "", facts.problem) == re.sub(counts, "", whole.problem)
+    # A chunk may part a CR LF and count one line more; and the window alone gives similar names.
+    aside = r" \(\d+ lines\)(?:; printed instead: .*)?"
+    assert re.sub(aside, "", facts.problem) == re.sub(aside, "", whole.problem)
     assert facts.non_finite == whole.non_finite
     if pattern is None:
         expected = naive(log, spec)

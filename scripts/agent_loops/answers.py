@@ -137,7 +137,9 @@ def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()
         "schema": SCHEMA, "status": "refused", "kind": kind, "reason": reason,
         "files": list(files), "next": next_step,
     }  # fmt: skip
-    return Answer(values, [f"refused ({kind}): {reason}", f"next: {next_step}"])
+    unnamed = [path for path in files if path not in reason][:5]
+    listed = f"files: {', '.join(unnamed)}" if unnamed else ""
+    return Answer(values, [f"refused ({kind}): {reason}", listed, f"next: {next_step}"])
 
 
 def _metric(campaign: Campaign, experiment: Experiment) -> str:

@@ -273,6 +273,15 @@ def _rename_aliases(raw: dict[str, Any]) -> None:
             raise BindingsError("gate", gate, "`time` or `epochs`")
         if isinstance(raw.get("budget"), (int, float)):
             raw["budget"] = f"{raw['budget']} {'min' if gate == 'time' else 'epochs'}"
+    _rename_budgets(raw)
+    if gate is not None:
+        budget = raw.get("budget")
+        if gate != ("time" if budget is None else _budget("budget", budget).kind):
+            allowed = f"not what the budget is ({budget}); give only `budget: 5 min` or `30 epochs`"
+            raise BindingsError("gate", gate, allowed)
+
+
+def _rename_budgets(raw: dict[str, Any]) -> None:
     for key, unit in (("budget_minutes", "min"), ("budget_epochs", "epochs")):
         value = raw.pop(key, None)
         if value is None:
@@ -280,11 +289,6 @@ def _rename_aliases(raw: dict[str, Any]) -> None:
         if "budget" in raw:
             raise BindingsError(key, value, "another name of budget; give one of them")
         raw["budget"] = f"{_positive(key, value):.6f}".rstrip("0").rstrip(".") + f" {unit}"
-    if gate is not None:
-        budget = raw.get("budget")
-        if gate != ("time" if budget is None else _budget("budget", budget).kind):
-            allowed = f"not what the budget is ({budget}); give only `budget: 5 min` or `30 epochs`"
-            raise BindingsError("gate", gate, allowed)
 
 
 def _is_number(value: object) -> bool:
@@ -520,6 +524,7 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "override_tolerance": ("override_tolerance", _tolerance),
     "ledger_columns": ("ledger_columns", _columns),
 }
+KEY_OF_FIELD = {field: key for key, (field, _) in _FIELDS.items()}
 _EXAMPLES = {
     "metric": "metric: val_bpb",
     "run_cmd": "run_cmd: uv run train.py",

@@ -151,7 +151,7 @@ def _active_root(project: ProjectPaths) -> Path | None:
         root = project.root / str(pointer["sandbox"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return root if _has_campaign(root) else None
+    return root if has_campaign(root) else None
 
 
 def _latest_root(project: ProjectPaths) -> Path | None:
@@ -165,13 +165,15 @@ def _latest_root(project: ProjectPaths) -> Path | None:
     split = next((i for i, part in enumerate(parts) if "*" in part), len(parts))
     top = Path(*parts[:split])
     found = top.glob("/".join(parts[split:])) if split < len(parts) else [top]
-    roots = [root for root in found if _has_campaign(root)]
+    roots = [root for root in found if has_campaign(root)]
     return max(roots, key=lambda root: (root / "journal.jsonl").stat().st_mtime, default=None)
 
 
-def _has_campaign(root: Path) -> bool:
+def has_campaign(root: Path) -> bool:
+    """Whether a campaign was begun in the folder: a first record that a kill cut off is none."""
     try:
-        return CampaignPaths(root).journal.stat().st_size > 0
+        with CampaignPaths(root).journal.open("rb") as stream:
+            return stream.readline().endswith(b"\n")
     except OSError:
         return False
 

@@ -40,7 +40,8 @@ def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidat
             raise Refused(
                 "baseline first", "the first experiment is the unmodified baseline",
                 files=snapshots.differing(present, frozen),
-                next_step="`agent-loops checkout 1` sets edits aside; then `agent-loops try baseline`",
+                next_step="`agent-loops checkout 1` sets edits aside; then "
+                "`agent-loops try baseline`",
             )  # fmt: skip
         base, number = frozen, None
         if mending and (edit is not None or snapshots.differing(present, frozen)):

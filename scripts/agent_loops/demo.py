@@ -95,8 +95,7 @@ def _edit_file(source: Path, step: _Step) -> Path:
     found = [
         path
         for path in sorted((source / "ideas").glob("*.edit"))
-        if path.stem.endswith("-mended") == mended
-        and (mended or path.name.startswith(step.edit))
+        if path.stem.endswith("-mended") == mended and (mended or path.name.startswith(step.edit))
     ]
     if not found:
         raise AgentLoopsError(f"{source / 'ideas'}: no edit file {step.edit}; install it again")
@@ -109,8 +108,7 @@ def _bind(project: Path) -> None:
     text = bindings.read_text(encoding="utf-8")
     command = json.dumps(f"{shlex.quote(sys.executable)} train.py")
     lines = [
-        f"run_cmd: {command}" if line.startswith("run_cmd:") else line
-        for line in text.splitlines()
+        f"run_cmd: {command}" if line.startswith("run_cmd:") else line for line in text.splitlines()
     ]
     bindings.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

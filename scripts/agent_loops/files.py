@@ -20,6 +20,7 @@ from typing import Any
 from agent_loops.errors import AgentLoopsError
 
 _CHUNK_BYTES = 1 << 20
+_TEMPORARY_PREFIX, _TEMPORARY_SUFFIX = ".agent-loops.", ".tmp"
 
 
 class DiskFull(AgentLoopsError):
@@ -72,7 +73,7 @@ def write_atomic(
     Raises:
         AgentLoopsError: nothing was replaced; the message says why.
     """
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         if mode is None:
             with contextlib.suppress(FileNotFoundError):
@@ -93,6 +94,25 @@ def write_atomic(
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise _explain(error, path) from error
+
+
+def _temporary(path: Path) -> Path:
+    # Not the name itself: that may be as long as a name can be.
+    own = f"{os.getpid()}.{sha256(os.fsencode(path.name))[:8]}"
+    return path.with_name(f"{_TEMPORARY_PREFIX}{own}{_TEMPORARY_SUFFIX}")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one of `write_atomic`'s that a kill left behind."""
+    return name.startswith(_TEMPORARY_PREFIX) and name.endswith(_TEMPORARY_SUFFIX)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what killed writes left in `folder`. The caller keeps other writers out of it."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if is_temporary(name):
+                (folder / name).unlink()
 
 
 def append(path: Path, data: bytes) -> None:

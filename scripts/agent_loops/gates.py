@@ -6,6 +6,7 @@ A refusal changes nothing.
 from __future__ import annotations
 
 from agent_loops import campaigns, integrity
+from agent_loops.bindings import KEY_OF_FIELD
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
@@ -21,6 +22,14 @@ def is_idle(campaign: Campaign) -> bool:
 
 def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
     """Stopped, paused, another session's, changed bindings, or a stop condition met."""
+    refuse_switched_off(campaign)
+    refuse_other_session(workspace, campaign)
+    refuse_changed_bindings(workspace, campaign)
+    refuse_finished(campaign)
+
+
+def refuse_switched_off(campaign: Campaign) -> None:
+    """The person said stop, or pause, or the machine broke."""
     if campaign.stopped is not None:
         raise Refused(
             "stopped", f"the campaign was stopped by {campaign.stopped.by}",
@@ -32,8 +41,10 @@ def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
             "paused", f"the campaign was paused by {campaign.paused.by}{why}",
             next_step="`agent-loops resume` goes on",
         )  # fmt: skip
-    refuse_other_session(workspace, campaign)
-    refuse_changed_bindings(workspace, campaign)
+
+
+def refuse_finished(campaign: Campaign) -> None:
+    """A stop condition of the bindings is met."""
     reason = campaign.stop_reason(utc_now())
     if reason:
         raise Refused(
@@ -59,7 +70,7 @@ def refuse_changed_bindings(workspace: Workspace, campaign: Campaign) -> None:
     if campaigns.bindings_digest(present) == campaign.bindings_digest:
         return
     frozen, now = campaign.bindings.to_json(), present.to_json()
-    changed = sorted(key for key in now if now[key] != frozen.get(key))
+    changed = sorted(KEY_OF_FIELD[name] for name in now if now[name] != frozen.get(name))
     raise Refused(
         "bindings", f"loop.run.yaml changed since it was frozen: {', '.join(changed)}",
         files=["loop.run.yaml"],

@@ -124,9 +124,8 @@ class Git:
 
 
 def _explain(command: str, stderr: str) -> AgentLoopsError:
-    owner = re.search(
-        r"(?:dubious ownership in|unsafe) repository (?:at |\()'(.*?)'", stderr, re.DOTALL
-    )
+    foreign = r"(?:dubious ownership in|unsafe) repository (?:at |\()'(.*?)'"
+    owner = re.search(foreign, stderr, re.DOTALL)
     if owner:
         command = f"git config --global --add safe.directory {shlex.quote(owner[1])}"
         return AgentLoopsError(

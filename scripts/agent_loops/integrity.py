@@ -19,8 +19,8 @@ from agent_loops.errors import AgentLoopsError, BindingsError
 
 MAX_DATA_BYTES = 1 << 20
 _SOURCE = frozenset(
-    ".py .pyc .pyi .pyx .pxd .pth .so .dylib .pyd .sh .bash .c .cc .cpp .cxx .cu .cuh .h .hh .hpp .rs .go .java "
-    ".kt .scala .swift .js .mjs .cjs .ts .jl .r .R .lua .rb .pl .f90 .zig .hs .ml .m .mk .cmake "
+    ".py .pyc .pyi .pyx .pxd .pth .so .dylib .pyd .sh .bash .c .cc .cpp .cxx .cu .cuh .h .hh .hpp "
+    ".rs .go .java .kt .scala .swift .js .mjs .cjs .ts .jl .r .R .lua .rb .pl .f90 .zig .hs .ml .m .mk .cmake "
     ".gin .nix".split()
 )
 _CONFIGURATION = frozenset(".yaml .yml .json .toml .ini .cfg .conf .env .properties .lock".split())
@@ -105,7 +105,8 @@ def is_source(path: str) -> bool:
 
 def is_watched(path: str) -> bool:
     """Whether a new file of this name could change what runs."""
-    return is_source(path) or PurePosixPath(path).suffix in _CONFIGURATION
+    pure = PurePosixPath(path)
+    return is_source(path) or (pure.suffix or pure.name) in _CONFIGURATION  # `.env` is all name
 
 
 def _could_run(path: str, entry: os.DirEntry[str]) -> bool:

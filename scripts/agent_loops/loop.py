@@ -71,12 +71,14 @@ class Loop:
                     return False
 
     def _next_step(self) -> Step:
+        # In this order: a supervisor that ends in between has left its receipt by then.
+        run_locked = files.is_locked(self.store.paths.run_lock)
         receipt = False
-        if self.campaign.open_run is not None:
+        if self.campaign.open_run is not None and not run_locked:
             receipt = runs.receipt_of_open_run(self.workspace) is not None
         return state.next_step(
             self.campaign,
-            run_locked=files.is_locked(self.store.paths.run_lock),
+            run_locked=run_locked,
             receipt=receipt,
             host=machine.host(),
         )

@@ -203,7 +203,8 @@ def show(run: Loop, number: int) -> Answer:
     lines.append(f"code: {run.workspace.shown(run.store.paths.snapshot(number))}")
     extra = {
         "why": experiment.started.why, "risk": experiment.started.risk, "runs": runs,
-        "code": run.workspace.shown(run.store.paths.snapshot(number)), "idea": experiment.started.idea,
+        "code": run.workspace.shown(run.store.paths.snapshot(number)),
+        "idea": experiment.started.idea,
     }  # fmt: skip
     return Answer({**answer.values, **extra}, lines)
 

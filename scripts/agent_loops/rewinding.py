@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from agent_loops import (
@@ -77,8 +78,9 @@ def _check_keepable(campaign: Campaign, experiment: Experiment) -> None:
     best_metric = campaign.metric_of(best) if best is not None else None
     if metric is None or best_metric is None:
         raise _no_override("there is no reading to compare")
-    if campaign.bindings.direction.better(metric, best_metric):
-        return
+    incumbent_metric = campaign.metric_of(campaign.incumbent) if campaign.incumbent else None
+    if incumbent_metric is None or campaign.bindings.direction.better(metric, incumbent_metric):
+        return  # discarded by an override, or by readings that are older than others
     fewer = experiment.started.lines_removed > experiment.started.lines_added
     tolerance = campaign.bindings.override_tolerance.of(best_metric)
     behind = -campaign.bindings.direction.gain(metric, best_metric)
@@ -127,6 +129,7 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
     deadline = deadline_after(wait_s)
     refuse_if_running(run)
     with run.store.locked() as campaign:
+        gates.refuse_switched_off(campaign)
         gates.refuse_other_session(run.workspace, campaign)
         bindings = campaigns.read_bindings(run.store.project, default_tag=campaign.tag)
         fixed = ("run_tag", "sandbox_root", "iter_strategy")
@@ -140,6 +143,10 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
         present = snapshots.read(run.workspace.root, bindings.editable_files, skip=(paths.root,))
         snapshots.require_all(present, bindings.editable_files)
         _refuse_edits(run.workspace, campaign, present, bindings.editable_files)
+        stop_at_utc = setup.stop_at_utc(bindings, utc_now())
+        gates.refuse_finished(
+            replace(campaign, bindings=bindings, stop_at_utc=stop_at_utc, epoch=campaign.epoch + 1)
+        )
         repository = Repository.find(run.workspace.root)
         harness = setup.freeze_harness(run.workspace.root, paths, bindings, repository)
         if bindings.iter_strategy == "branches" and repository is not None:
@@ -155,7 +162,7 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
                 bindings=bindings.to_json(),
                 bindings_digest=campaigns.bindings_digest(bindings),
                 harness_digest=harness.digest,
-                stop_at_utc=setup.stop_at_utc(bindings, utc_now()),
+                stop_at_utc=stop_at_utc,
             )
         )
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -172,7 +179,8 @@ def _refuse_edits(
     saved = workspace.saved(incumbent.number)
     editable = scan.matcher(patterns)
     before = {path: item for path, item in saved.items() if editable(path)}
-    now = {path: item for path, item in present.items() if path in saved}
+    was_editable = scan.matcher(campaign.bindings.editable_files)
+    now = {path: item for path, item in present.items() if path in saved or was_editable(path)}
     changed = snapshots.differing(now, before)
     if changed:
         raise Refused(

@@ -31,6 +31,7 @@ from agent_loops.workspace import Workspace
 
 _TIMEOUT_FACTOR = 2.0
 _NO_BUDGET_TIMEOUT_S = 86400.0
+_CLEANUP_TIMEOUT_S = 60.0
 
 
 def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
@@ -40,7 +41,8 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     """
     tree = workspace.saved(experiment.number)
     if purpose != "canary":
-        workspace.put(tree, known=[tree, workspace.incumbent_tree(), *workspace.attempts(experiment.number)], number=experiment.number)
+        known = [tree, workspace.incumbent_tree(), *workspace.attempts(experiment.number)]
+        workspace.put(tree, known=known, number=experiment.number)
     number = len(experiment.runs) + 1
     paths = workspace.store.paths
     run_dir = paths.outputs(experiment.number, number)
@@ -48,15 +50,14 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     files.make_dir(run_dir)
     paths.receipt(experiment.number, number).unlink(missing_ok=True)
     marker = uuid.uuid4().hex
-    limit_s = timeout_s(workspace.campaign)
-    spec = _run_spec(workspace, experiment, number, marker=marker, timeout_s=limit_s)
+    spec = _run_spec(workspace, experiment, number, marker)
     launched = supervise.launch(spec)
     try:
         workspace.store.append(
             events.RunStarted(
                 experiment=experiment.number, run=number, purpose=purpose, marker=marker,
                 host=machine.host(), pid=launched.pid, pid_start=launched.start_time,
-                timeout_s=limit_s, seed=number,
+                timeout_s=spec.timeout_s, seed=_seed(workspace.campaign, experiment),
             )
         )  # fmt: skip
     except BaseException:
@@ -65,25 +66,18 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     launched.go()
 
 
-def _run_spec(
-    workspace: Workspace, experiment: Experiment, number: int, *, marker: str, timeout_s: float
-) -> RunSpec:
+def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker: str) -> RunSpec:
     campaign, paths = workspace.campaign, workspace.store.paths
     bindings = campaign.bindings
     run_dir = paths.outputs(experiment.number, number)
-    values = {
-        "budget": bindings.budget.placeholder, "seed": str(number), "run_dir": str(run_dir),
-        "n": str(experiment.number), "tag": campaign.tag,
-    }  # fmt: skip
+    values = _values(workspace, experiment, number)
+    limit_s = timeout_s(campaign)
     before = metric_files.fingerprint(
         metric_files.find_metric_files(
             bindings.metric_file, run_dir=run_dir, project=workspace.root
         )
         if bindings.metric_file is not None
         else []
-    )
-    run_environment = environment.for_runs(
-        workspace.environ, bytecode=str(paths.bytecode), seed=number
     )
     measurement = Measurement(
         bindings=bindings,
@@ -98,7 +92,7 @@ def _run_spec(
         files_before=before,
         environment=environment.fingerprint(workspace.environ, salt=campaign.started.salt),
         secrets=display.secret_values(workspace.environ),
-        timeout_s=timeout_s,
+        timeout_s=limit_s,
         is_baseline=experiment.is_open_baseline,
     )
     return RunSpec(
@@ -107,9 +101,9 @@ def _run_spec(
         log=measurement.log,
         receipt=paths.receipt(experiment.number, number),
         run_lock=paths.run_lock,
-        environment=run_environment,
+        environment=_environment(workspace, experiment),
         marker=marker,
-        timeout_s=timeout_s,
+        timeout_s=limit_s,
         prelude=bindings.prelude,
         eval_command=commands.fill(bindings.eval_cmd, values),
         eval_log=measurement.eval_log,
@@ -118,6 +112,32 @@ def _run_spec(
         measure=measurement,
         prepare=lambda _: _drop_bytecode(workspace),
     )
+
+
+def _seed(campaign: Campaign, experiment: Experiment) -> int:
+    """1 for the first reading of any code, so that ideas share it; a fresh one for each repeat."""
+    known = campaign.readings.get((experiment.epoch, experiment.started.code), ())
+    return len(known) + 1
+
+
+def _environment(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
+    return environment.for_runs(
+        workspace.environ,
+        bytecode=str(workspace.store.paths.bytecode),
+        seed=_seed(workspace.campaign, experiment),
+    )
+
+
+def _values(workspace: Workspace, experiment: Experiment, number: int) -> dict[str, str]:
+    """What the placeholders of a command stand for."""
+    campaign = workspace.campaign
+    return {
+        "budget": campaign.bindings.budget.placeholder,
+        "seed": str(_seed(campaign, experiment)),
+        "run_dir": str(workspace.store.paths.outputs(experiment.number, number)),
+        "n": str(experiment.number),
+        "tag": campaign.tag,
+    }
 
 
 def _drop_bytecode(workspace: Workspace) -> None:
@@ -195,7 +215,7 @@ def take_receipt(workspace: Workspace) -> events.RunFinished:
         memory_kind=measured.get("memory_kind", ""),
         outputs=tuple(measured.get("outputs", ())),
         environment_changed=_environment_changes(workspace, receipt, number),
-        notes=_run_notes(workspace, receipt, measured),
+        notes=_run_notes(receipt, measured),
         receipt_digest=files.sha256(data),
     )
     workspace.store.append(finished)
@@ -212,9 +232,7 @@ def _environment_changes(
     return changed_environment(first, receipt) if first else ()
 
 
-def _run_notes(
-    workspace: Workspace, receipt: Mapping[str, Any], measured: Mapping[str, Any]
-) -> tuple[str, ...]:
+def _run_notes(receipt: Mapping[str, Any], measured: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [display.clean(str(note), 200) for note in measured.get("notes", ())]
     if receipt.get("survivors"):
         notes.append(f"{receipt['survivors']} processes outlived the run and were ended")
@@ -225,8 +243,10 @@ def record_lost(workspace: Workspace) -> None:
     """No process of the supervisor and no receipt: ends what is left and says so."""
     assert workspace.campaign.open_run is not None
     number, run = workspace.campaign.open_run
-    started = workspace.campaign.experiments[number].runs[run - 1].started
+    experiment = workspace.campaign.experiments[number]
+    started = experiment.runs[run - 1].started
     ended = supervise.end_processes(started.marker)
+    _clean_up_after(workspace, experiment, run, started.marker)
     notes = (f"{ended} processes of the lost run were ended",) if ended else ()
     workspace.store.append(
         events.RunFinished(
@@ -236,3 +256,23 @@ def record_lost(workspace: Workspace) -> None:
     )  # fmt: skip
     if started.purpose == "canary":
         workspace.told.append("the check of the incumbent was lost")
+
+
+def _clean_up_after(workspace: Workspace, experiment: Experiment, run: int, marker: str) -> None:
+    """Runs `cleanup_cmd` for a run whose supervisor did not live to do it."""
+    command = workspace.campaign.bindings.cleanup_cmd
+    if not command:
+        return
+    receipt = workspace.store.paths.receipt(experiment.number, run)
+    supervise.run_in_foreground(
+        RunSpec(
+            command=commands.fill(command, _values(workspace, experiment, run)),
+            workspace=workspace.root,
+            log=receipt.with_name("cleanup.log"),
+            receipt=receipt.with_name("cleanup.json"),
+            run_lock=workspace.store.paths.run_lock,
+            environment=_environment(workspace, experiment),
+            marker=marker,
+            timeout_s=_CLEANUP_TIMEOUT_S,
+        )
+    )

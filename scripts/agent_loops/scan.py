@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from agent_loops import files
 from agent_loops.paths import STATE_DIR_NAME
 
 _SKIPPED_NAMES = frozenset(
@@ -48,7 +49,7 @@ def walk(root: Path, *, skip: Sequence[Path] = ()) -> Iterator[tuple[str, os.Dir
                     continue
                 if entry.path not in skipped:
                     pending.append((path + "/", entry.path, entry))
-            else:
+            elif not files.is_temporary(entry.name):
                 yield path, entry
 
 

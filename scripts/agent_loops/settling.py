@@ -36,7 +36,7 @@ def settle(workspace: Workspace, experiment: Experiment) -> None:
         events.Settled(
             experiment=experiment.number,
             commit=commit,
-            notes=tuple([*notes, *workspace.take_told()]),
+            notes=(*notes, *workspace.take_told()),
         )
     )
     workspace.store.write_derived()
@@ -65,8 +65,8 @@ def _move_branch(workspace: Workspace, experiment: Experiment, notes: list[str])
             repository.retreat(
                 tag, files=setup.candidate_files(tree), deleted=workspace.deleted(tree),
                 message=f"Discard experiment {experiment.number}: {experiment.override_why}",
-                when=datetime.fromisoformat(experiment.time), tip=experiment.commit or started.commit,
-                to=started.parent_commit,
+                when=datetime.fromisoformat(experiment.time),
+                tip=experiment.commit or started.commit, to=started.parent_commit,
             )  # fmt: skip
     except Refused as error:
         notes.append(f"the branch was not moved: {error.reason}")

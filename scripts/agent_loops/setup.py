@@ -34,7 +34,10 @@ from agent_loops.errors import BindingsError, Refused
 from agent_loops.journal import Journal, utc_now
 from agent_loops.paths import CampaignPaths, ProjectPaths
 
-_OURS = frozenset({".gitignore", "harness.json", "harness.cache.json", "iter1", "lock", "run.lock"})
+_OURS = frozenset(
+    ".gitignore harness.json harness.cache.json iter1 lock run.lock journal.jsonl "
+    "journal.torn".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ def _refuse_open_campaign(project: ProjectPaths) -> None:
 
 def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | None) -> bool:
     paths = CampaignPaths(campaigns.sandbox_of(project, bindings))
-    if paths.journal.exists():
+    if campaigns.has_campaign(paths.root):
         return True
     if repository is None or _began_before(paths, repository, bindings.run_tag):
         return False
@@ -171,7 +174,7 @@ def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | N
 
 def _began_before(paths: CampaignPaths, repository: Repository, tag: str) -> bool:
     """Whether a setup was killed after it had made the branch and before the first record."""
-    if not paths.harness(0).exists() or paths.journal.exists():
+    if not paths.harness(0).exists() or campaigns.has_campaign(paths.root):
         return False
     return repository.branch_commit(tag) == repository.head().commit
 
@@ -179,7 +182,7 @@ def _began_before(paths: CampaignPaths, repository: Repository, tag: str) -> boo
 def _refuse_foreign_folder(root: Path) -> None:
     """A folder that holds anything but a setup's leftovers is somebody's; it is left alone."""
     try:
-        names = set(os.listdir(root))
+        names = {name for name in os.listdir(root) if not files.is_temporary(name)}
     except FileNotFoundError:
         return
     except OSError as error:
@@ -189,7 +192,7 @@ def _refuse_foreign_folder(root: Path) -> None:
     if names - _OURS:
         raise BindingsError(
             "sandbox_root", str(root),
-            f"a new or empty folder; this one holds {sorted(names - _OURS)[0]}",
+            f"a new or empty folder; this one holds {min(names - _OURS)}",
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from agent_loops.state import Campaign
 
 _SAME_START_S = 1.0
 # Grace, kill, measuring and cleaning up, each with its own limit in `supervise`.
-_LONGEST_END_S = 120.0
+_LONGEST_END_S = 500.0
 
 
 def pause(run: Loop, reason: str) -> Answer:

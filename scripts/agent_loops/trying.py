@@ -70,8 +70,8 @@ def try_idea(
             )  # fmt: skip
         try:
             candidate = candidates.make(run.workspace, campaign, edit)
-            gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
             gates.refuse_changed_harness(run.workspace)
+            gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
             _start(run.workspace, campaign, candidate, idea, runs_wanted=repeat or 1)
         except Refused as error:
             run.store.append(

@@ -95,6 +95,6 @@ def _last_place(text: str) -> float:
     """The value of the last digit that was printed; 0 where that says nothing."""
     mantissa, _, exponent = text.lower().partition("e")
     digits = mantissa.rpartition(".")[2] if "." in mantissa else ""
-    if not mantissa or not exponent.lstrip("+-").isdigit() and exponent:
+    if not mantissa or (exponent and not exponent.lstrip("+-").isdigit()):
         return 0.0
     return float(10.0 ** (int(exponent or 0) - len(digits)))

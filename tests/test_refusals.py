@@ -1,0 +1,675 @@
+"""Exit 3: the reason, the files, the next command; nothing is run and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Answer, Project, commit_all, edit_block, until
+from terminal import Terminal, changes, measured, picture
+
+Files = dict[str, str]
+
+SLOW = 'import os, time\nwhile not os.path.exists("../go"):\n    time.sleep(0.01)\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose campaign t1 has its baseline, 1.165."""
+    return measured(tmp_path / "project", tmp_path_factory)
+
+
+@pytest.fixture
+def terminal(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    return Terminal(project.root, monkeypatch, capsys)
+
+
+@pytest.fixture
+def fresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[Project, Terminal]:
+    """A project without a campaign."""
+    project = Project(tmp_path / "fresh")
+    return project, Terminal(project.root, monkeypatch, capsys)
+
+
+def refused(
+    terminal: Terminal,
+    kind: str,
+    *words: str,
+    next_step: str,
+    files: list[str] | None = None,
+    stdin: str = "",
+    env: dict[str, str] | None = None,
+) -> Answer:
+    """Asks twice, in text and in JSON, and looks at every byte of the project before and after."""
+    before = picture(terminal.folder)
+    plain = terminal.call(*words, stdin=stdin, env=env)
+    answer = terminal.ask(*words, stdin=stdin, env=env)
+    assert (plain.code, answer.code) == (3, 3), answer
+    assert answer["status"] == "refused"
+    assert answer["kind"] == kind
+    assert answer["reason"]
+    assert next_step in answer["next"]
+    assert answer["next"] in plain.out
+    assert plain.out.count("\n") <= 5 or kind == "edit"
+    assert len(plain.out) < 1000
+    if files is not None:
+        assert answer["files"] == files
+        for path in files[:5]:
+            assert path in plain.out
+    assert not changes(before, picture(terminal.folder))
+    return answer
+
+
+# ---- setup -------------------------------------------------------------------------------------
+
+
+def test_setup_on_a_tag_that_exists(project: Project, terminal: Terminal) -> None:
+    answer = refused(terminal, "campaign exists", "setup", next_step="`agent-loops try`")
+    assert "t1" in answer["reason"]
+    project.bind(run_tag="t2")
+    answer = refused(terminal, "campaign exists", "setup", next_step="`agent-loops stop`")
+    assert "t1" in answer["reason"]
+    assert not (project.root / "sandbox/t2").exists()
+
+
+def test_setup_on_the_tag_of_a_stopped_or_an_older_campaign(
+    project: Project, terminal: Terminal
+) -> None:
+    terminal.call("stop")
+    refused(terminal, "campaign exists", "setup", next_step="`agent-loops resume`")
+    project.bind(run_tag="t2")
+    assert terminal.call("setup").code == 0
+    terminal.call("stop")
+    project.bind(run_tag="t1")
+    answer = refused(terminal, "campaign exists", "setup", next_step="run_tag")
+    assert "t1" in answer["reason"]
+
+
+def test_setup_without_a_tag_takes_the_next_free_one_of_the_day(
+    fresh: tuple[Project, Terminal],
+) -> None:
+    project, terminal = fresh
+    project.bind(run_tag=None)
+    first = terminal.ask("setup")["tag"]
+    refused(terminal, "campaign exists", "setup", next_step="`agent-loops stop`")
+    terminal.call("stop")
+    assert terminal.ask("setup")["tag"] == f"{first}-2"
+
+
+def test_a_command_without_a_campaign_says_to_set_one_up(
+    fresh: tuple[Project, Terminal],
+) -> None:
+    _, terminal = fresh
+    for words in (["try", "x"], ["wait"], ["status"], ["stop"], ["override", "1", "keep", "--why", "x"]):
+        refused(terminal, "no campaign", *words, next_step="`agent-loops setup`")
+
+
+# ---- what was frozen ---------------------------------------------------------------------------
+
+
+def test_changed_bindings_are_refused_by_key(project: Project, terminal: Terminal) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    project.bind(metric_direction="maximize", timeout_minutes=3, stop_after="8h")
+    answer = refused(
+        terminal, "bindings", "try", "x", next_step="rebaseline", files=["loop.run.yaml"]
+    )
+    for key in ("metric_direction", "timeout_minutes", "stop_after"):
+        assert key in answer["reason"].replace(",", "").split()
+    assert "LR = 0.03" in project.read("train.py")
+
+
+def test_bindings_that_say_the_same_otherwise_are_no_change(
+    project: Project, terminal: Terminal
+) -> None:
+    lines = project.read("loop.run.yaml").splitlines()
+    project.write("loop.run.yaml", "# mine\n" + "\n".join(reversed(lines)) + "\nloop: karpathy\n")
+    refused(terminal, "nothing edited", "try", "x", next_step="--edit")
+
+
+def test_bindings_that_became_wrong_are_a_mistake_and_lose_nothing(
+    project: Project, terminal: Terminal
+) -> None:
+    project.write("loop.run.yaml", project.read("loop.run.yaml") + "bugdet: 5 min\n")
+    before = picture(project.root)
+    answer = terminal.call("try", "x")
+    assert answer.code == 2
+    assert "did you mean `budget`" in answer.err
+    assert terminal.call("status").code == 0
+    assert not changes(before, picture(project.root))
+
+
+def _append(root: Path) -> None:
+    path = root / "prepare.py"
+    path.write_text(path.read_text() + "# more\n")
+
+
+def _delete(root: Path) -> None:
+    (root / "prepare.py").unlink()
+
+
+def _same_size_and_times(root: Path) -> None:
+    path = root / "prepare.py"
+    status = path.stat()
+    path.write_text(path.read_text().replace("1.0 / width", "0.5 / width"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+
+
+def _link(root: Path) -> None:
+    content = (root / "prepare.py").read_bytes()
+    (root.parent / "elsewhere.py").write_bytes(content)
+    (root / "prepare.py").unlink()
+    (root / "prepare.py").symlink_to("../elsewhere.py")
+
+
+def _folder(root: Path) -> None:
+    (root / "prepare.py").unlink()
+    (root / "prepare.py").mkdir()
+
+
+@pytest.mark.parametrize("change", [_append, _delete, _same_size_and_times, _link, _folder])
+def test_a_changed_harness(
+    project: Project, terminal: Terminal, change: Callable[[Path], None]
+) -> None:
+    refused(terminal, "nothing edited", "try", "x", next_step="--edit")  # the harness is cached
+    project.edit("LR = 0.01", "LR = 0.03")
+    change(project.root)
+    refused(
+        terminal, "harness", "try", "x", next_step="rebaseline --why", files=["prepare.py"]
+    )
+    assert "LR = 0.03" in project.read("train.py")
+
+
+def test_the_harness_is_looked_at_before_an_edit_is_written(
+    project: Project, terminal: Terminal
+) -> None:
+    _append(project.root)
+    block = edit_block("train.py", "LR = 0.01", "LR = 0.03")
+    refused(
+        terminal, "harness", "try", "x", "--edit", "-", stdin=block,
+        next_step="rebaseline", files=["prepare.py"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ({"helper.py": ""}, "helper.py"),
+        ({"sitecustomize.py": ""}, "sitecustomize.py"),
+        ({"usercustomize.py": ""}, "usercustomize.py"),
+        ({"conftest.py": ""}, "conftest.py"),
+        ({"numpy/__init__.py": ""}, "numpy/__init__.py"),
+        ({"prepare/__init__.py": ""}, "prepare/__init__.py"),
+        ({"a.pth": "import x"}, "a.pth"),
+        ({"prepare.cpython-311-x86_64-linux-gnu.so": ""}, "prepare.cpython-311-x86_64-linux-gnu.so"),
+        ({"prepare.abi3.so": ""}, "prepare.abi3.so"),
+        ({"run.sh": ""}, "run.sh"),
+        ({"setup.cfg": ""}, "setup.cfg"),
+        ({"config/lr.yaml": "lr: 1"}, "config/lr.yaml"),
+        ({".env": "A=1"}, ".env"),
+        ({"prepare.pyc": ""}, "prepare.pyc"),
+        ({"ignored/helper.py": ""}, "ignored/helper.py"),
+        ({"hidden/pyvenv.cfg": "", "hidden/helper.py": ""}, "hidden/"),
+        ({"hidden/conda-meta": "", "hidden/deep/helper.py": ""}, "hidden/"),
+        ({"hidden/journal.jsonl": "", "hidden/helper.py": ""}, "hidden/"),
+        ({"hidden/pkg/pyvenv.cfg": "", "hidden/pkg/helper.py": ""}, "hidden/pkg/"),
+        ({"sandbox/t1x/helper.py": ""}, "sandbox/t1x/helper.py"),
+        ({"naïve 'name'.py": ""}, "naïve 'name'.py"),
+    ],
+)
+def test_a_new_source_file_out_of_scope(
+    project: Project, terminal: Terminal, made: Files, named: str
+) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    for path, text in made.items():
+        project.write(path, text)
+    refused(terminal, "scope", "try", "x", next_step="move them out", files=[named])
+    assert "LR = 0.03" in project.read("train.py")
+
+
+def test_a_file_that_git_ignores_is_noticed_too(fresh: tuple[Project, Terminal]) -> None:
+    project, terminal = fresh
+    project.write(".gitignore", "ignored/\nsandbox/\n.agent-loops/\n")
+    commit_all(project.root)
+    project.baseline()
+    project.edit("LR = 0.01", "LR = 0.03")
+    project.write("ignored/helper.py", "")
+    refused(terminal, "scope", "try", "x", next_step="move them out", files=["ignored/helper.py"])
+
+
+@pytest.mark.parametrize("target", ["../elsewhere", "../elsewhere/helper.py", "nowhere"])
+def test_a_new_symlink_out_of_scope(project: Project, terminal: Terminal, target: str) -> None:
+    project.write("../elsewhere/helper.py", "")
+    project.edit("LR = 0.01", "LR = 0.03")
+    (project.root / "link").symlink_to(target)
+    refused(terminal, "scope", "try", "x", next_step="move them out", files=["link"])
+
+
+def test_many_new_files_are_counted_not_all_named(project: Project, terminal: Terminal) -> None:
+    for number in range(20):
+        project.write(f"new{number:02}.py", "")
+    project.edit("LR = 0.01", "LR = 0.03")
+    answer = refused(terminal, "scope", "try", "x", next_step="move them out")
+    assert "new00.py" in answer["reason"]
+    assert "15 more" in answer["reason"]
+    assert len(answer["files"]) == 20
+
+
+@pytest.mark.parametrize("path", ["notes.md", "plot.png", "data.bin", "out/model.pt"])
+def test_prose_pictures_and_data_may_appear(
+    project: Project, terminal: Terminal, path: str
+) -> None:
+    project.write(path, "x")
+    refused(terminal, "nothing edited", "try", "x", next_step="--edit")
+
+
+# ---- what was tried ----------------------------------------------------------------------------
+
+
+def test_nothing_edited(project: Project, terminal: Terminal) -> None:
+    (project.root / "train.py").touch()
+    answer = refused(
+        terminal, "nothing edited", "try", "x", next_step="`--repeat`", files=["train.py"]
+    )
+    assert "#1" in answer["reason"]
+
+
+def test_identical_to_an_earlier_experiment_until_repeat(
+    project: Project, terminal: Terminal
+) -> None:
+    project.edit("LR = 0.01", "LR = 0.001")
+    assert project.ask("try", "smaller steps")["status"] == "discard"
+    assert "LR = 0.01\n" in project.read("train.py")
+    project.edit("LR = 0.01", "LR = 0.001")
+    answer = refused(terminal, "duplicate", "try", "tiny", next_step="`--repeat` runs it again")
+    for figure in ("#2", "smaller steps", "discard", "1.174000"):
+        assert figure in answer["reason"]
+    assert "LR = 0.001" in project.read("train.py")
+    again = project.ask("try", "tiny", "--repeat")
+    assert (again.code, again["experiment"], again["status"]) == (0, 3, "discard")
+    assert len(project.events("run_finished")) == 3
+
+
+def test_a_crash_is_no_reading_and_may_be_tried_again(
+    project: Project, terminal: Terminal
+) -> None:
+    block = edit_block("train.py", "import prepare", "import os\nos._exit(3)")
+    first = project.ask("try", "crash", "--edit", "-", stdin=block)
+    assert first["status"] == "crash"
+    assert project.ask("try", "crash", "--edit", "-", stdin=block)["experiment"] == 3
+    assert len(project.rows()) == 3
+
+
+def test_repeat_measures_the_incumbent_again(project: Project) -> None:
+    answer = project.ask("try", "how noisy", "--repeat", "2")
+    assert answer.code == 0
+    assert (answer["status"], answer["kind"]) == ("discard", "repeat")
+    assert "3 readings" in answer["reason"]
+    assert answer["incumbent"] == {"experiment": 1, "metric": 1.165}
+
+
+# ---- the baseline comes first ------------------------------------------------------------------
+
+
+def test_the_baseline_comes_first(fresh: tuple[Project, Terminal]) -> None:
+    project, terminal = fresh
+    project.setup()
+    block = edit_block("train.py", "LR = 0.01", "LR = 0.03")
+    refused(
+        terminal, "baseline first", "try", "x", "--edit", "-", stdin=block,
+        next_step="agent-loops try baseline",
+    )  # fmt: skip
+    project.edit("LR = 0.01", "LR = 0.03")
+    refused(
+        terminal, "baseline first", "try", "x", next_step="`agent-loops checkout 1`",
+        files=["train.py"],
+    )  # fmt: skip
+    refused(terminal, "no experiment", "wait", next_step="try baseline")
+    answer = terminal.ask("checkout", "1")
+    assert answer.code == 0
+    assert "train.py" in str(answer["notes"])
+    assert project.ask("try", "baseline")["metric"] == 1.165
+    [rescued] = project.events("rescued")
+    assert "LR = 0.03" in (project.root / rescued["folder"] / "train.py").read_text()
+
+
+# ---- while a run goes on -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def running(project: Project) -> Project:
+    """Experiment 2 goes on until the file `go` appears beside the project."""
+    project.edit("import prepare", "import prepare\n" + SLOW + "# slow")
+    project.edit("LR = 0.01", "LR = 0.03")
+    answer = project.ask("try", "slow", "--wait-s", "0")
+    assert (answer.code, answer["status"]) == (0, "running")
+    return project
+
+
+def test_while_a_run_goes_on_nothing_else_starts(running: Project, terminal: Terminal) -> None:
+    answer = refused(terminal, "running", "try", "y", next_step="`agent-loops wait`")
+    assert "2" in answer["reason"]
+    block = edit_block("train.py", "LR = 0.01", "LR = 0.02")
+    refused(
+        terminal, "running", "try", "y", "--edit", "-", stdin=block, next_step="`agent-loops wait`"
+    )
+    refused(terminal, "running", "try", "y", "--repeat", next_step="`agent-loops wait`")
+    refused(terminal, "running", "checkout", "1", next_step="`agent-loops wait`")
+    refused(
+        terminal, "running", "override", "1", "discard", "--why", "x",
+        next_step="`agent-loops wait`",
+    )  # fmt: skip
+    refused(terminal, "running", "rebaseline", "--why", "x", next_step="`agent-loops wait`")
+    refused(terminal, "campaign exists", "setup", next_step="`agent-loops try`")
+    before = picture(running.root)
+    for words in (["status"], ["history"], ["show", "2"], ["diff", "2"], ["wait", "--wait-s", "0"]):
+        assert terminal.call(*words).code == 0
+    assert not changes(before, picture(running.root))
+    running.write("../go", "")
+    answer = running.ask("wait")
+    assert (answer["status"], answer["metric"]) == ("keep", 1.145)
+
+
+def test_pause_lets_the_run_end_and_then_refuses(running: Project, terminal: Terminal) -> None:
+    answer = terminal.ask("pause", "--why", "the machine is needed")
+    assert (answer.code, answer["running"]) == (0, True)
+    refused(terminal, "paused", "try", "y", next_step="`agent-loops resume`")
+    running.write("../go", "")
+    answer = running.ask("wait")
+    assert (answer["status"], answer["experiment"]) == ("keep", 2)
+    assert "resume" in answer["next"]
+    answer = refused(terminal, "paused", "try", "y", next_step="`agent-loops resume`")
+    assert "the machine is needed" in answer["reason"]
+    assert len(running.rows()) == 2
+
+
+def test_the_run_of_a_caller_that_went_away_is_taken_up_by_the_next(
+    running: Project, terminal: Terminal
+) -> None:
+    running.write("../go", "")
+    receipt = running.sandbox / "iter2" / "run.json"
+    until(receipt.exists)
+    until(lambda: terminal.call("wait", "--wait-s", "0").out.startswith("#2 keep"))
+    refused(terminal, "nothing edited", "try", "y", next_step="--edit")
+
+
+# ---- paused, stopped, finished -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("word", "kind"), [("pause", "paused"), ("stop", "stopped")])
+def test_the_persons_switch(project: Project, terminal: Terminal, word: str, kind: str) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    assert terminal.ask(word)["status"] == kind
+    refused(terminal, kind, "try", "x", next_step="`agent-loops resume`")
+    refused(terminal, kind, "try", "x", "--repeat", next_step="`agent-loops resume`")
+    refused(terminal, kind, "rebaseline", "--why", "x", next_step="`agent-loops resume`")
+    assert terminal.ask("status")["status"] == kind
+    assert terminal.ask("resume")["status"] == "active"
+    assert project.ask("try", "x")["status"] == "keep"
+
+
+@pytest.mark.parametrize(
+    ("binding", "value", "figure"),
+    [("max_experiments", 1, "1 done"), ("target", 1.2, "1.165"), ("stop_after", "0.02 s", "h")],
+)
+def test_a_finished_campaign(
+    fresh: tuple[Project, Terminal], binding: str, value: object, figure: str
+) -> None:
+    project, terminal = fresh
+    project.bind(**{binding: value})
+    project.setup()
+    answer = project.ask("try", "baseline")
+    assert "finished" in answer["next"]
+    assert terminal.ask("status")["status"] == "finished"
+    project.edit("LR = 0.01", "LR = 0.03")
+    answer = refused(terminal, "finished", "try", "x", next_step="rebaseline --why")
+    assert f"{binding}: " in answer["reason"]
+    assert figure in answer["reason"]
+
+
+def test_a_raised_limit_goes_on_through_rebaseline_alone(fresh: tuple[Project, Terminal]) -> None:
+    project, terminal = fresh
+    project.bind(max_experiments=1)
+    project.baseline()
+    refused(terminal, "finished", "rebaseline", "--why", "x", next_step="loop.run.yaml")
+    project.bind(max_experiments=3)
+    refused(terminal, "bindings", "try", "x", next_step="rebaseline")
+    answer = project.ask("rebaseline", "--why", "there is time")
+    assert (answer.code, answer["experiment"], answer["status"]) == (0, 2, "keep")
+    project.edit("LR = 0.01", "LR = 0.03")
+    assert project.ask("try", "x")["status"] == "keep"
+    refused(terminal, "finished", "try", "y", next_step="rebaseline")
+
+
+# ---- one session at a time ---------------------------------------------------------------------
+
+
+def test_another_sessions_campaign(project: Project, terminal: Terminal) -> None:
+    first, second = {"CLAUDE_CODE_SESSION_ID": "one"}, {"CLAUDE_CODE_SESSION_ID": "two"}
+    project.edit("LR = 0.01", "LR = 0.03")
+    assert project.ask("try", "x", env=first)["status"] == "keep"
+    project.edit("LR = 0.03", "LR = 0.04")
+    for words in (
+        ["try", "y"], ["checkout", "1"], ["override", "2", "discard", "--why", "x"],
+        ["rebaseline", "--why", "x"], ["resume"],
+    ):  # fmt: skip
+        answer = refused(
+            terminal, "another session", *words, env=second, next_step="resume --take-over"
+        )
+        assert "one" in answer["reason"]
+    assert terminal.call("status", env=second).code == 0
+    assert terminal.ask("resume", "--take-over", env=second)["status"] == "active"
+    refused(terminal, "another session", "try", "y", env=first, next_step="resume --take-over")
+    assert project.ask("try", "y", env=second)["status"] == "keep"
+    refused(terminal, "nothing edited", "try", "z", next_step="--edit")  # a person always may
+
+
+# ---- override ----------------------------------------------------------------------------------
+
+
+def test_override_is_for_the_last_settled_idea_only(project: Project, terminal: Terminal) -> None:
+    why = ["--why", "simpler"]
+    refused(terminal, "override", "override", "1", "discard", *why, next_step="next idea")
+    refused(terminal, "override", "override", "7", "keep", *why, next_step="next idea")
+    block = edit_block("train.py", "import prepare", "import nothing_like_it")
+    assert project.ask("try", "crash", "--edit", "-", stdin=block)["status"] == "crash"
+    answer = refused(terminal, "override", "override", "2", "keep", *why, next_step="next idea")
+    assert "crash" in answer["reason"]
+    answer = refused(terminal, "override", "override", "1", "discard", *why, next_step="next idea")
+    assert "(2)" in answer["reason"]
+    assert terminal.call("override", "2", "keep").code == 2  # without a reason
+    assert terminal.call("override", "2", "crash", *why).code == 2
+
+
+def test_a_worse_one_is_kept_only_within_the_tolerance_and_with_fewer_lines(
+    project: Project, terminal: Terminal
+) -> None:
+    project.edit("LR = 0.01", "LR = 0.0095")
+    assert project.ask("try", "barely worse, no shorter")["status"] == "discard"
+    answer = refused(
+        terminal, "override", "override", "2", "keep", "--why", "nicer", next_step="next idea"
+    )
+    assert "fewer lines" in answer["reason"]
+
+    project.edit("LR = 0.01", "LR = 0.001")
+    project.edit('    print("---")\n', "")
+    assert project.ask("try", "shorter, much worse")["status"] == "discard"
+    answer = refused(
+        terminal, "override", "override", "3", "keep", "--why", "nicer", next_step="next idea"
+    )
+    assert "0.009" in answer["reason"]
+    assert "override_tolerance 0.001165" in answer["reason"]
+
+    project.edit("LR = 0.01", "LR = 0.0095")
+    project.edit('    print("---")\n', "")
+    tried = project.read("train.py")
+    answer = project.ask("try", "shorter, barely worse")
+    assert (answer["status"], answer["delta"]) == ("discard", pytest.approx(-0.0005))
+    assert project.read("train.py") != tried
+    answer = terminal.ask("override", "4", "keep", "--why", "a line less")
+    assert (answer.code, answer["status"], answer["kind"]) == (0, "keep", "override")
+    assert answer["reason"] == "a line less"
+    assert answer["incumbent"]["experiment"] == 4
+    assert answer["best"]["experiment"] == 1
+    assert project.read("train.py") == tried
+    assert [row[3] for row in project.rows()] == ["keep", "discard", "discard", "keep"]
+
+
+def test_discard_after_keep_and_back_again(project: Project, terminal: Terminal) -> None:
+    before = project.read("train.py")
+    project.edit("LR = 0.01", "LR = 0.03")
+    after = project.read("train.py")
+    assert project.ask("try", "more")["status"] == "keep"
+    refused(
+        terminal, "override", "override", "2", "keep", "--why", "x", next_step="next idea"
+    )
+    answer = terminal.ask("override", "2", "discard", "--why", "ugly")
+    assert (answer["status"], answer["reason"]) == ("discard", "ugly")
+    assert answer["incumbent"]["experiment"] == 1
+    assert project.read("train.py") == before
+    assert project.rows()[1][3] == "discard"
+    answer = terminal.ask("override", "2", "keep", "--why", "not so ugly")
+    assert (answer.code, answer["status"]) == (0, "keep")
+    assert project.read("train.py") == after
+    assert project.rows()[1][3] == "keep"
+    assert len(project.rows()) == 2
+
+
+def test_override_rescues_an_edit_that_was_begun(project: Project, terminal: Terminal) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    project.ask("try", "more")
+    project.edit("WIDTH = 8", "WIDTH = 9")
+    answer = terminal.ask("override", "2", "discard", "--why", "ugly")
+    assert answer.code == 0
+    [rescued] = project.events("rescued")
+    assert rescued["folder"] in str(answer["notes"])
+    kept = (project.root / rescued["folder"] / "train.py").read_text()
+    assert "WIDTH = 9" in kept
+    assert "LR = 0.03" in kept
+    assert "LR = 0.01\nWIDTH = 8" in project.read("train.py")
+
+
+# ---- checkout ----------------------------------------------------------------------------------
+
+
+def test_checkout_of_what_was_never_tried(project: Project, terminal: Terminal) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    for words in (["checkout", "2"], ["show", "2"], ["diff", "99"]):
+        refused(terminal, "no experiment", *words, next_step="`agent-loops history`")
+    for number in ("0", "-1", "one", "1.5"):
+        assert terminal.call("checkout", number).code == 2
+
+
+def test_checkout_rescues_edits_but_not_what_is_saved_already(
+    project: Project, terminal: Terminal
+) -> None:
+    tried = {}
+    for number, rate in ((2, "0.001"), (3, "0.002")):
+        project.edit("LR = 0.01", f"LR = {rate}")
+        tried[number] = project.read("train.py")
+        assert project.ask("try", rate)["status"] == "discard"
+    for number in (2, 3, 1, 2):
+        answer = terminal.ask("checkout", str(number))
+        assert (answer.code, answer["notes"]) == (0, []), answer
+        assert project.read("train.py") == tried.get(number, project.read("train.py"))
+    assert not project.events("rescued")
+    project.edit("WIDTH = 8", "WIDTH = 9")
+    answer = terminal.ask("checkout", "1")
+    [rescued] = project.events("rescued")
+    assert rescued["folder"] in str(answer["notes"])
+    assert "WIDTH = 9" in (project.root / rescued["folder"] / "train.py").read_text()
+
+
+# ---- rebaseline --------------------------------------------------------------------------------
+
+
+def test_a_mended_harness_is_measured_anew_and_never_compared_with_before(
+    project: Project, terminal: Terminal
+) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    assert project.ask("try", "more")["metric"] == 1.145
+    project.edit("return 1.0 +", "return 2.0 +", "prepare.py")
+    refused(terminal, "harness", "try", "x", next_step="rebaseline", files=["prepare.py"])
+    answer = project.ask("rebaseline", "--why", "the loss was wrong")
+    assert answer.code == 0, answer
+    assert (answer["experiment"], answer["status"], answer["kind"]) == (3, "keep", "baseline")
+    assert (answer["metric"], answer["delta"]) == (2.145, None)
+    assert answer["incumbent"] == answer["best"] == {"experiment": 3, "metric": 2.145}
+    status = terminal.ask("status")
+    assert status["baseline"]["experiment"] == 3
+    assert status["gain"] == 0
+
+    project.edit("LR = 0.03", "LR = 0.01")  # the code of experiment 1, measured anew
+    answer = project.ask("try", "less")
+    assert (answer["experiment"], answer["status"], answer["metric"]) == (4, "discard", 2.165)
+    project.edit("LR = 0.03", "LR = 0.04")
+    answer = project.ask("try", "more still")
+    assert (answer["status"], answer["delta"]) == ("keep", pytest.approx(0.01))
+    assert answer["best"]["experiment"] == 5
+    assert terminal.ask("status")["gain"] == pytest.approx(0.01)
+    assert terminal.ask("checkout", "1").code == 0
+    assert "LR = 0.01" in project.read("train.py")
+
+
+def test_changed_bindings_pass_through_rebaseline_alone(
+    project: Project, terminal: Terminal
+) -> None:
+    project.bind(metric_direction="maximize")
+    refused(terminal, "bindings", "try", "x", next_step="rebaseline", files=["loop.run.yaml"])
+    assert terminal.call("rebaseline").code == 2  # without a reason
+    answer = project.ask("rebaseline", "--why", "more is better")
+    assert (answer.code, answer["status"]) == (0, "keep")
+    project.edit("LR = 0.01", "LR = 0.001")
+    assert project.ask("try", "less")["status"] == "keep"
+
+
+@pytest.mark.parametrize("key", ["run_tag", "sandbox_root", "iter_strategy"])
+def test_what_names_a_campaign_cannot_change_in_it(
+    project: Project, terminal: Terminal, key: str
+) -> None:
+    other = {"run_tag": "t2", "sandbox_root": "elsewhere", "iter_strategy": "branches"}
+    project.bind(**{key: other[key]})
+    answer = refused(terminal, "bindings", "rebaseline", "--why", "x", next_step=f"put {key} back")
+    assert key in answer["reason"]
+
+
+def test_rebaseline_refuses_an_edited_incumbent(project: Project, terminal: Terminal) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    refused(
+        terminal, "edits", "rebaseline", "--why", "x", next_step="`agent-loops checkout 1`",
+        files=["train.py"],
+    )  # fmt: skip
+    (project.root / "train.py").unlink()
+    answer = terminal.ask("rebaseline", "--why", "x")
+    assert answer.code in (2, 3)
+    assert "train.py" in answer["reason"]
+    assert len(project.events("rebaselined")) == 0
+
+
+def test_rebaseline_refuses_a_new_editable_file_but_takes_newly_editable_ones(
+    fresh: tuple[Project, Terminal],
+) -> None:
+    project, terminal = fresh
+    project.write("models/one.py", "")
+    project.bind(editable_files=["train.py", "models/*.py"])
+    project.baseline()
+    project.write("models/two.py", "")
+    refused(
+        terminal, "edits", "rebaseline", "--why", "x", next_step="`agent-loops checkout 1`",
+        files=["models/two.py"],
+    )  # fmt: skip
+    (project.root / "models/two.py").unlink()
+    project.write("layers/one.py", "")
+    project.bind(editable_files=["train.py", "models/*.py", "layers/*.py"])
+    answer = project.ask("rebaseline", "--why", "layers too")
+    assert (answer.code, answer["status"]) == (0, "keep")
+    project.write("layers/one.py", "x = 1\n")
+    project.edit("LR = 0.01", "LR = 0.03")
+    assert project.ask("try", "x")["status"] == "keep"
