@@ -20,8 +20,8 @@ from agent_loops.errors import AgentLoopsError, BindingsError
 MAX_DATA_BYTES = 1 << 20
 _SOURCE = frozenset(
     ".py .pyc .pyi .pyx .pxd .pth .so .dylib .pyd .sh .bash .c .cc .cpp .cxx .cu .cuh .h .hh .hpp "
-    ".rs .go .java .kt .scala .swift .js .mjs .cjs .ts .jl .r .R .lua .rb .pl .f90 .zig .hs .ml .m .mk .cmake "
-    ".gin .nix".split()
+    ".rs .go .java .kt .scala .swift .js .mjs .cjs .ts .jl .r .R .lua .rb .pl .f90 "
+    ".zig .hs .ml .m .mk .cmake .gin .nix".split()
 )
 _CONFIGURATION = frozenset(".yaml .yml .json .toml .ini .cfg .conf .env .properties .lock".split())
 _SOURCE_NAMES = frozenset("Makefile Dockerfile justfile Justfile Snakefile".split())

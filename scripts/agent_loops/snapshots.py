@@ -201,8 +201,8 @@ def restore(
         The rescue folder (None where nothing had to be saved) and the paths saved there.
     """
     changes = differing(present, target)
-    for folder in {(workspace / path).parent for path in present.keys() | target.keys()}:
-        files.sweep(folder)
+    for parent in {(workspace / path).parent for path in present.keys() | target.keys()}:
+        files.sweep(parent)
     saved = [
         path
         for path in changes
