@@ -30,6 +30,7 @@ import errno, fcntl, json, os, signal, stat, sys, time
 sys.path.insert(0, sys.argv[1])
 from agent_loops import cli, candidates, gates, rewinding, runs, settling, setup, switches, trying
 from agent_loops import journal, loop, report, verdicts
+import ctypes, difflib, pathspec  # what the library imports only where it is needed
 
 REAL_WRITE, REAL_FSYNC, REAL_OPEN = os.write, os.fsync, os.open
 FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

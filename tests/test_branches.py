@@ -939,6 +939,13 @@ class TestMoving:
         assert started.status == ""
         assert started.repository.retreat("mar5", **arguments) == back  # type: ignore[arg-type]
 
+    def test_retreat_from_a_candidate_without_a_change_stays(self, started: Work) -> None:
+        base = started.head
+        arguments = {"files": [file(data=BASE)], "deleted": [], "message": "back", "when": WHEN}
+        for tip in (base, started.commit("mine", notes__md=b"n\n")):
+            stays = started.repository.retreat("mar5", **arguments, tip=tip, to=tip)  # type: ignore[arg-type]
+            assert stays == started.head
+
     def test_retreat_keeps_what_the_user_committed_in_between(self, started: Work) -> None:
         base = started.head
         mine = started.commit("mine", notes__md=b"n\n")

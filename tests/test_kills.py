@@ -37,8 +37,8 @@ from support import Answer, Project, commit_all, edit_block, git, processes_with
 from agent_loops import files
 
 NAME = "a 'project' of\nmine ü"
-EDIT = edit_block("parts/a.txt", "val_bpb: 2.0", "val_bpb: 1.25") + edit_block(
-    "parts/new.txt", "", "a new file\n"
+EDIT = edit_block("parts/a.txt", "val_bpb: 2.0", "val_bpb: 1.25") + (
+    "parts/new.txt\n<<<<<<< SEARCH\n=======\na new file\n>>>>>>> REPLACE\n"
 )
 
 

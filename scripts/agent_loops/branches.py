@@ -505,8 +505,10 @@ class Repository:
                 parent=current, files=files, deleted=deleted, message=message, when=when
             )
 
-        below = self._git.run("rev-parse", f"{tip}^").line
-        back = on_top(tip) if self._trees.changes(to, below, paths) else below
+        back = to
+        if tip != to:  # a candidate without a change is its own parent
+            below = self._git.run("rev-parse", f"{tip}^").line
+            back = on_top(tip) if self._trees.changes(to, below, paths) else below
         return self._move(tag, tip, back, paths, on_top)
 
     def _paths(self, files: Sequence[CandidateFile], deleted: Sequence[str]) -> frozenset[str]:

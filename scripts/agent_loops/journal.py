@@ -68,7 +68,8 @@ class Journal:
         record = events.Record(
             seq, self._now().isoformat(timespec="milliseconds"), self._boot_id, event
         )
-        line = files.dump_json(events.to_json(record)).encode() + b"\n"
+        text = files.dump_json(events.to_json(record))
+        line = text.encode("utf-8", "backslashreplace") + b"\n"  # names that are no UTF-8
         files.append(self._paths.journal, line)
         return record
 

@@ -158,7 +158,7 @@ def read_log(stream: BinaryIO, spec: MetricSpec) -> LogFacts:
     near = [line for line in window.split(b"\n") if line and not line.isspace()]
     memory_mb, kind = peak_memory(window)
     scalars = scalars_in(near, spec.name)
-    if spec.reduce == "none" and spec.pick == "last":
+    if finder.backwards:
         _find_last(finder, window, blocks)
         notes = finder.distinct(near[-_NEAR_LINES:])
     else:
@@ -167,7 +167,7 @@ def read_log(stream: BinaryIO, spec: MetricSpec) -> LogFacts:
         notes = []
     problem = "the log is empty"
     if size and finder.hits.last is None:
-        problem = finder.problem() + _similar(spec, scalars)
+        problem = finder.unread or finder.no_match() + _similar(spec, scalars)
     reading, problem, non_finite = choose(finder.hits, spec, problem=problem)
     if reading is not None and (notes or finder.unread):
         notes += [f"after the line that was read: {finder.unread}"] if finder.unread else []
@@ -179,16 +179,21 @@ def read_log(stream: BinaryIO, spec: MetricSpec) -> LogFacts:
 
 
 class Hit:
-    """One readable value, and where it stood: at byte `at` of `line`."""
+    """One readable value, and where it stood: in `line`, from byte `at` to `end`."""
 
-    __slots__ = ("at", "line", "text", "unit", "value")
+    __slots__ = ("_unit", "at", "end", "line", "text", "value")
 
-    def __init__(self, text: str, unit: str, line: bytes, at: int = 0) -> None:
+    def __init__(self, text: str, unit: str, line: bytes, at: int = 0, end: int = -1) -> None:
         self.text = text
         self.value = float(text)
-        self.unit = unit
+        self._unit = unit
         self.line = line
         self.at = at
+        self.end = end
+
+    @property
+    def unit(self) -> str:
+        return self._unit or (unit_after(self.line, self.end) if self.end >= 0 else "")
 
     def shown(self) -> str:
         return shown_line(self.line, self.at)
@@ -262,6 +267,7 @@ class _Finder:
         self.spec = spec
         self.pattern = compile_pattern(spec)
         self.own = spec.pattern is not None
+        self.backwards = spec.reduce == "none" and spec.pick == "last"
         name = spec.name.encode("utf-8", "surrogateescape")
         self.literal = name if spec.pattern is None else required_text(spec.pattern)
         self.hits = Hits()
@@ -288,18 +294,20 @@ class _Finder:
             return True
         if self.own or self.pattern.search(block):
             return False
-        return bool(self.unread) or self.mention.search(block) is None
+        if self.unread and self.backwards:  # what was met first stands nearer to the end
+            return True
+        return self.mention.search(block) is None
 
     def in_line(self, line: bytes) -> list[Hit]:
         found = []
         for match in self.pattern.finditer(line):
             if not self.own:
-                text, unit = match[1].decode(), unit_after(line, match.end(1))
+                text, unit = match[1].decode(), ""
             elif match[1] is not None and (number := printed_number(match[1])):
-                text, unit = number[0], number[1] or unit_after(line, match.end(1))
+                text, unit = number
             else:
                 continue
-            found.append(Hit(text, unit, line, match.start()))
+            found.append(Hit(text, unit, line, match.start(), match.end(1)))
         return found
 
     def take_all(self, block: bytes) -> None:
@@ -357,9 +365,7 @@ class _Finder:
         where = f"in the last {_NEAR_LINES} lines ({more}{shown})"
         return [f"{len(texts)} different values of {self.spec.name} {where}; the last was taken"]
 
-    def problem(self) -> str:
-        if self.unread:
-            return self.unread
+    def no_match(self) -> str:
         shown = self.spec.pattern if self.spec.pattern is not None else f"{self.spec.name}:"
         lines = self.size <= _COUNTED_BYTES
         counted = f"{self.lines} lines" if lines else f"{self.size >> 20} MiB"

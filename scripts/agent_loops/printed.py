@@ -35,6 +35,9 @@ _KNOWN_UNIT = (
     rb"%|[mun]?s|\xc2\xb5s|secs?|seconds|min|minutes|h|hours|[kKMGT]?i?B|bytes|[MG]?Hz|[kmMG]?[WJ]"
     rb"|[MGT]?FLOPS?|(?:it|tok|tokens?|samples?|steps?|images?|img)/s(?:ec)?|dB|bits?|nats"
 )
+# Compiled, by re's own cache, only where they are needed.
+_ALONE = rb"\s*" + WRAPPERS + rb"{0,4}\s*(" + NUMBER + rb")\s?(" + _UNIT_CHAR + rb"{0,10})\W*"
+_UNIT = rb"([A-Za-z%]" + _UNIT_CHAR + rb"{0,9}|\xc2\xb5s)(?!\w)| (" + _KNOWN_UNIT + rb")(?![\w/])"
 
 
 def decimals(text: str) -> int:
@@ -46,18 +49,13 @@ def decimals(text: str) -> int:
 
 def printed_number(text: bytes) -> tuple[str, str] | None:
     """Splits `0.32`, `12 ms` or `tensor(0.3)` into number and unit; None for anything else."""
-    match = re.fullmatch(
-        rb"\s*" + WRAPPERS + rb"{0,4}\s*(" + NUMBER + rb")\s?(" + _UNIT_CHAR + rb"{0,10})\W*",
-        text,
-    )
+    match = re.fullmatch(_ALONE, text)
     return (match[1].decode(), match[2].decode("utf-8", "replace")) if match else None
 
 
 def unit_after(line: bytes, at: int) -> str:
     """The unit right after a number that ends at `at`, or one blank away if it is a known one."""
-    match = re.compile(
-        rb"([A-Za-z%]" + _UNIT_CHAR + rb"{0,9}|\xc2\xb5s)(?!\w)| (" + _KNOWN_UNIT + rb")(?![\w/])"
-    ).match(line, at)
+    match = re.compile(_UNIT).match(line, at)
     return (match[1] or match[2]).decode("utf-8", "replace") if match else ""
 
 

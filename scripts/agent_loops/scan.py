@@ -49,7 +49,7 @@ def walk(root: Path, *, skip: Sequence[Path] = ()) -> Iterator[tuple[str, os.Dir
                     continue
                 if entry.path not in skipped:
                     pending.append((path + "/", entry.path, entry))
-            elif not files.is_temporary(entry.name):
+            elif entry.name != ".git" and not files.is_temporary(entry.name):
                 yield path, entry
 
 

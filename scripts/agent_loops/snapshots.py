@@ -5,6 +5,7 @@ The one byte store: nothing here asks git, and nothing outside the editable patt
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -150,7 +151,7 @@ def save(tree: Tree, *, code: Path, manifest: Path, before: Tree) -> str:
         "deleted": sorted(before.keys() - tree.keys()),
     }
     files.write_atomic(
-        manifest, files.dump_json(content, indent=1).encode("utf-8", "surrogateescape")
+        manifest, files.dump_json(content, indent=1).encode("utf-8", "backslashreplace")
     )
     return str(content["digest"])
 
@@ -169,6 +170,8 @@ def load(*, code: Path, manifest: Path) -> dict[str, FileState]:
             if files.sha256(data) != entry["sha256"]:
                 raise SnapshotError(f"{code / entry['path']}: differs from its manifest")
             tree[entry["path"]] = FileState(data, int(entry["mode"], 8))
+        if digest(tree) != content["digest"]:
+            raise SnapshotError(f"{manifest}: names other files than were saved")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SnapshotError(f"{manifest}: damaged or missing: {error}") from error
     return tree
@@ -214,8 +217,10 @@ def restore(
         copy = folder / path
         files.make_dir(copy.parent)
         files.write_atomic(copy, present[path].data, mode=present[path].mode)
-    for path in changes:
+    for path in sorted(changes, key=target.__contains__):  # what goes may stand in a new one's way
         full = workspace / path
+        if path in target and path not in present:
+            _clear_empty_folders(full)
         if _read_one(workspace, path) != present.get(path):
             raise AgentLoopsError(f"{path}: changed this very moment; run the same command again")
         if path in target:
@@ -227,6 +232,14 @@ def restore(
             full.unlink()
             files.fsync_dir(full.parent)
     return folder, saved
+
+
+def _clear_empty_folders(full: Path) -> None:
+    """Removes a folder that stands where a file is to be, if there is no file in it."""
+    if full.is_dir() and not full.is_symlink():
+        for folder, _, _ in os.walk(full, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
 
 
 def _later_mtime_ns(full: Path) -> int:

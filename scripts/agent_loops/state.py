@@ -83,9 +83,79 @@ class Experiment:
         return self.started.baseline and self.verdict != decide.KEEP
 
 
+class Experiments(MutableMapping[int, Experiment]):
+    """Experiments by number: 1, 2, 3 and so on, without gaps.
+
+    Those that come from a cache lie as JSON until they are asked for: a command looks at a few,
+    and there may be ten thousand.
+    """
+
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
+        self._items: list[Experiment | bytes] = list(lines)
+
+    def __getitem__(self, number: int) -> Experiment:
+        if not 1 <= number <= len(self._items):
+            raise KeyError(number)
+        item = self._items[number - 1]
+        if isinstance(item, bytes):
+            item = self._items[number - 1] = experiment_from_json(json.loads(item))
+        return item
+
+    def __setitem__(self, number: int, experiment: Experiment) -> None:
+        if number == len(self._items) + 1:
+            self._items.append(experiment)
+        elif 1 <= number <= len(self._items):
+            self._items[number - 1] = experiment
+        else:
+            raise KeyError(number)
+
+    def __delitem__(self, number: int) -> None:
+        raise TypeError("no experiment is ever forgotten")
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(1, len(self._items) + 1))
+
+    def __reversed__(self) -> Iterator[int]:
+        return iter(range(len(self._items), 0, -1))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def lines(self) -> Iterator[bytes]:
+        """One line of JSON an experiment."""
+        for item in self._items:
+            yield item if isinstance(item, bytes) else json.dumps(asdict(item)).encode()
+
+
+def experiment_from_json(value: Mapping[str, Any]) -> Experiment:
+    """The inverse of `dataclasses.asdict`."""
+    runs = tuple(
+        Run(
+            run["number"],
+            events.RunStarted(**run["started"]),
+            run["boot_id"],
+            run["time"],
+            events.RunFinished(**_tuples(run["finished"])) if run["finished"] else None,
+        )
+        for run in value["runs"]
+    )
+    decided = events.Decided(**_tuples(value["decided"])) if value["decided"] else None
+    started = events.ExperimentStarted(**_tuples(value["started"]))
+    return Experiment(**{**_tuples(value), "started": started, "runs": runs, "decided": decided})
+
+
+def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+
+
 @dataclass(slots=True)
 class Campaign:
-    """The fold. Changed by `apply` alone."""
+    """The fold. Changed by `apply` alone.
+
+    `readings` and `by_code` (the first experiment that got a reading) are by epoch and code;
+    `holders` is the last experiment of any code; `contenders` are those of the present epoch
+    that may be the best, with their codes.
+    """
 
     started: events.CampaignStarted
     bindings: Bindings
@@ -94,7 +164,7 @@ class Campaign:
     stop_at_utc: str
     session: str
     epoch: int = 0
-    experiments: dict[int, Experiment] = field(default_factory=dict)
+    experiments: Experiments = field(default_factory=Experiments)
     incumbent_number: int | None = None
     open_number: int | None = None
     open_run: tuple[int, int] | None = None
@@ -105,8 +175,13 @@ class Campaign:
     canary_due: bool = False
     pending_notes: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
-    readings: dict[tuple[int, str], list[float]] = field(default_factory=dict)
-    by_code: dict[tuple[int, str], int] = field(default_factory=dict)
+    readings: dict[str, list[float]] = field(default_factory=dict)
+    by_code: dict[str, int] = field(default_factory=dict)
+    holders: dict[str, int] = field(default_factory=dict)
+    contenders: dict[int, str] = field(default_factory=dict)
+    baseline_number: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    commits: list[str] = field(default_factory=list)
     refusals: int = 0
     active_s: float = 0.0
     seq: int = 0
@@ -127,11 +202,11 @@ class Campaign:
 
     @property
     def last(self) -> Experiment | None:
-        return self.experiments[max(self.experiments)] if self.experiments else None
+        return self.experiments[len(self.experiments)] if self.experiments else None
 
     @property
     def next_number(self) -> int:
-        return max(self.experiments, default=0) + 1
+        return len(self.experiments) + 1
 
     @property
     def wants_baseline(self) -> bool:
@@ -142,42 +217,35 @@ class Campaign:
     @property
     def baseline(self) -> Experiment | None:
         """The baseline of the present bindings and harness, once it has a reading."""
-        for experiment in reversed(self.experiments.values()):
-            if experiment.epoch != self.epoch:
-                return None
-            if experiment.started.baseline and experiment.verdict == decide.KEEP:
-                return experiment
-        return None
+        number = self.baseline_number
+        return None if number is None else self.experiments[number]
+
+    @property
+    def done(self) -> int:
+        """How many experiments have a verdict."""
+        return sum(self.counts.values())
 
     def metric_of(self, experiment: Experiment) -> float | None:
         """The estimated metric of an experiment's code, in metric units."""
-        found = self.readings.get((experiment.epoch, experiment.started.code))
+        found = self.readings.get(key_of(experiment.epoch, experiment.started.code))
         return decide.estimate(found) if found else None
 
     @property
     def best(self) -> Experiment | None:
         """The experiment with the best estimate under the present bindings and harness."""
-        best: Experiment | None = None
-        best_metric = 0.0
+        number, best_metric = 0, 0.0
         better = self.bindings.direction.better
-        for experiment in self.experiments.values():
-            if experiment.epoch != self.epoch or experiment.decided is None:
-                continue
-            if experiment.decided.kind in ("over budget", "repeat"):
-                continue
-            metric = self.metric_of(experiment)
-            if metric is None or experiment.verdict == decide.CRASH:
-                continue
-            if best is None or better(metric, best_metric):
-                best, best_metric = experiment, metric
-        return best
+        for contender, key in self.contenders.items():
+            metric = decide.estimate(self.readings[key])
+            if not number or better(metric, best_metric):
+                number, best_metric = contender, metric
+        return self.experiments[number] if number else None
 
     def stop_reason(self, now: datetime) -> str:
         """Which stop condition is met; empty while none is."""
         bindings = self.bindings
-        done = sum(1 for item in self.experiments.values() if item.verdict)
-        if bindings.max_experiments is not None and done >= bindings.max_experiments:
-            return f"max_experiments: {done} done"
+        if bindings.max_experiments is not None and self.done >= bindings.max_experiments:
+            return f"max_experiments: {self.done} done"
         if bindings.stop_after_s is not None and self.active_s >= bindings.stop_after_s:
             return f"stop_after: {self.active_s / 3600:.1f} h of active time used"
         if self.stop_at_utc and now >= datetime.fromisoformat(self.stop_at_utc):
@@ -191,6 +259,11 @@ class Campaign:
             if reached:
                 return f"target: {bindings.metric} {metric:g} reaches {bindings.target:g}"
         return ""
+
+
+def key_of(epoch: int, code: str) -> str:
+    """Readings are pooled where the code, the harness and the bindings are the same."""
+    return f"{epoch}:{code}"
 
 
 class Step(enum.Enum):
@@ -310,6 +383,10 @@ def _experiment_started(
         runs_wanted=event.runs_wanted,
         notes=event.notes,
     )
+    if earlier is not None and earlier.verdict:
+        campaign.counts[earlier.verdict] -= 1
+    campaign.holders[event.code] = event.experiment
+    campaign.commits += [item for item in (event.parent_commit, event.commit) if item]
     campaign.open_number = event.experiment
     if event.session:
         campaign.session = event.session
@@ -332,7 +409,7 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
     campaign.active_s += event.elapsed_s or 0.0
     campaign.outputs.extend(event.outputs)
     if run.reading is not None:
-        key = (experiment.epoch, experiment.started.code)
+        key = key_of(experiment.epoch, experiment.started.code)
         campaign.readings.setdefault(key, []).append(run.reading)
         campaign.by_code.setdefault(key, experiment.number)
     if run.started.purpose == "canary":
@@ -346,9 +423,15 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         _change(campaign, event.experiment, runs_wanted=experiment.runs_wanted + 1)
         return
     changes: dict[str, Any] = {"decided": event, "verdict": event.verdict}
+    campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
+    if event.metric is not None and event.kind not in ("over budget", "repeat"):
+        key = key_of(experiment.epoch, experiment.started.code)
+        campaign.contenders[event.experiment] = key
     if event.verdict == decide.KEEP:
         changes["replaced"] = campaign.incumbent_number
         campaign.incumbent_number = event.experiment
+        if experiment.started.baseline:
+            campaign.baseline_number = event.experiment
     finished = experiment.last_finished
     if finished is not None and finished.outcome == "stopped":
         pass  # the person's doing says nothing about ideas or the machine
@@ -365,6 +448,8 @@ def _settled(campaign: Campaign, event: events.Settled, _: events.Record) -> Non
     told = (*experiment.notes, *event.notes, *campaign.pending_notes)
     campaign.pending_notes = []
     commit = event.commit or experiment.commit
+    if commit and commit != experiment.started.commit:
+        campaign.commits.append(commit)
     _change(campaign, event.experiment, settled=True, commit=commit, notes=told)
     if not campaign.experiments[event.experiment].is_open_baseline:
         campaign.open_number = None
@@ -377,6 +462,8 @@ def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) 
         campaign.incumbent_number = event.experiment
     elif event.verdict == decide.DISCARD and experiment.verdict == decide.KEEP:
         campaign.incumbent_number = experiment.replaced
+    campaign.counts[experiment.verdict] -= 1
+    campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
     _change(
         campaign, event.experiment,
         verdict=event.verdict, override_why=event.why, settled=False, notes=(),
