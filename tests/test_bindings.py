@@ -8,8 +8,9 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+
 from agent_loops.bindings import Bindings, Budget, Slack, Tolerance, parse, tag_of_day
-from agent_loops.errors import BindingsError, UsageError
+from agent_loops.errors import UsageError
 from support import Project, words
 from terminal import Terminal, changes, ordinary_user, picture
 
@@ -243,9 +244,7 @@ BAD: list[tuple[str, str, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("more", "key", "value", "allowed"), BAD, ids=[row[0][:60] for row in BAD]
-)
+@pytest.mark.parametrize(("more", "key", "value", "allowed"), BAD, ids=[row[0][:60] for row in BAD])
 def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(
     more: str, key: str, value: str, allowed: str
 ) -> None:
@@ -375,9 +374,8 @@ def test_what_is_no_plain_mapping_is_refused_in_one_line(text: str) -> None:
 
 
 def test_an_alias_that_multiplies_is_refused_in_no_time() -> None:
-    lines = ["metric:", "- &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    for level in range(1, 30):
-        lines.append(f"- &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
+    tens = (f"- &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 30))
+    lines = ["metric:", "- &a0 [x, x, x, x, x, x, x, x, x, x]", *tens]
     problem("run_cmd: r\neditable_files: a.py\n", "\n".join(lines) + "\n")
 
 
@@ -404,7 +402,7 @@ def refused_setup(terminal: Terminal, *expected: str) -> str:
     assert answer.out == ""
     assert answer.err.count("\n") == 1
     assert not words(answer, *expected), answer
-    made = [path for path in changes(before, picture(terminal.folder))]
+    made = changes(before, picture(terminal.folder))
     assert all(path.startswith(".agent-loops") for path in made), made
     return answer.err
 

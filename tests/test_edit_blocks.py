@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from support import TRAIN, Answer, Project, edit_block
 from terminal import Terminal, changes, measured, picture
 
@@ -61,9 +62,7 @@ def test_a_search_that_matches_nowhere_shows_the_nearest_lines_with_their_number
     assert answer["files"] == ["train.py"]
 
 
-def test_a_search_that_matches_twice_names_both_lines(
-    project: Project, terminal: Terminal
-) -> None:
+def test_a_search_that_matches_twice_names_both_lines(project: Project, terminal: Terminal) -> None:
     project.edit('print("---")', 'print("---")\n    print("---")')
     assert project.ask("try", "twice")["status"] == "discard"
     project.call("override", "2", "keep", "--why", "for the test")
@@ -103,7 +102,9 @@ def test_trailing_blanks_are_named_as_the_only_difference(terminal: Terminal) ->
 
 
 def test_blocks_with_other_line_ends_than_the_file(terminal: Terminal) -> None:
-    refused(terminal, FASTER.replace("\n", "\r\n"), "the block's lines end in CR LF", "3: LR = 0.01")
+    refused(
+        terminal, FASTER.replace("\n", "\r\n"), "the block's lines end in CR LF", "3: LR = 0.01"
+    )
 
 
 def test_indentation_is_named_as_the_only_difference(terminal: Terminal) -> None:
@@ -125,7 +126,9 @@ def test_an_edit_that_is_cut_off(terminal: Terminal, cut: str) -> None:
     refused(terminal, cut)
 
 
-@pytest.mark.parametrize("empty", ["", "\n", " \n\t\n", b"\xef\xbb\xbf", "```\n```\n", "train.py\n"])
+@pytest.mark.parametrize(
+    "empty", ["", "\n", " \n\t\n", b"\xef\xbb\xbf", "```\n```\n", "train.py\n"]
+)
 def test_an_edit_that_is_empty(terminal: Terminal, empty: str | bytes) -> None:
     refused(terminal, empty)
 

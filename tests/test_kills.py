@@ -296,7 +296,7 @@ def baseline(commands: Commands, project: Project) -> None:
 
 def test_client_killed_at_every_step_of_setup(commands: Commands, folder: Path) -> None:
     call = Call(["setup"], again=setup_again)
-    assert walk(commands, fresh(folder), call, ends=baseline) > 30
+    assert walk(commands, fresh(folder), call, ends=baseline, stride=strides(3)) > 10
 
 
 def setup_again(commands: Commands, project: Project, call: Call, step: int) -> None:

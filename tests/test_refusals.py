@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from support import Answer, Project, commit_all, edit_block, until
 from terminal import Terminal, changes, measured, picture
 
@@ -106,7 +107,13 @@ def test_a_command_without_a_campaign_says_to_set_one_up(
     fresh: tuple[Project, Terminal],
 ) -> None:
     _, terminal = fresh
-    for words in (["try", "x"], ["wait"], ["status"], ["stop"], ["override", "1", "keep", "--why", "x"]):
+    for words in (
+        ["try", "x"],
+        ["wait"],
+        ["status"],
+        ["stop"],
+        ["override", "1", "keep", "--why", "x"],
+    ):
         refused(terminal, "no campaign", *words, next_step="`agent-loops setup`")
 
 
@@ -181,9 +188,7 @@ def test_a_changed_harness(
     refused(terminal, "nothing edited", "try", "x", next_step="--edit")  # the harness is cached
     project.edit("LR = 0.01", "LR = 0.03")
     change(project.root)
-    refused(
-        terminal, "harness", "try", "x", next_step="rebaseline --why", files=["prepare.py"]
-    )
+    refused(terminal, "harness", "try", "x", next_step="rebaseline --why", files=["prepare.py"])
     assert "LR = 0.03" in project.read("train.py")
 
 
@@ -208,7 +213,10 @@ def test_the_harness_is_looked_at_before_an_edit_is_written(
         ({"numpy/__init__.py": ""}, "numpy/__init__.py"),
         ({"prepare/__init__.py": ""}, "prepare/__init__.py"),
         ({"a.pth": "import x"}, "a.pth"),
-        ({"prepare.cpython-311-x86_64-linux-gnu.so": ""}, "prepare.cpython-311-x86_64-linux-gnu.so"),
+        (
+            {"prepare.cpython-311-x86_64-linux-gnu.so": ""},
+            "prepare.cpython-311-x86_64-linux-gnu.so",
+        ),
         ({"prepare.abi3.so": ""}, "prepare.abi3.so"),
         ({"run.sh": ""}, "run.sh"),
         ({"setup.cfg": ""}, "setup.cfg"),
@@ -297,9 +305,7 @@ def test_identical_to_an_earlier_experiment_until_repeat(
     assert len(project.events("run_finished")) == 3
 
 
-def test_a_crash_is_no_reading_and_may_be_tried_again(
-    project: Project, terminal: Terminal
-) -> None:
+def test_a_crash_is_no_reading_and_may_be_tried_again(project: Project) -> None:
     block = edit_block("train.py", "import prepare", "import os\nos._exit(3)")
     first = project.ask("try", "crash", "--edit", "-", stdin=block)
     assert first["status"] == "crash"
@@ -527,9 +533,7 @@ def test_discard_after_keep_and_back_again(project: Project, terminal: Terminal)
     project.edit("LR = 0.01", "LR = 0.03")
     after = project.read("train.py")
     assert project.ask("try", "more")["status"] == "keep"
-    refused(
-        terminal, "override", "override", "2", "keep", "--why", "x", next_step="next idea"
-    )
+    refused(terminal, "override", "override", "2", "keep", "--why", "x", next_step="next idea")
     answer = terminal.ask("override", "2", "discard", "--why", "ugly")
     assert (answer["status"], answer["reason"]) == ("discard", "ugly")
     assert answer["incumbent"]["experiment"] == 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent_loops import decide
+from agent_loops import decide, display
 from agent_loops.state import Campaign, Experiment
 
 SCHEMA = 1
@@ -137,7 +137,8 @@ def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()
         "schema": SCHEMA, "status": "refused", "kind": kind, "reason": reason,
         "files": list(files), "next": next_step,
     }  # fmt: skip
-    unnamed = [path for path in files if path not in reason][:5]
+    shown = [display.clean(path, 200) for path in files]
+    unnamed = [path for path in shown if path not in reason][:5]
     listed = f"files: {', '.join(unnamed)}" if unnamed else ""
     return Answer(values, [f"refused ({kind}): {reason}", listed, f"next: {next_step}"])
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent_loops import bindings as binding_files
-from agent_loops import events, files, machine, results, state
+from agent_loops import events, files, fold_cache, machine, results, state
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError, BindingsError, Refused, UsageError
 from agent_loops.journal import Journal, utc_now
@@ -89,6 +89,9 @@ class Store:
         """Holds the campaign's lock, with the fold brought up to date."""
         with files.locked(self.paths.lock, wait_s=_LOCK_WAIT_S):
             self.refresh()
+            if self._since_cache > _RECORDS_BETWEEN_CACHES:
+                fold_cache.save(self.campaign, self.paths, offset=self._offset)
+                self._since_cache = 0
             yield self.campaign
 
     def refresh(self) -> None:
@@ -118,16 +121,20 @@ def open_store(project: ProjectPaths, paths: CampaignPaths) -> Store:
         JournalError: the record is damaged or newer than this program.
     """
     journal = Journal(paths, boot_id=machine.boot_id())
-    records = journal.records()
-    try:
-        offset, first = next(records)
-        campaign = state.fold([first])
-    except StopIteration:
-        raise AgentLoopsError(f"{paths.journal}: empty; run `agent-loops setup` again") from None
-    except ValueError as error:
-        raise AgentLoopsError(f"{paths.journal}:1: {error}") from error
-    assert campaign is not None
-    store = Store(project, paths, journal, campaign, offset)
+    cached = fold_cache.load(paths)
+    if cached is not None:
+        store = Store(project, paths, journal, *cached)
+    else:
+        try:
+            offset, first = next(journal.records())
+            campaign = state.fold([first])
+        except StopIteration:
+            again = f"{paths.journal}: empty; run `agent-loops setup` again"
+            raise AgentLoopsError(again) from None
+        except ValueError as error:
+            raise AgentLoopsError(f"{paths.journal}:1: {error}") from error
+        assert campaign is not None
+        store = Store(project, paths, journal, campaign, offset)
     store.refresh()
     return store
 

@@ -51,7 +51,8 @@ def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidat
         assert incumbent is not None
         base, number = workspace.saved(incumbent.number), incumbent.number
     if edit is not None:
-        checked_out = _checked_out(campaign, present)
+        # The experiment whose code lies here since a `checkout`, if it is one's.
+        checked_out = campaign.holders.get(snapshots.digest(present))
         grown_from = base
         if checked_out is not None:
             grown_from, number = present, checked_out
@@ -68,15 +69,6 @@ def _frozen_tree(workspace: Workspace, campaign: Campaign) -> snapshots.Tree:
     if open_ is not None:
         return workspace.saved(open_.number)
     return workspace.saved(1 if campaign.epoch == 0 else campaign.next_number)
-
-
-def _checked_out(campaign: Campaign, present: snapshots.Tree) -> int | None:
-    """The experiment whose code lies in the workspace since a `checkout`, if it is one's."""
-    code = snapshots.digest(present)
-    for experiment in reversed(campaign.experiments.values()):
-        if experiment.started.code == code:
-            return experiment.number
-    return None
 
 
 def _edited(campaign: Campaign, tree: snapshots.Tree, edit: str) -> snapshots.Tree:

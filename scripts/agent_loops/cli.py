@@ -193,14 +193,14 @@ def _run(parsed: argparse.Namespace) -> Answer:
 
 
 def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
-    from agent_loops import trying
+    from agent_loops import display, trying
 
     if parsed.edit == "-" and parsed.idea_file == "-":
         raise UsageError("--edit - and --idea-file -: only one can come on standard input")
     if parsed.idea is not None and parsed.idea_file is not None:
         raise UsageError("give IDEA or --idea-file, not both")
     idea = _read(parsed.idea_file) if parsed.idea_file is not None else parsed.idea
-    if not (idea or "").strip():
+    if not display.clean(idea or "", 1):
         if not run.campaign.wants_baseline:
             raise UsageError("say what is tried: `agent-loops try 'increase LR to 0.04'`")
         idea = "baseline"

@@ -320,7 +320,7 @@ def _spliced(data: bytes, regions: Sequence[_Region]) -> bytes:
 
 def _nearest(data: bytes, search: bytes, *, brief: bool) -> str:
     """A hint and the lines most like `search`, with their numbers; `brief`: only where they are."""
-    have = data.decode("utf-8", "replace").split("\n")
+    have = _padded(data).decode("utf-8", "replace").split("\n")[:-1]
     want = search.decode("utf-8", "replace").split("\n")[:-1]
     start = _best_offset(have, want)
     if start is None:
@@ -335,7 +335,6 @@ def _nearest(data: bytes, search: bytes, *, brief: bool) -> str:
     shown = [
         f"{'>' if index == start + first else ' '}{index + 1:>5}: {_shown(have[index])}"
         for index in range(low, high)
-        if index < len(have) - 1 or have[index]
     ]
     return f"{hint}. Nearest:\n" + "\n".join(shown)
 

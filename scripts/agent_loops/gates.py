@@ -10,7 +10,7 @@ from agent_loops.bindings import KEY_OF_FIELD
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
-from agent_loops.state import Campaign
+from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
 
 
@@ -91,7 +91,7 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
             files=sorted(candidate.tree)[:5],
             next_step="edit an editable file, or `--edit`; `--repeat` measures the incumbent again",
         )  # fmt: skip
-    earlier = campaign.by_code.get((campaign.epoch, code))
+    earlier = campaign.by_code.get(key_of(campaign.epoch, code))
     if earlier is not None:
         experiment = campaign.experiments[earlier]
         metric = experiment.decided.metric_text if experiment.decided else ""

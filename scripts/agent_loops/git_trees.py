@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from agent_loops import files
 from agent_loops.errors import Refused
 from agent_loops.git_commands import Git, GitFailed, locked_by
 
@@ -239,7 +240,7 @@ class Trees:
             with self._copied(index) as (copy, seen):
                 if not self._edit(Git(self.top, {"GIT_INDEX_FILE": str(copy)}), changes):
                     return
-                with _index_lock(index):
+                with _index_lock(index, copy):
                     if (self.git_dir / "HEAD").read_bytes() != head_file:
                         return
                     if _stamp(index) == seen:
@@ -295,22 +296,45 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
-def _index_lock(index: Path) -> Iterator[None]:
-    """Holds git's own lock on `index`."""
+def _index_lock(index: Path, copy: Path) -> Iterator[None]:
+    """Holds git's own lock on `index`, as a link to `copy`, so that one left by a kill is known."""
     lock = index.with_name("index.lock")
     deadline = time.monotonic() + _LOCK_WAIT_S
-    while True:
+    with files.locked(copy, wait_s=_LOCK_WAIT_S):
+        while not _linked(copy, lock):
+            if _left_by_a_kill(lock, index):
+                lock.unlink(missing_ok=True)
+            elif time.monotonic() > deadline:
+                raise locked_by(lock)
+            else:
+                time.sleep(0.01)
+        try:
+            yield
+        finally:
+            lock.unlink()
+
+
+def _linked(copy: Path, lock: Path) -> bool:
+    """Makes `lock` if nobody has; false where somebody has."""
+    try:
+        os.link(copy, lock)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links: what a kill leaves there is the user's to remove
         try:
             os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            break
         except FileExistsError:
-            if time.monotonic() > deadline:
-                raise locked_by(lock) from None
-            time.sleep(0.01)
-    try:
-        yield
-    finally:
-        lock.unlink()
+            return False
+    return True
+
+
+def _left_by_a_kill(lock: Path, index: Path) -> bool:
+    """Whether `lock` is a link of ours whose maker, who held the file itself locked, is dead."""
+    for known in (index, *index.parent.glob(_COPY + "*")):
+        with contextlib.suppress(OSError):
+            if known.samefile(lock):
+                return not files.is_locked(lock)
+    return False
 
 
 def _set_entries(git: Git, entries: Mapping[str, Entry | None]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from agent_loops import files, scan
+from agent_loops import display, files, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
 
 MAX_DATA_BYTES = 1 << 20
@@ -72,13 +72,17 @@ class Changes:
     def describe(self) -> str:
         """One line, at most five names of each sort."""
         parts = [
-            f"{word}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if names[5:] else "")
+            f"{word}: {_shown(names[:5])}" + (f" and {len(names) - 5} more" if names[5:] else "")
             for word, names in (
                 ("changed", self.changed), ("missing", self.missing), ("new", self.appeared),
             )
             if names
         ]  # fmt: skip
         return "; ".join(parts)
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(display.clean(name, 200) for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +223,8 @@ def check(harness: Harness, scope: Scope, *, cache: Path) -> Changes:
             status = full.lstat()
             stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
             entry = known.get(path)
-            seen = entry[1] if entry and entry[0] == stamp else None
-            if seen is None:
+            seen = entry[1] if isinstance(entry, list) and entry[:1] == [stamp] else None
+            if not isinstance(seen, str):
                 seen = files.sha256_file(full) if not full.is_symlink() else "symlink"
             fresh[path] = [stamp, seen]
         except OSError:
@@ -242,7 +246,7 @@ def _appeared(harness: Harness, scope: Scope) -> Iterable[str]:
         yield path
 
 
-def _load_cache(path: Path) -> dict[str, list[object]]:
+def _load_cache(path: Path) -> dict[str, object]:
     try:
         value = files.load_json(path.read_bytes().decode("utf-8", "surrogateescape"))
     except (OSError, ValueError):

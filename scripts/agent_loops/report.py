@@ -5,8 +5,8 @@ Writes nothing and takes no lock, so it never disturbs a run or a `try`.
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime, timezone
+from itertools import islice
 from typing import Any
 
 from agent_loops import answers, campaigns, decide, display, snapshots
@@ -25,7 +25,7 @@ def status(run: Loop) -> Answer:
     bindings = campaign.bindings
     now = datetime.now(timezone.utc)
     incumbent, best, baseline = campaign.incumbent, campaign.best, campaign.baseline
-    counts = Counter(item.verdict for item in campaign.experiments.values() if item.verdict)
+    counts = campaign.counts
     word = campaigns.state_word(campaign, now)
     reason = campaign.stop_reason(now)
     gain = _gain(campaign, best, baseline)
@@ -73,8 +73,8 @@ def status(run: Loop) -> Answer:
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
                      f"of at most {running['timeout_s']:.0f} s  {running['progress']}")  # fmt: skip
-    recent = [item for item in campaign.experiments.values() if item.verdict][-_RECENT:]
-    lines += [_row(campaign, item) for item in reversed(recent)]
+    recent = [campaign.experiments[number] for number in islice(reversed(campaign.experiments), 6)]
+    lines += [_row(campaign, item) for item in recent if item.verdict][:_RECENT]
     lines += (
         [f"paused: {campaign.paused.reason}"] if campaign.paused and campaign.paused.reason else []
     )

@@ -25,7 +25,7 @@ from agent_loops import (
     supervise,
 )
 from agent_loops.measure import Measurement, changed_environment
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign, Experiment, key_of
 from agent_loops.supervisor import RunSpec
 from agent_loops.workspace import Workspace
 
@@ -116,7 +116,7 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
 
 def _seed(campaign: Campaign, experiment: Experiment) -> int:
     """1 for the first reading of any code, so that ideas share it; a fresh one for each repeat."""
-    known = campaign.readings.get((experiment.epoch, experiment.started.code), ())
+    known = campaign.readings.get(key_of(experiment.epoch, experiment.started.code), ())
     return len(known) + 1
 
 

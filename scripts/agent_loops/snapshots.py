@@ -81,11 +81,15 @@ def _present(workspace: Path, patterns: Sequence[str], skip: Sequence[Path]) -> 
     return sorted(found)
 
 
+def _lies_behind_link(workspace: Path, path: str) -> bool:
+    parents = PurePosixPath(path).parents
+    return any((workspace / parent).is_symlink() for parent in parents if str(parent) != ".")
+
+
 def _read_one(workspace: Path, path: str) -> FileState | None:
     """Reads one file without following a link anywhere on the way to it."""
     full = workspace / path
-    parents = PurePosixPath(path).parents
-    if any((workspace / parent).is_symlink() for parent in parents if str(parent) != "."):
+    if _lies_behind_link(workspace, path):
         raise BindingsError(_KEY, path, f"lies behind a symlink; {_ALLOWED}")
     try:
         fd = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -219,7 +223,7 @@ def restore(
         files.write_atomic(copy, present[path].data, mode=present[path].mode)
     for path in sorted(changes, key=target.__contains__):  # what goes may stand in a new one's way
         full = workspace / path
-        if path in target and path not in present:
+        if path in target and path not in present and not _lies_behind_link(workspace, path):
             _clear_empty_folders(full)
         if _read_one(workspace, path) != present.get(path):
             raise AgentLoopsError(f"{path}: changed this very moment; run the same command again")

@@ -7,8 +7,9 @@ held, is its receipt there) is passed in.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -479,6 +480,8 @@ def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record
     campaign.stop_at_utc = event.stop_at_utc
     campaign.rebaseline_why = event.why
     campaign.outputs = []
+    campaign.contenders = {}
+    campaign.baseline_number = None
     campaign.open_number = None
     campaign.crashes_in_row = 0
     campaign.canary_due = False

@@ -182,12 +182,7 @@ def _commit(
     """The candidate as a commit with a ref of its own; (commit, the tip it stands on)."""
     repository = workspace.repository()
     incumbent = campaign.incumbent
-    known = {campaign.started.base} | {
-        commit
-        for item in campaign.experiments.values()
-        for commit in (item.commit, item.started.commit, item.started.parent_commit)
-        if commit
-    }
+    known = [campaign.started.base, *campaign.commits]
     expected = candidate.base if incumbent is not None else {}
     deleted = workspace.deleted(expected) if incumbent is not None else []
     tip = repository.check_on_branch(

@@ -6,7 +6,7 @@ The rule itself is `decide`; here it is fed, and what a reader should know is no
 from __future__ import annotations
 
 from agent_loops import answers, decide, events
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign, Experiment, key_of
 
 
 def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
@@ -23,8 +23,10 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
             notes=finished.notes,
         )
     incumbent = campaign.incumbent if not experiment.started.baseline else None
-    candidate = campaign.readings[experiment.epoch, experiment.started.code]
-    known = campaign.readings[incumbent.epoch, incumbent.started.code] if incumbent else []
+    candidate = campaign.readings[key_of(experiment.epoch, experiment.started.code)]
+    known: list[float] = []
+    if incumbent is not None:
+        known = campaign.readings[key_of(incumbent.epoch, incumbent.started.code)]
     verdict = decide.decide(
         candidate, known,
         direction=campaign.bindings.direction, over_budget=_over_budget(campaign, experiment),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from agent_loops import events, files, integrity, setup, snapshots
+from agent_loops import display, events, files, integrity, setup, snapshots
 from agent_loops.branches import Repository
 from agent_loops.campaigns import Store
 from agent_loops.errors import AgentLoopsError
@@ -80,9 +80,8 @@ class Workspace:
     def put(self, target: snapshots.Tree, *, known: Sequence[snapshots.Tree], number: int) -> None:
         """Makes the editable files equal `target`, and records what had to be rescued."""
         present = self.present()
-        code = snapshots.digest(present)
-        if any(item.started.code == code for item in self.campaign.experiments.values()):
-            known = [*known, present]
+        if snapshots.digest(present) in self.campaign.holders:
+            known = [*known, present]  # saved with the experiment whose code it is
         folder, saved = snapshots.restore(
             self.root, target, present=present, known=[*known, target],
             rescue=lambda: self._rescue_folder(number),
@@ -90,7 +89,8 @@ class Workspace:
         if folder is not None:
             shown = self.shown(folder)
             self.store.append(events.Rescued(folder=shown, files=tuple(saved)))
-            self.told.append(f"edits of {', '.join(saved[:5])} were set aside in {shown}")
+            names = ", ".join(display.clean(path, 200) for path in saved[:5])
+            self.told.append(f"edits of {names} were set aside in {shown}")
 
     def _rescue_folder(self, number: int) -> Path:
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")

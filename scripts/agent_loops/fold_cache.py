@@ -1,0 +1,75 @@
+"""Keeps the fold of a journal's beginning, so that a long campaign opens as fast as a short one.
+
+Disposable: whatever is wrong with it, the journal is folded anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+from agent_loops import __version__, events, files
+from agent_loops.bindings import Bindings
+from agent_loops.errors import AgentLoopsError
+from agent_loops.paths import CampaignPaths
+from agent_loops.state import Campaign, Experiments
+
+_TAIL_BYTES = 4096
+_NESTED = ("started", "bindings", "experiments", "paused", "stopped")
+
+
+def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
+    """Writes the fold of the journal's first `offset` bytes; a full disk is no reason to fail."""
+    head: dict[str, Any] = {
+        "version": __version__,
+        "offset": offset,
+        "tail": _tail(paths, offset),
+        "started": dataclasses.asdict(campaign.started),
+        "bindings": campaign.bindings.to_json(),
+        "paused": dataclasses.asdict(campaign.paused) if campaign.paused else None,
+        "stopped": dataclasses.asdict(campaign.stopped) if campaign.stopped else None,
+        "rest": {
+            field.name: getattr(campaign, field.name)
+            for field in dataclasses.fields(campaign)
+            if field.name not in _NESTED
+        },
+    }
+    try:
+        lines = [files.dump_json(head).encode(), *campaign.experiments.lines()]
+        files.write_atomic(paths.fold_cache, b"\n".join(lines), mode=0o600)
+    except (AgentLoopsError, ValueError):
+        return
+
+
+def load(paths: CampaignPaths) -> tuple[Campaign, int] | None:
+    """The campaign and the offset up to which it is folded; None where there is no good cache."""
+    try:
+        first, *lines = paths.fold_cache.read_bytes().split(b"\n")
+        head = files.load_json(first)
+        offset = int(head["offset"])
+        if head["version"] != __version__ or head["tail"] != _tail(paths, offset):
+            return None
+        rest = dict(head["rest"])
+        rest["contenders"] = {int(key): item for key, item in rest["contenders"].items()}
+        rest["open_run"] = tuple(rest["open_run"]) if rest["open_run"] else None
+        campaign = Campaign(
+            started=events.CampaignStarted(**head["started"]),
+            bindings=Bindings.from_json(head["bindings"]),
+            paused=events.Paused(**head["paused"]) if head["paused"] else None,
+            stopped=events.Stopped(**head["stopped"]) if head["stopped"] else None,
+            experiments=Experiments(lines),
+            **rest,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return campaign, offset
+
+
+def _tail(paths: CampaignPaths, offset: int) -> str:
+    """Digest of the last 4 KiB before `offset`, which tells one journal from another."""
+    with paths.journal.open("rb") as stream:
+        if offset > stream.seek(0, os.SEEK_END):
+            raise ValueError("the journal is shorter than the cache says")
+        stream.seek(max(0, offset - _TAIL_BYTES))
+        return files.sha256(stream.read(min(offset, _TAIL_BYTES)))
