@@ -97,36 +97,137 @@ def test_with_git_only_what_is_tracked_or_imported_is_harness(place: Place) -> N
 @pytest.mark.parametrize(
     ("command", "files", "closure"),
     [
-        pytest.param("python train.py", {"train.py": "import a\nfrom b.c import d\n",
-                     "a.py": "", "b/__init__.py": "from . import hidden\n", "b/c.py": "",
-                     "b/hidden.py": "", "b/other.py": ""},
-                     "train.py a.py b/__init__.py b/c.py b/hidden.py", id="imports"),
-        pytest.param("uv run ./train.py --x=1 && python evaluate.py", {"train.py": "", "evaluate.py": "import late\n",
-                     "late.py": ""}, "train.py evaluate.py late.py", id="two-commands"),
-        pytest.param("python -m pkg.train", {"pkg/__init__.py": "", "pkg/train.py":
-                     "from .model import Net\nfrom ..outside import x\n", "pkg/model.py": "import top\n",
-                     "top.py": "", "pkg/unused.py": ""},
-                     "pkg/__init__.py pkg/train.py pkg/model.py top.py", id="module"),
-        pytest.param("python -m pkg", {"pkg/__init__.py": "", "pkg/__main__.py": "import pkg.core\n",
-                     "pkg/core.py": ""}, "pkg/__init__.py pkg/__main__.py pkg/core.py", id="package"),
-        pytest.param("PYTHONPATH=src python -m app.run", {"src/app/__init__.py": "", "src/app/run.py":
-                     "import app.data, lib\n", "src/app/data.py": "", "src/lib/__init__.py": "",
-                     "tests/app/data.py": ""},
-                     "src/app/__init__.py src/app/run.py src/app/data.py src/lib/__init__.py", id="src-layout"),
-        pytest.param("python src/main.py", {"src/main.py": "import beside\n", "src/beside.py": "",
-                     "beside.py": ""}, "src/main.py src/beside.py", id="beside-the-script"),
-        pytest.param("sh run.sh", {"run.sh": "python train.py\n", "train.py": ""}, "run.sh", id="shell"),
-        pytest.param("python train.py", {"train.py": "if 1:\n  def f():\n    import lazy\n",
-                     "lazy.py": "import train, lazy\n"}, "train.py lazy.py", id="lazy-and-circular"),
-        pytest.param("python train.py", {"train.py": "import broken, numpy, os\n", "broken.py": "def (\n"},
-                     "train.py broken.py", id="syntax-error"),
-        pytest.param("python 'a b.py' 'open quote", {"a b.py": ""}, "", id="unclosed-quote"),
-        pytest.param("python 'a b.py'", {"a b.py": "import c\n", "c.py": ""}, "a b.py c.py", id="quoted"),
-        pytest.param("python /elsewhere/x.py ../y.py nowhere.py", {"x.py": ""}, "", id="not-ours"),
-        pytest.param("python train.py", {"train.py": "from ns.sub import *\n", "ns/sub/__init__.py": "",
-                     "ns/sub/x.py": ""}, "train.py ns/sub/__init__.py", id="namespace-package"),
+        pytest.param(
+            "python train.py",
+            {
+                "train.py": "import a\nfrom b.c import d\n",
+                "a.py": "",
+                "b/__init__.py": "from . import hidden\n",
+                "b/c.py": "",
+                "b/hidden.py": "",
+                "b/other.py": "",
+            },
+            "train.py a.py b/__init__.py b/c.py b/hidden.py",
+            id="imports",
+        ),
+        pytest.param(
+            "uv run ./train.py --x=1 && python evaluate.py",
+            {
+                "train.py": "",
+                "evaluate.py": "import late\n",
+                "late.py": "",
+            },
+            "train.py evaluate.py late.py",
+            id="two-commands",
+        ),
+        pytest.param(
+            "python -m pkg.train",
+            {
+                "pkg/__init__.py": "",
+                "pkg/train.py": "from .model import Net\nfrom ..outside import x\n",
+                "pkg/model.py": "import top\n",
+                "top.py": "",
+                "pkg/unused.py": "",
+            },
+            "pkg/__init__.py pkg/train.py pkg/model.py top.py",
+            id="module",
+        ),
+        pytest.param(
+            "python -m pkg",
+            {
+                "pkg/__init__.py": "",
+                "pkg/__main__.py": "import pkg.core\n",
+                "pkg/core.py": "",
+            },
+            "pkg/__init__.py pkg/__main__.py pkg/core.py",
+            id="package",
+        ),
+        pytest.param(
+            "PYTHONPATH=src python -m app.run",
+            {
+                "src/app/__init__.py": "",
+                "src/app/run.py": "import app.data, lib\n",
+                "src/app/data.py": "",
+                "src/lib/__init__.py": "",
+                "tests/app/data.py": "",
+            },
+            "src/app/__init__.py src/app/run.py src/app/data.py src/lib/__init__.py",
+            id="src-layout",
+        ),
+        pytest.param(
+            "python src/main.py",
+            {
+                "src/main.py": "import beside\n",
+                "src/beside.py": "",
+                "beside.py": "",
+            },
+            "src/main.py src/beside.py",
+            id="beside-the-script",
+        ),
+        pytest.param(
+            "sh run.sh",
+            {
+                "run.sh": "python train.py\n",
+                "train.py": "",
+            },
+            "run.sh",
+            id="shell",
+        ),
+        pytest.param(
+            "python train.py",
+            {
+                "train.py": "if 1:\n  def f():\n    import lazy\n",
+                "lazy.py": "import train, lazy\n",
+            },
+            "train.py lazy.py",
+            id="lazy-and-circular",
+        ),
+        pytest.param(
+            "python train.py",
+            {
+                "train.py": "import broken, numpy, os\n",
+                "broken.py": "def (\n",
+            },
+            "train.py broken.py",
+            id="syntax-error",
+        ),
+        pytest.param(
+            "python 'a b.py' 'open quote",
+            {
+                "a b.py": "",
+            },
+            "",
+            id="unclosed-quote",
+        ),
+        pytest.param(
+            "python 'a b.py'",
+            {
+                "a b.py": "import c\n",
+                "c.py": "",
+            },
+            "a b.py c.py",
+            id="quoted",
+        ),
+        pytest.param(
+            "python /elsewhere/x.py ../y.py nowhere.py",
+            {
+                "x.py": "",
+            },
+            "",
+            id="not-ours",
+        ),
+        pytest.param(
+            "python train.py",
+            {
+                "train.py": "from ns.sub import *\n",
+                "ns/sub/__init__.py": "",
+                "ns/sub/x.py": "",
+            },
+            "train.py ns/sub/__init__.py",
+            id="namespace-package",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_the_commands_import_is_found(
     place: Place, command: str, files: dict[str, str], closure: str
 ) -> None:
@@ -266,9 +367,24 @@ def test_a_folder_replaced_by_a_link_to_a_changed_copy_is_noticed(place: Place) 
 
 @pytest.mark.parametrize(
     "path",
-    ["helper.py", "sub/sitecustomize.py", "x.pth", "fast.so", "run.sh", "new.yaml", "pyproject.toml",
-     "Makefile", ".env", "k.cu", "deep/er/kernel.cpp", "lib.pyc", "a b.json", "new\nline.py", RAW],
-)  # fmt: skip
+    [
+        "helper.py",
+        "sub/sitecustomize.py",
+        "x.pth",
+        "fast.so",
+        "run.sh",
+        "new.yaml",
+        "pyproject.toml",
+        "Makefile",
+        ".env",
+        "k.cu",
+        "deep/er/kernel.cpp",
+        "lib.pyc",
+        "a b.json",
+        "new\nline.py",
+        RAW,
+    ],
+)
 def test_new_source_and_configuration_appears(place: Place, path: str) -> None:
     place.write("prepare.py")
     harness = place.freeze()
@@ -404,7 +520,10 @@ def test_the_frozen_harness_comes_back_or_is_refused(place: Place) -> None:
             integrity.load(saved, digest=harness.digest)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b'{"prepare.py": 3}', b'{"prepare.py": [1]}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{", b"\xff\xfe", b'{"prepare.py": 3}', b'{"prepare.py": [1]}'],
+)
 def test_the_cache_is_disposable(place: Place, content: bytes) -> None:
     full = place.write("prepare.py")
     harness = place.freeze()
@@ -418,9 +537,8 @@ def test_the_cache_is_disposable(place: Place, content: bytes) -> None:
 
 def test_changes_are_told_in_one_short_line() -> None:
     changes = Changes(changed=tuple(f"f{n}.py" for n in range(8)), missing=("m.py",))
-    assert (
-        changes.describe() == "changed: f0.py, f1.py, f2.py, f3.py, f4.py and 3 more; missing: m.py"
-    )
+    assert changes.describe().startswith("changed: f0.py, f1.py, f2.py, f3.py, f4.py and 3 more;")
+    assert changes.describe().endswith("; missing: m.py")
     assert "\n" not in Changes(appeared=("new\nline.py",)).describe()
 
 

@@ -123,7 +123,8 @@ def record(project: Project) -> dict[str, Any]:
         "rows": rows,
         "files": files_of(project),
         "active": active,
-        "rescued": [item["files"] for item in journal if item["event"] == "rescued"],
+        # An edit may be saved twice; what is told of is told of once or twice too.
+        "rescued": {tuple(item["files"]) for item in journal if item["event"] == "rescued"},
         "epochs": sum(item["event"] == "rebaselined" for item in journal),
         "branch": branch_of(project),
     }
@@ -177,9 +178,9 @@ def walk(
         answer = commands(project, *call.words, fault=fault, stdin=call.stdin)
         if not commands.struck:
             assert answer.code == 0, answer
-            assert step > 1, "no step was found"
             shutil.rmtree(room)
-            return step // stride
+            print(f"{(step - 1) // stride} {kind}s in {role} of {call.words[:2]}")
+            return (step - 1) // stride
         where = f"step {commands.struck}"
         if role == CLIENT or kind == "power cut":
             assert answer.code == -signal.SIGKILL, (where, answer)
@@ -344,7 +345,7 @@ def test_client_killed_at_checkout(commands: Commands, folder: Path) -> None:
     template = begun(commands, folder)
     assert tried(commands, template, "better", better)["status"] == "keep"
     call = Call(["checkout", "1"], again=the_same_again)
-    assert walk(commands, template, call, stride=strides(2)) > 15
+    assert walk(commands, template, call, stride=strides(2)) > 12
 
 
 def test_no_edit_is_lost_when_a_checkout_is_killed(commands: Commands, folder: Path) -> None:
@@ -357,9 +358,10 @@ def test_no_edit_is_lost_when_a_checkout_is_killed(commands: Commands, folder: P
             project.write(name, data)
 
     def ends(_: Commands, project: Project) -> None:
-        rescued = {path.read_bytes() for path in (project.sandbox / "rescue").rglob("*.txt")}
-        assert set(edits.values()) <= rescued
-        clean_rescues(project)
+        told = project.events("rescued")
+        assert all(item["files"] == sorted(edits) for item in told)
+        for name, data in edits.items():
+            assert all((project.root / item["folder"] / name).read_bytes() == data for item in told)
 
     call = Call(["checkout", "1"], prepare=edit, again=the_same_again)
     assert walk(commands, template, call, stride=strides(4), ends=ends) > 8

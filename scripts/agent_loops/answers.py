@@ -13,7 +13,13 @@ from agent_loops import decide, display
 from agent_loops.state import Campaign, Experiment
 
 SCHEMA = 1
-_LONGEST_NOTES = 400
+_LONGEST_TEXT = 590  # characters: what one experiment may put into an agent's context
+_LONGEST_HEAD = 300
+_SHORTEST_NOTES = 60
+_VERDICT_KEYS = (
+    "schema experiment status kind reason metric source incumbent best delta wall_s elapsed_s "
+    "timeout_s memory_gb memory_kind commit lines_added lines_removed description log notes next"
+).split()
 _COMPARED = ("better", "worse", "equal")  # the figures say it all
 
 
@@ -101,13 +107,18 @@ def _verdict_lines(
         if values["wall_s"] is not None:
             head.append(_time(values["wall_s"]))
         head.append(f"+{values['lines_added']} -{values['lines_removed']} lines")
-    return [
-        "  ".join(head),
+    lines = [
+        _cut("  ".join(head), _LONGEST_HEAD),
         _standing(campaign, experiment) if values["status"] != "running" else "",
-        _cut("note: " + "; ".join(values["notes"])) if values["notes"] else "",
+        "",
         f"log: {values['log']}" if values["status"] == decide.CRASH and values["log"] else "",
         f"next: {values['next']}" if values["next"] else "",
     ]
+    if values["notes"]:
+        # The notes get what the others leave.
+        room = _LONGEST_TEXT - sum(len(line) + 1 for line in lines)
+        lines[2] = _cut("note: " + "; ".join(values["notes"]), max(room, _SHORTEST_NOTES))
+    return lines
 
 
 def _standing(campaign: Campaign, experiment: Experiment) -> str:
@@ -132,15 +143,12 @@ def place(campaign: Campaign, experiment: Experiment | None) -> dict[str, Any] |
 
 
 def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()) -> Answer:
-    """The answer where nothing was run."""
+    """The answer where nothing was run; it has every key that a verdict has."""
     values = {
-        "schema": SCHEMA, "status": "refused", "kind": kind, "reason": reason,
-        "files": list(files), "next": next_step,
+        **dict.fromkeys(_VERDICT_KEYS), "schema": SCHEMA, "status": "refused", "kind": kind,
+        "reason": reason, "files": list(files), "notes": [], "next": next_step,
     }  # fmt: skip
-    shown = [display.clean(path, 200) for path in files]
-    unnamed = [path for path in shown if path not in reason][:5]
-    listed = f"files: {', '.join(unnamed)}" if unnamed else ""
-    return Answer(values, [f"refused ({kind}): {reason}", listed, f"next: {next_step}"])
+    return Answer(values, [f"refused ({kind}): {reason}", f"next: {next_step}"])
 
 
 def _metric(campaign: Campaign, experiment: Experiment) -> str:
@@ -188,8 +196,8 @@ def _time(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= _LONGEST_NOTES else line[: _LONGEST_NOTES - 1] + "…"
+def _cut(line: str, limit: int) -> str:
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _unique(items: Sequence[str]) -> list[str]:

@@ -202,6 +202,11 @@ def _check_together(bindings: Bindings, raw: Mapping[str, Any]) -> None:
         raise BindingsError("metric_pattern", bindings.metric_pattern, str(error)) from error
     if bindings.metric_key is not None and bindings.metric_file is None:
         raise BindingsError("metric_key", bindings.metric_key, "only together with metric_file")
+    if bindings.metric_file is not None and bindings.eval_cmd:
+        raise BindingsError(
+            "metric_file", bindings.metric_file,
+            "not with eval_cmd, whose log is the only source (it may end in `&& cat scores.json`)",
+        )  # fmt: skip
     if bindings.metric in BUILT_IN_METRICS and bindings.metric_file is not None:
         raise BindingsError("metric_file", bindings.metric_file, "not with a built-in metric")
 

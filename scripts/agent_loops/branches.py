@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -301,6 +302,24 @@ class Repository:
         name = f"refs/heads/{_branch(tag)}"
         there = self._git.run("rev-parse", "-q", "--verify", name, expected=(0, 1))
         return None if there.code else there.line
+
+    def provenance(self) -> dict[str, str]:
+        """Where the code came from: commit, `git describe`, first remote without credentials.
+
+        Told with every campaign's record; what git will not say is left out.
+        """
+        import git
+
+        found: dict[str, str] = {}
+        try:
+            repository = git.Repo(self.top)
+            found["commit"] = repository.head.commit.hexsha
+            found["describe"] = repository.git.describe("--always", "--tags", "--dirty")
+            if repository.remotes:
+                found["remote"] = re.sub(r"//[^/@]*@", "//", repository.remotes[0].url)
+        except (git.GitError, ValueError, OSError):
+            pass
+        return found
 
     def start_branch(self, tag: str) -> str:
         """Makes the branch at HEAD's commit and points HEAD at it, as `git checkout -b` does.

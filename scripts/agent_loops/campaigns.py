@@ -59,6 +59,14 @@ def bindings_digest(bindings: Bindings) -> str:
     return files.sha256(files.dump_json(bindings.to_json()).encode())
 
 
+def bindings_file_digest(project: ProjectPaths) -> str:
+    """SHA-256 over loop.run.yaml as it lies; "" where it cannot be read."""
+    try:
+        return files.sha256_file(project.bindings)
+    except OSError:
+        return ""
+
+
 def sandbox_of(project: ProjectPaths, bindings: Bindings) -> Path:
     """The campaign's folder, absolute.
 

@@ -166,30 +166,62 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops import demo
 
         return demo.run(Path(parsed.keep) if parsed.keep else None)
-    # Imported where needed: the demo and a mistyped command need none of it.
-    from agent_loops import campaigns, report, rewinding, setup, switches, trying
+    from agent_loops import campaigns
     from agent_loops.loop import Loop
 
     project = campaigns.find_project(Path.cwd())
     if parsed.command == "setup":
+        from agent_loops import setup
+
         return _begun(setup.begin(project, os.environ))
     run = Loop(campaigns.find_store(project), project.root, dict(os.environ))
-    handlers: dict[str, Callable[[], Answer]] = {
-        "try": lambda: _try(run, parsed),
-        "wait": lambda: trying.wait(run, wait_s=_wait_s(parsed)),
-        "override": lambda: rewinding.override(run, parsed.number, parsed.verdict, parsed.why),
-        "checkout": lambda: rewinding.checkout(run, parsed.number),
-        "rebaseline": lambda: rewinding.rebaseline(run, parsed.why, wait_s=_wait_s(parsed)),
-        "pause": lambda: switches.pause(run, parsed.why),
-        "stop": lambda: switches.stop(run, parsed.why, kill=parsed.kill),
-        "resume": lambda: switches.resume(run, take_over=parsed.take_over),
-        "note": lambda: switches.note(run, parsed.text),
-        "status": lambda: report.status(run),
-        "history": lambda: report.history(run),
-        "show": lambda: report.show(run, parsed.number),
-        "diff": lambda: report.diff(run, parsed.number),
-    }
-    return handlers[parsed.command]()
+    return _HANDLERS[parsed.command](run, parsed)
+
+
+def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import report
+
+    match parsed.command:
+        case "history":
+            return report.history(run)
+        case "show":
+            return report.show(run, parsed.number)
+        case "diff":
+            return report.diff(run, parsed.number)
+        case _:
+            return report.status(run)
+
+
+def _wait(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import trying
+
+    return trying.wait(run, wait_s=_wait_s(parsed))
+
+
+def _rewind(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import rewinding
+
+    match parsed.command:
+        case "override":
+            return rewinding.override(run, parsed.number, parsed.verdict, parsed.why)
+        case "checkout":
+            return rewinding.checkout(run, parsed.number)
+        case _:
+            return rewinding.rebaseline(run, parsed.why, wait_s=_wait_s(parsed))
+
+
+def _switch(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import switches
+
+    match parsed.command:
+        case "pause":
+            return switches.pause(run, parsed.why)
+        case "stop":
+            return switches.stop(run, parsed.why, kill=parsed.kill)
+        case "resume":
+            return switches.resume(run, take_over=parsed.take_over)
+        case _:
+            return switches.note(run, parsed.text)
 
 
 def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
@@ -211,6 +243,16 @@ def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
         repeat=parsed.repeat,
         wait_s=_wait_s(parsed),
     )
+
+
+# Each imports what it needs when it is called: starting up is most of what a `try` costs.
+_HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
+    "try": _try,
+    "wait": _wait,
+    **dict.fromkeys(("status", "history", "show", "diff"), _report),
+    **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
+    **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),
+}
 
 
 def _wait_s(parsed: argparse.Namespace) -> float | None:

@@ -15,7 +15,10 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignStarted:
-    """The bindings are frozen and the harness hashed; nothing has run."""
+    """The bindings are frozen and the harness hashed; nothing has run.
+
+    `bindings_file` is the SHA-256 of loop.run.yaml, `repository` where the code came from.
+    """
 
     name: ClassVar[str] = "campaign_started"
     tag: str
@@ -23,9 +26,11 @@ class CampaignStarted:
     bindings: Mapping[str, Any]
     bindings_digest: str
     harness_digest: str
+    bindings_file: str = ""
     code: str
     base: str = ""
     branch: str = ""
+    repository: Mapping[str, str] = field(default_factory=dict)
     session: str = ""
     salt: str
     environment: Mapping[str, str]
@@ -177,6 +182,7 @@ class Rebaselined:
     why: str
     bindings: Mapping[str, Any]
     bindings_digest: str
+    bindings_file: str = ""
     harness_digest: str
     stop_at_utc: str = ""
 

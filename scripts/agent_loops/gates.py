@@ -66,6 +66,8 @@ def refuse_other_session(workspace: Workspace, campaign: Campaign) -> None:
 
 def refuse_changed_bindings(workspace: Workspace, campaign: Campaign) -> None:
     """The measurement is what was frozen; a changed file is no silent change of rules."""
+    if campaigns.bindings_file_digest(workspace.store.project) == campaign.bindings_file:
+        return  # the usual case, and a yaml parser is slow to import
     present = campaigns.read_bindings(workspace.store.project, default_tag=campaign.tag)
     if campaigns.bindings_digest(present) == campaign.bindings_digest:
         return

@@ -222,10 +222,11 @@ def check(harness: Harness, scope: Scope, *, cache: Path) -> Changes:
         try:
             status = full.lstat()
             stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-            entry = known.get(path)
-            seen = entry[1] if isinstance(entry, list) and entry[:1] == [stamp] else None
-            if not isinstance(seen, str):
-                seen = files.sha256_file(full) if not full.is_symlink() else "symlink"
+            match known.get(path):
+                case [then, str(seen)] if then == stamp:
+                    pass
+                case _:
+                    seen = files.sha256_file(full) if not full.is_symlink() else "symlink"
             fresh[path] = [stamp, seen]
         except OSError:
             missing.append(path)

@@ -150,10 +150,15 @@ class Measurement:
             exit_code=end.outcome.exit_code,
             signal=end.outcome.signal,
             stage=end.outcome.stage,
-            problem=facts.problem,
+            problem=facts.problem or self._over_log_limit(end),
             tail=tail,
             timeout_s=self.timeout_s,
         )
+
+    def _over_log_limit(self, end: RunEnd) -> str:
+        if end.outcome.kind != "log_limit":
+            return ""
+        return f"log grew past {self.bindings.log_limit_mb:g} MB (log_limit_mb)"
 
 
 def environment_of(receipt: Mapping[str, object]) -> Mapping[str, str]:

@@ -36,7 +36,7 @@ from agent_loops.trying import (
     refuse_if_running,
     try_idea,
 )
-from agent_loops.workspace import Workspace
+from agent_loops.workspace import Workspace, freeze_harness, refuse_dirty_harness
 
 
 def override(run: Loop, number: int, verdict: Literal["keep", "discard"], why: str) -> Answer:
@@ -148,9 +148,9 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
             replace(campaign, bindings=bindings, stop_at_utc=stop_at_utc, epoch=campaign.epoch + 1)
         )
         repository = Repository.find(run.workspace.root)
-        harness = setup.freeze_harness(run.workspace.root, paths, bindings, repository)
+        harness = freeze_harness(run.workspace.root, paths, bindings, repository)
         if bindings.iter_strategy == "branches" and repository is not None:
-            setup.refuse_dirty_harness(repository, harness)
+            refuse_dirty_harness(repository, harness)
         integrity.save(harness, paths.harness(campaign.epoch + 1))
         number = campaign.next_number
         snapshots.save(
@@ -161,6 +161,7 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
                 why=display.clean(why, WHY_CHARACTERS),
                 bindings=bindings.to_json(),
                 bindings_digest=campaigns.bindings_digest(bindings),
+                bindings_file=campaigns.bindings_file_digest(run.store.project),
                 harness_digest=harness.digest,
                 stop_at_utc=stop_at_utc,
             )

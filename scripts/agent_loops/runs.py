@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     shutil.rmtree(run_dir, ignore_errors=True)
     files.make_dir(run_dir)
     paths.receipt(experiment.number, number).unlink(missing_ok=True)
-    marker = uuid.uuid4().hex
+    marker = os.urandom(16).hex()
     spec = _run_spec(workspace, experiment, number, marker)
     launched = supervise.launch(spec)
     try:
@@ -234,8 +233,11 @@ def _environment_changes(
 
 def _run_notes(receipt: Mapping[str, Any], measured: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [display.clean(str(note), 200) for note in measured.get("notes", ())]
-    if receipt.get("survivors"):
-        notes.append(f"{receipt['survivors']} processes outlived the run and were ended")
+    survivors = receipt.get("survivors")
+    if survivors == 1:
+        notes.append("1 process outlived the run and was ended")
+    elif survivors:
+        notes.append(f"{survivors} processes outlived the run and were ended")
     return tuple(notes)
 
 

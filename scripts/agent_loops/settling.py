@@ -8,10 +8,10 @@ from __future__ import annotations
 import shutil
 from datetime import datetime
 
-from agent_loops import decide, events, setup, snapshots
+from agent_loops import decide, events, snapshots
 from agent_loops.errors import Refused
 from agent_loops.state import Experiment
-from agent_loops.workspace import Workspace
+from agent_loops.workspace import Workspace, candidate_files
 
 
 def settle(workspace: Workspace, experiment: Experiment) -> None:
@@ -57,13 +57,13 @@ def _move_branch(workspace: Workspace, experiment: Experiment, notes: list[str])
             tree = workspace.saved(experiment.number)
             return repository.advance(
                 tag, old=started.parent_commit, new=started.commit,
-                files=setup.candidate_files(tree), deleted=workspace.deleted(tree),
+                files=candidate_files(tree), deleted=workspace.deleted(tree),
             )  # fmt: skip
         if experiment.override_why and experiment.verdict == decide.DISCARD:
             assert incumbent is not None
             tree = workspace.saved(incumbent.number)
             repository.retreat(
-                tag, files=setup.candidate_files(tree), deleted=workspace.deleted(tree),
+                tag, files=candidate_files(tree), deleted=workspace.deleted(tree),
                 message=f"Discard experiment {experiment.number}: {experiment.override_why}",
                 when=datetime.fromisoformat(experiment.time),
                 tip=experiment.commit or started.commit, to=started.parent_commit,

@@ -23,16 +23,16 @@ from agent_loops import (
     files,
     integrity,
     machine,
-    scan,
     snapshots,
     state,
 )
 from agent_loops.bindings import Bindings
-from agent_loops.branches import CandidateFile, Repository
+from agent_loops.branches import Repository
 from agent_loops.campaigns import Store
 from agent_loops.errors import BindingsError, Refused
 from agent_loops.journal import Journal, utc_now
 from agent_loops.paths import CampaignPaths, ProjectPaths
+from agent_loops.workspace import freeze_harness, refuse_dirty_harness
 
 _OURS = frozenset(
     ".gitignore harness.json harness.cache.json iter1 lock run.lock journal.jsonl "
@@ -104,9 +104,11 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
         bindings=bindings.to_json(),
         bindings_digest=campaigns.bindings_digest(bindings),
         harness_digest=harness.digest,
+        bindings_file=campaigns.bindings_file_digest(project),
         code=code,
         base=base,
         branch=branch,
+        repository=repository.provenance() if repository is not None else {},
         session=campaigns.session_of(environ),
         salt=salt,
         environment=environment.fingerprint(environ, salt=salt),
@@ -194,41 +196,6 @@ def _refuse_foreign_folder(root: Path) -> None:
             "sandbox_root", str(root),
             f"a new or empty folder; this one holds {min(names - _OURS)}",
         )  # fmt: skip
-
-
-def scope_of(
-    workspace: Path, paths: CampaignPaths, bindings: Bindings, outputs: tuple[str, ...] = ()
-) -> integrity.Scope:
-    """Where the harness is looked for."""
-    return integrity.Scope(workspace, (paths.root,), scan.matcher(bindings.editable_files), outputs)
-
-
-def freeze_harness(
-    workspace: Path, paths: CampaignPaths, bindings: Bindings, repository: Repository | None
-) -> integrity.Harness:
-    """Hashes the harness of a project as it lies."""
-    return integrity.freeze(
-        scope_of(workspace, paths, bindings),
-        tracked=repository.tracked_files() if repository is not None else None,
-        readonly=bindings.readonly_files,
-        commands=(bindings.run_cmd, bindings.eval_cmd),
-    )
-
-
-def refuse_dirty_harness(repository: Repository, harness: integrity.Harness) -> None:
-    """The commits would hold other code than was measured."""
-    dirty = repository.untracked_or_changed(sorted(harness.files))
-    if dirty:
-        shown = ", ".join(dirty[:5])
-        raise Refused(
-            "dirty harness", f"not as committed: {shown}", files=dirty,
-            next_step="commit these files, or set `iter_strategy: snapshots`",
-        )  # fmt: skip
-
-
-def candidate_files(tree: snapshots.Tree) -> list[CandidateFile]:
-    """The tree in the words of `branches`."""
-    return [CandidateFile(path, item.data, item.executable) for path, item in sorted(tree.items())]
 
 
 def stop_at_utc(bindings: Bindings, now: datetime) -> str:

@@ -195,6 +195,7 @@ def restore(
     present: Tree,
     known: Sequence[Tree],
     rescue: Callable[[], Path],
+    rescued: Callable[[Path, Sequence[str]], object] = lambda _folder, _paths: None,
 ) -> tuple[Path | None, list[str]]:
     """Makes the editable files equal `target`.
 
@@ -203,6 +204,7 @@ def restore(
 
     Args:
         present: the editable files as just read; files outside it are never touched.
+        rescued: called with the folder and the paths saved there, before anything is replaced.
 
     Returns:
         The rescue folder (None where nothing had to be saved) and the paths saved there.
@@ -221,6 +223,8 @@ def restore(
         copy = folder / path
         files.make_dir(copy.parent)
         files.write_atomic(copy, present[path].data, mode=present[path].mode)
+    if folder is not None:
+        rescued(folder, saved)
     for path in sorted(changes, key=target.__contains__):  # what goes may stand in a new one's way
         full = workspace / path
         if path in target and path not in present and not _lies_behind_link(workspace, path):

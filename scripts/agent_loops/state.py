@@ -161,6 +161,7 @@ class Campaign:
     started: events.CampaignStarted
     bindings: Bindings
     bindings_digest: str
+    bindings_file: str
     harness_digest: str
     stop_at_utc: str
     session: str
@@ -340,6 +341,7 @@ def _begin(record: events.Record) -> Campaign:
         started=started,
         bindings=Bindings.from_json(started.bindings),
         bindings_digest=started.bindings_digest,
+        bindings_file=started.bindings_file,
         harness_digest=started.harness_digest,
         stop_at_utc=started.stop_at_utc,
         session=started.session,
@@ -476,6 +478,7 @@ def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record
     campaign.epoch += 1
     campaign.bindings = Bindings.from_json(event.bindings)
     campaign.bindings_digest = event.bindings_digest
+    campaign.bindings_file = event.bindings_file
     campaign.harness_digest = event.harness_digest
     campaign.stop_at_utc = event.stop_at_utc
     campaign.rebaseline_why = event.why

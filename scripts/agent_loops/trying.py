@@ -8,14 +8,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from agent_loops import campaigns, candidates, display, events, gates, setup, snapshots
+from agent_loops import campaigns, candidates, display, events, gates, snapshots
 from agent_loops.answers import Answer
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
 from agent_loops.state import Campaign, Experiment
-from agent_loops.workspace import Workspace
+from agent_loops.workspace import Workspace, candidate_files
 
 DESCRIPTION_CHARACTERS = 200
 WHY_CHARACTERS = 1000
@@ -186,17 +186,17 @@ def _commit(
     expected = candidate.base if incumbent is not None else {}
     deleted = workspace.deleted(expected) if incumbent is not None else []
     tip = repository.check_on_branch(
-        campaign.tag, expected=setup.candidate_files(expected), known=known, removed=deleted
+        campaign.tag, expected=candidate_files(expected), known=known, removed=deleted
     )
     parent = tip.commit
     if not tip.in_step and incumbent is not None:
         parent = repository.advance(
             campaign.tag, old=tip.commit, new=incumbent.commit or incumbent.started.commit,
-            files=setup.candidate_files(expected), deleted=deleted,
+            files=candidate_files(expected), deleted=deleted,
         )  # fmt: skip
     commit = repository.commit_candidate(
         parent=parent,
-        files=setup.candidate_files(candidate.tree),
+        files=candidate_files(candidate.tree),
         deleted=sorted((expected.keys() | set(deleted)) - candidate.tree.keys()),
         message=_commit_message(idea, number),
         when=utc_now(),

@@ -10,12 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent_loops import display, events, files, integrity, setup, snapshots
-from agent_loops.branches import Repository
+from agent_loops import display, events, files, integrity, scan, snapshots
+from agent_loops.bindings import Bindings
 from agent_loops.campaigns import Store
-from agent_loops.errors import AgentLoopsError
+from agent_loops.errors import AgentLoopsError, Refused
+from agent_loops.paths import CampaignPaths
 from agent_loops.state import Campaign
+
+if TYPE_CHECKING:  # imported where a repository is asked for: snapshots do without git
+    from agent_loops.branches import CandidateFile, Repository
 
 
 @dataclass(slots=True)
@@ -82,15 +87,16 @@ class Workspace:
         present = self.present()
         if snapshots.digest(present) in self.campaign.holders:
             known = [*known, present]  # saved with the experiment whose code it is
-        folder, saved = snapshots.restore(
+        snapshots.restore(
             self.root, target, present=present, known=[*known, target],
-            rescue=lambda: self._rescue_folder(number),
+            rescue=lambda: self._rescue_folder(number), rescued=self._record_rescue,
         )  # fmt: skip
-        if folder is not None:
-            shown = self.shown(folder)
-            self.store.append(events.Rescued(folder=shown, files=tuple(saved)))
-            names = ", ".join(display.clean(path, 200) for path in saved[:5])
-            self.told.append(f"edits of {names} were set aside in {shown}")
+
+    def _record_rescue(self, folder: Path, paths: Sequence[str]) -> None:
+        shown = self.shown(folder)
+        self.store.append(events.Rescued(folder=shown, files=tuple(paths)))
+        names = ", ".join(display.clean(path, 200) for path in paths[:5])
+        self.told.append(f"edits of {names} were set aside in {shown}")
 
     def _rescue_folder(self, number: int) -> Path:
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -109,7 +115,7 @@ class Workspace:
         return str(path)
 
     def scope(self) -> integrity.Scope:
-        return setup.scope_of(
+        return scope_of(
             self.root, self.store.paths, self.campaign.bindings, tuple(self.campaign.outputs)
         )
 
@@ -119,6 +125,8 @@ class Workspace:
         )
 
     def repository(self) -> Repository:
+        from agent_loops.branches import Repository
+
         repository = Repository.find(self.root)
         if repository is None:
             raise AgentLoopsError("the git repository is gone; put it back, then try again")
@@ -129,3 +137,40 @@ class Workspace:
         told = tuple(self.told)
         self.told.clear()
         return told
+
+
+def scope_of(
+    workspace: Path, paths: CampaignPaths, bindings: Bindings, outputs: tuple[str, ...] = ()
+) -> integrity.Scope:
+    """Where the harness is looked for."""
+    return integrity.Scope(workspace, (paths.root,), scan.matcher(bindings.editable_files), outputs)
+
+
+def freeze_harness(
+    workspace: Path, paths: CampaignPaths, bindings: Bindings, repository: Repository | None
+) -> integrity.Harness:
+    """Hashes the harness of a project as it lies."""
+    return integrity.freeze(
+        scope_of(workspace, paths, bindings),
+        tracked=repository.tracked_files() if repository is not None else None,
+        readonly=bindings.readonly_files,
+        commands=(bindings.run_cmd, bindings.eval_cmd),
+    )
+
+
+def refuse_dirty_harness(repository: Repository, harness: integrity.Harness) -> None:
+    """The commits would hold other code than was measured."""
+    dirty = repository.untracked_or_changed(sorted(harness.files))
+    if dirty:
+        shown = ", ".join(dirty[:5])
+        raise Refused(
+            "dirty harness", f"not as committed: {shown}", files=dirty,
+            next_step="commit these files, or set `iter_strategy: snapshots`",
+        )  # fmt: skip
+
+
+def candidate_files(tree: snapshots.Tree) -> list[CandidateFile]:
+    """The tree in the words of `branches`."""
+    from agent_loops.branches import CandidateFile
+
+    return [CandidateFile(path, item.data, item.executable) for path, item in sorted(tree.items())]
