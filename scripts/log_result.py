@@ -48,7 +48,7 @@ def number(text: str, what: str) -> str:
 def log(arguments: argparse.Namespace) -> dict[str, object]:
     """Appends the row and returns it."""
     results: Path = arguments.results
-    if (results.parent / "journal.jsonl").exists():
+    if Path(os.path.realpath(results)).with_name("journal.jsonl").exists():
         raise Refused(
             "journal",
             f"{results}: kept by the engine; its rows are not written by hand",
@@ -74,8 +74,9 @@ def log(arguments: argparse.Namespace) -> dict[str, object]:
         if not results.exists() or results.stat().st_size == 0:
             text = "\t".join(header) + "\n" + text
         else:
-            with results.open(encoding="utf-8", newline="") as stream:
-                present = stream.readline().rstrip("\r\n").split("\t")
+            with results.open(encoding="utf-8", errors="replace", newline="") as stream:
+                line = stream.readline()
+            present = line.rstrip("\r\n").split("\t")
             if present[1:] != header[1:]:
                 raise Refused(
                     "header",
@@ -86,6 +87,8 @@ def log(arguments: argparse.Namespace) -> dict[str, object]:
                 )
             if not results.read_bytes().endswith(b"\n"):
                 text = "\n" + text
+            if line.endswith("\r\n"):
+                text = text.replace("\n", "\r\n")
         files.append(results, text.encode())
     return {"schema": 1, "results": str(results), "row": row}
 

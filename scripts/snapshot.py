@@ -13,11 +13,13 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import argparse
+import contextlib
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
 from agent_loops import entry, files, snapshots
-from agent_loops.errors import Refused, UsageError
+from agent_loops.errors import BindingsError, Refused, UsageError
 from agent_loops.paths import CampaignPaths
 
 
@@ -27,7 +29,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--root", required=True, type=Path, metavar="DIR", help="holds iter<N>/")
     parser.add_argument("--iter", type=int, metavar="N")
     parser.add_argument("files", nargs="*", metavar="FILE")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)  # FILEs come behind the options
     if arguments.action != "list" and (arguments.iter is None or arguments.iter < 1):
         raise UsageError(f"{arguments.action}: give --iter N, from 1")
     return arguments
@@ -45,6 +47,14 @@ def names(given: list[str]) -> list[str]:
     return found
 
 
+def read(given: Iterable[str]) -> dict[str, snapshots.FileState]:
+    """Those of the files that exist; the names are no patterns here."""
+    try:
+        return snapshots.read_files(Path.cwd(), given)
+    except BindingsError as error:
+        raise UsageError(error.problem) from error
+
+
 def save(paths: CampaignPaths, number: int, given: list[str]) -> dict[str, object]:
     if not given:
         raise UsageError("save: name the files to save")
@@ -60,8 +70,10 @@ def save(paths: CampaignPaths, number: int, given: list[str]) -> dict[str, objec
             f"iter{number} is saved already",
             next_step=f"give another --iter, the next is {max(saved(paths), default=0) + 1}",
         )
-    tree = snapshots.read(Path.cwd(), given)
-    snapshots.require_all(tree, given)
+    tree = read(given)
+    missing = [name for name in given if name not in tree]
+    if missing:
+        raise UsageError(f"{missing[0]}: no such file")
     digest = snapshots.save(
         tree, code=paths.snapshot(number), manifest=paths.manifest(number), before={}
     )
@@ -84,8 +96,11 @@ def load(paths: CampaignPaths, number: int, given: list[str]) -> dict[str, snaps
 
 def restore(paths: CampaignPaths, number: int, given: list[str]) -> dict[str, object]:
     target = load(paths, number, given)
-    present = snapshots.read(Path.cwd(), sorted(target))
-    others = [load(paths, other, []) for other in saved(paths)]
+    present = read(sorted(target))
+    others = []
+    for other in saved(paths):
+        with contextlib.suppress(snapshots.SnapshotError):  # a damaged one has saved nothing
+            others.append(load(paths, other, []))
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
 
     def rescue() -> Path:
@@ -107,7 +122,7 @@ def restore(paths: CampaignPaths, number: int, given: list[str]) -> dict[str, ob
 
 def diff(paths: CampaignPaths, number: int, given: list[str]) -> dict[str, object]:
     before = load(paths, number, given)
-    after = snapshots.read(Path.cwd(), sorted(before))
+    after = read(sorted(before))
     added, removed = snapshots.changed_lines(before, after)
     return {
         "schema": 1,

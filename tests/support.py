@@ -145,7 +145,7 @@ class Project:
         return [line.split("\t") for line in lines[1:]]
 
     def journal(self) -> list[dict[str, Any]]:
-        lines = (self.sandbox / "journal.jsonl").read_text().splitlines()
+        lines = (self.sandbox / "journal.jsonl").read_bytes().splitlines()
         return [json.loads(line) for line in lines]
 
     def events(self, name: str) -> list[dict[str, Any]]:

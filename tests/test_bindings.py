@@ -169,6 +169,7 @@ BAD: list[tuple[str, str, str, str]] = [
     ("metric_file: ../a.json", "metric_file", "'../a.json'", "{run_dir}"),
     ("metric_key: loss", "metric_key", "'loss'", "metric_file"),
     ("metric: wall_s\nmetric_file: a.json", "metric_file", "'a.json'", "built-in"),
+    ("eval_cmd: cat x\nmetric_file: a.json", "metric_file", "'a.json'", "eval_cmd"),
     ("metric_pick: first", "metric_pick", "'first'", "last, best"),
     ("metric_reduce: sum", "metric_reduce", "'sum'", "none, mean, median"),
     ("run_cmd: [python, train.py]", "run_cmd", "['python', 'train.py']", "text"),

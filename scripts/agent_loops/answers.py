@@ -148,7 +148,10 @@ def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()
         **dict.fromkeys(_VERDICT_KEYS), "schema": SCHEMA, "status": "refused", "kind": kind,
         "reason": reason, "files": list(files), "notes": [], "next": next_step,
     }  # fmt: skip
-    return Answer(values, [f"refused ({kind}): {reason}", f"next: {next_step}"])
+    shown = [display.clean(path, 200) for path in files]
+    unnamed = [path for path in shown if path not in reason][:5]
+    listed = f"files: {', '.join(unnamed)}" if unnamed else ""
+    return Answer(values, [f"refused ({kind}): {reason}", listed, f"next: {next_step}"])
 
 
 def _metric(campaign: Campaign, experiment: Experiment) -> str:

@@ -40,8 +40,8 @@ def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidat
             raise Refused(
                 "baseline first", "the first experiment is the unmodified baseline",
                 files=snapshots.differing(present, frozen),
-                next_step="`agent-loops checkout 1` sets edits aside; then "
-                "`agent-loops try baseline`",
+                next_step=f"`agent-loops checkout {_frozen_number(campaign)}` sets edits aside; "
+                "then `agent-loops try baseline`",
             )  # fmt: skip
         base, number = frozen, None
         if mending and (edit is not None or snapshots.differing(present, frozen)):
@@ -65,10 +65,14 @@ def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidat
 
 def _frozen_tree(workspace: Workspace, campaign: Campaign) -> snapshots.Tree:
     """What the baseline is to be: the files as setup or rebaseline saved them, or as last tried."""
+    return workspace.saved(_frozen_number(campaign))
+
+
+def _frozen_number(campaign: Campaign) -> int:
     open_ = campaign.open
     if open_ is not None:
-        return workspace.saved(open_.number)
-    return workspace.saved(1 if campaign.epoch == 0 else campaign.next_number)
+        return open_.number
+    return 1 if campaign.epoch == 0 else campaign.next_number
 
 
 def _edited(campaign: Campaign, tree: snapshots.Tree, edit: str) -> snapshots.Tree:

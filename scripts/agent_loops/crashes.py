@@ -184,6 +184,8 @@ def _from_log(exit_code: int | None, signal: int | None, problem: str, tail: str
         last = _last_line(tail)
         # 126 and 127 are bash's: the command itself is not there, or cannot be executed.
         kind: Kind = "machine" if exit_code in (126, 127) else "idea"
+        if last == "FAIL":  # what karpathy/autoresearch prints before it gives up
+            last += " (the loss became NaN or exploded)"
         return Crash(kind, f"exit code {exit_code}" + (f": {last}" if last else ""))
     return Crash("idea", f"no metric: {problem}" if problem else "no metric")
 

@@ -42,5 +42,7 @@ def run(action: Callable[[], Mapping[str, object]]) -> int:
     except OSError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FAILED
-    sys.stdout.write(dump_json(values) + "\n")
+    # Whatever the terminal's encoding; a name that is no UTF-8 is escaped as JSON has it.
+    sys.stdout.buffer.write(dump_json(values).encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.flush()
     return code

@@ -42,6 +42,7 @@ class BindingsError(UsageError):
             shown = shown[:117] + "..."
         super().__init__(f"loop.run.yaml: {key}: {shown}: {allowed}")
         self.key = key
+        self.problem = f"{shown}: {allowed}"
 
 
 class Refused(AgentLoopsError):

@@ -117,6 +117,9 @@ class Loop:
         if not finished.crash_kind:
             self.workspace.told.append("the incumbent still runs: it was the ideas")
             return
+        if finished.outcome == "stopped":
+            self.workspace.told.append("the check of the incumbent was stopped")
+            return
         reason = (
             f"the machine broke, not the ideas: the incumbent crashes too ({finished.crash_reason})"
         )

@@ -151,23 +151,34 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
         harness = freeze_harness(run.workspace.root, paths, bindings, repository)
         if bindings.iter_strategy == "branches" and repository is not None:
             refuse_dirty_harness(repository, harness)
-        integrity.save(harness, paths.harness(campaign.epoch + 1))
+        rebaselined = events.Rebaselined(
+            why=display.clean(why, WHY_CHARACTERS),
+            bindings=bindings.to_json(),
+            bindings_digest=campaigns.bindings_digest(bindings),
+            bindings_file=campaigns.bindings_file_digest(run.store.project),
+            harness_digest=harness.digest,
+            stop_at_utc=stop_at_utc,
+        )
         number = campaign.next_number
-        snapshots.save(
-            present, code=paths.snapshot(number), manifest=paths.manifest(number), before={}
-        )
-        run.store.append(
-            events.Rebaselined(
-                why=display.clean(why, WHY_CHARACTERS),
-                bindings=bindings.to_json(),
-                bindings_digest=campaigns.bindings_digest(bindings),
-                bindings_file=campaigns.bindings_file_digest(run.store.project),
-                harness_digest=harness.digest,
-                stop_at_utc=stop_at_utc,
+        if not _is_recorded(campaign, rebaselined):
+            integrity.save(harness, paths.harness(campaign.epoch + 1))
+            snapshots.save(
+                present, code=paths.snapshot(number), manifest=paths.manifest(number), before={}
             )
-        )
+            run.store.append(rebaselined)
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
     return try_idea(run, Idea(f"rebaseline: {why}"), edit=None, repeat=None, wait_s=left)
+
+
+def _is_recorded(campaign: Campaign, rebaselined: events.Rebaselined) -> bool:
+    """Whether just this was recorded by a call that was killed before anything was measured."""
+    last = campaign.last
+    return (
+        campaign.epoch > (last.epoch if last is not None else 0)
+        and campaign.rebaseline_why == rebaselined.why
+        and campaign.bindings_digest == rebaselined.bindings_digest
+        and campaign.harness_digest == rebaselined.harness_digest
+    )
 
 
 def _refuse_edits(

@@ -39,9 +39,8 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     The journal names the run before it begins, so that a kill leaves none unrecorded.
     """
     tree = workspace.saved(experiment.number)
-    if purpose != "canary":
-        known = [tree, workspace.incumbent_tree(), *workspace.attempts(experiment.number)]
-        workspace.put(tree, known=known, number=experiment.number)
+    known = [tree, workspace.incumbent_tree(), *workspace.attempts(experiment.number)]
+    workspace.put(tree, known=known, number=experiment.number)
     number = len(experiment.runs) + 1
     paths = workspace.store.paths
     run_dir = paths.outputs(experiment.number, number)

@@ -9,7 +9,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -50,8 +50,13 @@ def read(
     Raises:
         BindingsError: a file is a symlink, not regular, too large, or unreadable.
     """
+    return read_files(workspace, _present(workspace, patterns, skip))
+
+
+def read_files(workspace: Path, paths: Iterable[str]) -> dict[str, FileState]:
+    """Reads those of `paths`, names and not patterns, that exist; raises as `read`."""
     tree: dict[str, FileState] = {}
-    for path in _present(workspace, patterns, skip):
+    for path in paths:
         state = _read_one(workspace, path)
         if state is not None:
             tree[path] = state
@@ -123,6 +128,8 @@ def digest(tree: Tree) -> str:
 def save(tree: Tree, *, code: Path, manifest: Path, before: Tree) -> str:
     """Writes the snapshot and, last, its manifest; returns the tree's digest.
 
+    One that is there already is left alone: a kill while it is replaced would leave none.
+
     Args:
         tree: the files as they are run.
         code: the `code_snapshot` folder; replaced as a whole.
@@ -132,6 +139,10 @@ def save(tree: Tree, *, code: Path, manifest: Path, before: Tree) -> str:
     Raises:
         AgentLoopsError: it could not be written.
     """
+    content = _manifest(tree, before)
+    data = files.dump_json(content, indent=1).encode("utf-8", "backslashreplace")
+    if _is_saved(tree, code=code, manifest=manifest, data=data):
+        return str(content["digest"])
     files.make_dir(manifest.parent)
     manifest.unlink(missing_ok=True)  # without a manifest what lies in `code` counts for nothing
     for leftover in sorted(code.rglob("*"), reverse=True) if code.exists() else ():
@@ -143,21 +154,29 @@ def save(tree: Tree, *, code: Path, manifest: Path, before: Tree) -> str:
         target = code / path
         files.make_dir(target.parent)
         files.write_atomic(target, state.data, mode=state.mode)
+    files.write_atomic(manifest, data)
+    return str(content["digest"])
+
+
+def _manifest(tree: Tree, before: Tree) -> dict[str, object]:
     entries = [
         {"path": path, "mode": f"{state.mode:04o}", "size": len(state.data),
          "sha256": files.sha256(state.data)}
         for path, state in sorted(tree.items())
     ]  # fmt: skip
-    content = {
+    return {
         "schema": 1,
         "digest": digest(tree),
         "files": entries,
         "deleted": sorted(before.keys() - tree.keys()),
     }
-    files.write_atomic(
-        manifest, files.dump_json(content, indent=1).encode("utf-8", "backslashreplace")
-    )
-    return str(content["digest"])
+
+
+def _is_saved(tree: Tree, *, code: Path, manifest: Path, data: bytes) -> bool:
+    try:
+        return manifest.read_bytes() == data and load(code=code, manifest=manifest) == tree
+    except (OSError, SnapshotError):
+        return False
 
 
 def load(*, code: Path, manifest: Path) -> dict[str, FileState]:

@@ -75,7 +75,7 @@ class Experiment:
 
     @property
     def last_reading(self) -> events.RunFinished | None:
-        found = [run.finished for run in self.runs if run.reading is not None]
+        found = [run.finished for run in self.attempt if run.reading is not None]
         return found[-1] if found else None
 
     @property
@@ -245,9 +245,11 @@ class Campaign:
 
     def stop_reason(self, now: datetime) -> str:
         """Which stop condition is met; empty while none is."""
-        bindings = self.bindings
-        if bindings.max_experiments is not None and self.done >= bindings.max_experiments:
-            return f"max_experiments: {self.done} done"
+        bindings, open_ = self.bindings, self.open
+        # A baseline that crashed stays open: it is still to be done.
+        done = self.done - int(open_ is not None and open_.settled)
+        if bindings.max_experiments is not None and done >= bindings.max_experiments:
+            return f"max_experiments: {done} done"
         if bindings.stop_after_s is not None and self.active_s >= bindings.stop_after_s:
             return f"stop_after: {self.active_s / 3600:.1f} h of active time used"
         if self.stop_at_utc and now >= datetime.fromisoformat(self.stop_at_utc):

@@ -165,13 +165,12 @@ def _start(
 def _set_attempt_aside(workspace: Workspace, experiment: Experiment) -> None:
     """Keeps the code of a baseline attempt that crashed beside the one that follows."""
     paths = workspace.store.paths
-    if not paths.manifest(experiment.number).exists():
-        return
+    tree = workspace.saved(experiment.number)
+    if snapshots.digest(tree) != experiment.started.code:
+        return  # done before: this is a later attempt that was saved but never recorded
     folder = paths.experiment(experiment.number) / f"attempt-{len(experiment.runs)}"
-    if folder.exists():
-        return
     snapshots.save(
-        workspace.saved(experiment.number), code=folder / "code_snapshot",
+        tree, code=folder / "code_snapshot",
         manifest=folder / "manifest.json", before={},
     )  # fmt: skip
 

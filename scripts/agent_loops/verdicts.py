@@ -20,7 +20,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
             verdict=decide.CRASH,
             kind=finished.crash_kind,
             reason="run lost" if lost_twice else finished.crash_reason,
-            notes=finished.notes,
+            notes=tuple(_run_notes(experiment)),
         )
     incumbent = campaign.incumbent if not experiment.started.baseline else None
     candidate = campaign.readings[key_of(experiment.epoch, experiment.started.code)]
@@ -72,7 +72,7 @@ def _verdict_notes(
     campaign: Campaign, experiment: Experiment, finished: events.RunFinished, delta: float | None
 ) -> tuple[str, ...]:
     bindings = campaign.bindings
-    notes = list(finished.notes)
+    notes = _run_notes(experiment)
     if finished.source == "self-reported" and experiment.started.baseline:
         notes.append(f"{bindings.metric} is self-reported by the code that is edited")
     if finished.environment_changed:
@@ -91,6 +91,18 @@ def _verdict_notes(
     if first is not None and first.matches and finished.matches > 1 == first.matches:
         notes.append(f"{bindings.metric} is printed {finished.matches} times, by the baseline once")
     return tuple(notes)
+
+
+def _run_notes(experiment: Experiment) -> list[str]:
+    """What the runs of this attempt said, and which of them were tried again."""
+    notes: list[str] = []
+    for run in experiment.attempt:
+        if run.finished is None:
+            continue
+        notes += run.finished.notes
+        if run.finished.crash_kind == "machine" and run is not experiment.attempt[-1]:
+            notes.append(f"run {run.number} was tried again: {run.finished.crash_reason}")
+    return notes
 
 
 def _last_place(text: str) -> float:

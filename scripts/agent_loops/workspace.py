@@ -43,16 +43,24 @@ class Workspace:
     def saved(self, number: int) -> dict[str, snapshots.FileState]:
         """An experiment's files, exactly as run.
 
-        A kill while a baseline's next attempt was being saved leaves only the attempt before it.
+        A kill before a baseline's next attempt is recorded leaves the attempt before it set aside,
+        and where it was the next one, or a part of that.
         """
         paths = self.store.paths
         try:
-            return snapshots.load(code=paths.snapshot(number), manifest=paths.manifest(number))
+            tree = snapshots.load(code=paths.snapshot(number), manifest=paths.manifest(number))
         except snapshots.SnapshotError:
             attempts = self.attempts(number)
             if not attempts:
                 raise
             return attempts[-1]
+        experiment = self.campaign.experiments.get(number)
+        if experiment is not None and experiment.is_open_baseline:
+            code = experiment.started.code
+            for recorded in [tree, *reversed(self.attempts(number))]:
+                if snapshots.digest(recorded) == code:
+                    return recorded
+        return tree
 
     def attempts(self, number: int) -> list[dict[str, snapshots.FileState]]:
         """The files of a baseline's earlier attempts, oldest first."""
