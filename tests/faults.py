@@ -13,12 +13,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from support import SCRIPTS, Answer, Project
 
 FULL = os.environ.get("AGENT_LOOPS_TEST_FULL") == "1"
@@ -244,70 +243,5 @@ class Commands:
         return mark.read_text() if mark.exists() else ""
 
 
-RUN_SH = "cat parts/*.txt\n"
-BASE_PARTS = {"a.txt": "val_bpb: 2.0\n", "b.txt": "depth 1\nwidth 1\n"}
-
-
-def small(root: Path, **bindings: object) -> Project:
-    """A project whose run takes milliseconds, with files to change, to add and to remove."""
-    project = Project(root)
-    (root / "train.py").unlink()
-    project.bind(
-        run_cmd="sh run.sh", editable_files=["run.sh", "parts/*.txt"], budget="60 s", **bindings
-    )
-    project.write("run.sh", RUN_SH)
-    (root / "run.sh").chmod(0o755)
-    for name, text in BASE_PARTS.items():
-        project.write(f"parts/{name}", text)
-    project.write("notes of mine.txt", "not yours\n")
-    return project
-
-
-def quick_folder(tmp_path: Path) -> Path:
-    """A folder where fsync costs nothing, if there is one: kills do not need the disk."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < 30 << 20:
-        return tmp_path
-    return Path(tempfile.mkdtemp(prefix="agent-loops-test-", dir=memory))
-
-
-def marked_processes(markers: Collection[str]) -> list[int]:
-    """Living processes of any of these runs."""
-    needles = [f"AGENT_LOOPS_RUN={marker}".encode() for marker in markers]
-    found = []
-    for pid in psutil.pids():
-        try:
-            seen = Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            continue
-        if any(needle in seen for needle in needles):
-            found.append(pid)
-    return found
-
-
-def copied(project: Project, root: Path) -> Project:
-    """The same project, with all that was recorded, in another folder."""
-    shutil.copytree(project.root, root, symlinks=True)
-    twin = Project.__new__(Project)
-    twin.root = root
-    return twin
-
-
-def files_of(project: Project) -> dict[str, tuple[bytes, int]]:
-    """Everything that is not ours to change at will: content and mode by path."""
-    found = {}
-    for path in sorted(project.root.rglob("*")):
-        name = path.relative_to(project.root).as_posix()
-        ours = name.startswith(("sandbox/", ".agent-loops/", ".git/"))
-        if path.is_file() and not ours:
-            found[name] = (path.read_bytes(), path.stat().st_mode & 0o7777)
-    return found
-
-
-def editable(project: Project) -> dict[str, tuple[bytes, int]]:
-    """The editable files alone."""
-    return {
-        name: state
-        for name, state in files_of(project).items()
-        if name == "run.sh" or name.startswith("parts/")
-    }
+def strides(stride: int) -> int:
+    return 1 if FULL else stride

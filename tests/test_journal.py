@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from faults import Commands, small
+from faults import Commands
+from small_campaign import small
 from support import Answer, Project
 
 from agent_loops import events, journal
@@ -23,7 +24,7 @@ def paths(tmp_path: Path) -> CampaignPaths:
     return CampaignPaths(tmp_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def commands() -> Iterator[Commands]:
     served = Commands()
     yield served

@@ -34,6 +34,7 @@ from agent_loops.trying import (
     deadline_after,
     finish,
     refuse_if_running,
+    stand_on_branch,
     try_idea,
 )
 from agent_loops.workspace import Workspace, freeze_harness, refuse_dirty_harness
@@ -145,12 +146,13 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
         _refuse_edits(run.workspace, campaign, present, bindings.editable_files)
         stop_at_utc = setup.stop_at_utc(bindings, utc_now())
         gates.refuse_finished(
-            replace(campaign, bindings=bindings, stop_at_utc=stop_at_utc, epoch=campaign.epoch + 1)
+            replace(campaign, bindings=bindings, stop_at_utc=stop_at_utc, contenders={})
         )
         repository = Repository.find(run.workspace.root)
         harness = freeze_harness(run.workspace.root, paths, bindings, repository)
         if bindings.iter_strategy == "branches" and repository is not None:
             refuse_dirty_harness(repository, harness)
+            stand_on_branch(run.workspace, campaign, present if campaign.incumbent else {})
         rebaselined = events.Rebaselined(
             why=display.clean(why, WHY_CHARACTERS),
             bindings=bindings.to_json(),

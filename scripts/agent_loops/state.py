@@ -503,6 +503,8 @@ def _stopped(campaign: Campaign, event: events.Stopped, _: events.Record) -> Non
 def _resumed(campaign: Campaign, event: events.Resumed, _: events.Record) -> None:
     campaign.paused = None
     campaign.stopped = None
+    campaign.crashes_in_row = 0
+    campaign.canary_due = False  # the person says to go on
     if event.take_over or not campaign.session:
         campaign.session = event.session
 

@@ -63,11 +63,7 @@ def try_idea(
     _take_up_what_ended(run)
     with run.store.locked() as campaign:
         gates.refuse_unless_open(run.workspace, campaign)
-        if campaign.open_run is not None or not gates.is_idle(campaign):
-            raise Refused(
-                "running", f"experiment {campaign.open_number} is under way",
-                next_step="`agent-loops wait` for its verdict",
-            )  # fmt: skip
+        _refuse_under_way(run.workspace, campaign)
         try:
             candidate = candidates.make(run.workspace, campaign, edit)
             gates.refuse_changed_harness(run.workspace)
@@ -80,7 +76,7 @@ def try_idea(
                     files=error.files[:20], description=idea.description,
                 )
             )  # fmt: skip
-            raise
+            raise _telling(error, run.workspace) from None
     return finish(run, deadline)
 
 
@@ -107,18 +103,36 @@ def _take_up_what_ended(run: Loop) -> None:
     if unfinished and before is not None and run.campaign.open_number != before.number:
         ended = run.campaign.experiments[before.number]
         reason = ended.decided.reason if ended.decided else ""
-        run.workspace.told.append(f"#{ended.number} had ended meanwhile: {ended.verdict}, {reason}")
+        what = "; ".join((f"{ended.verdict}, {reason}", *ended.notes))
+        run.workspace.told.append(f"#{ended.number} had ended meanwhile: {what}")
 
 
 def refuse_if_running(run: Loop) -> None:
     """Takes up what ended; refuses while something goes on."""
     _take_up_what_ended(run)
     with run.store.locked() as campaign:
-        if campaign.open_run is not None or not gates.is_idle(campaign):
-            raise Refused(
-                "running", f"experiment {campaign.open_number} is under way",
-                next_step="`agent-loops wait` for its verdict",
-            )  # fmt: skip
+        _refuse_under_way(run.workspace, campaign)
+
+
+def _refuse_under_way(workspace: Workspace, campaign: Campaign) -> None:
+    if campaign.open_run is None and gates.is_idle(campaign):
+        return
+    reason = f"experiment {campaign.open_number} is under way"
+    if campaign.open_run is not None and campaign.open_number is None:
+        reason = f"the incumbent #{campaign.open_run[0]} is being run to check the machine"
+    refusal = Refused("running", reason, next_step="`agent-loops wait` for its verdict")
+    raise _telling(refusal, workspace)
+
+
+def _telling(refusal: Refused, workspace: Workspace) -> Refused:
+    """The refusal, with what happened on the way to it."""
+    told = workspace.take_told()
+    if not told:
+        return refusal
+    return Refused(
+        refusal.kind, "; ".join((refusal.reason, *told)),
+        next_step=refusal.next_step, files=refusal.files,
+    )  # fmt: skip
 
 
 def _start(
@@ -180,19 +194,9 @@ def _commit(
 ) -> tuple[str, str]:
     """The candidate as a commit with a ref of its own; (commit, the tip it stands on)."""
     repository = workspace.repository()
-    incumbent = campaign.incumbent
-    known = [campaign.started.base, *campaign.commits]
-    expected = candidate.base if incumbent is not None else {}
-    deleted = workspace.deleted(expected) if incumbent is not None else []
-    tip = repository.check_on_branch(
-        campaign.tag, expected=candidate_files(expected), known=known, removed=deleted
-    )
-    parent = tip.commit
-    if not tip.in_step and incumbent is not None:
-        parent = repository.advance(
-            campaign.tag, old=tip.commit, new=incumbent.commit or incumbent.started.commit,
-            files=candidate_files(expected), deleted=deleted,
-        )  # fmt: skip
+    expected = candidate.base if campaign.incumbent is not None else {}
+    deleted = workspace.deleted(expected) if expected else []
+    parent = stand_on_branch(workspace, campaign, expected)
     commit = repository.commit_candidate(
         parent=parent,
         files=candidate_files(candidate.tree),
@@ -202,6 +206,38 @@ def _commit(
     )
     repository.keep_ref(campaign.tag, number, commit)
     return commit, parent
+
+
+def stand_on_branch(workspace: Workspace, campaign: Campaign, expected: snapshots.Tree) -> str:
+    """Checks that the branch stands at the incumbent, and moves it there if a kill left it behind.
+
+    Args:
+        expected: the incumbent's files; empty before there is an incumbent.
+
+    Returns:
+        The tip's commit.
+
+    Raises:
+        Refused: it does not; the next command puts it right.
+    """
+    repository = workspace.repository()
+    incumbent = campaign.incumbent
+    deleted = workspace.deleted(expected) if expected else []
+    tip = repository.check_on_branch(
+        campaign.tag,
+        expected=candidate_files(expected),
+        known=[campaign.started.base, *campaign.commits],
+        removed=deleted,
+    )
+    if tip.in_step or incumbent is None:
+        return tip.commit
+    return repository.advance(
+        campaign.tag,
+        old=tip.commit,
+        new=incumbent.commit or incumbent.started.commit,
+        files=candidate_files(expected),
+        deleted=deleted,
+    )
 
 
 def _commit_message(idea: Idea, number: int) -> str:

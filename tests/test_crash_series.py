@@ -1,0 +1,344 @@
+"""Crashes that are not the end: faults tried again, three in a row, a baseline that stays open."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support import Answer, Project, edit_block, until
+
+# What befalls a run stands in files beside the project: `weather` every run, `fault` just one.
+TRAIN = """\
+import os, sys
+
+LR = 0.5
+
+
+def befall(path):
+    if os.path.exists(path):
+        text = open(path).read()
+        if path == "../fault":
+            os.unlink(path)
+        sys.exit(text)
+
+
+befall("../fault")
+befall("../weather")
+print("val_bpb:", LR)
+"""
+FAULTS = {
+    "disk full": "OSError: [Errno 28] No space left on device: 'model.pt'",
+    "network": "requests.exceptions.ConnectionError: Max retries exceeded with url: /data",
+    "GPU busy": "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable",
+}
+_template: dict[Path, Path] = {}
+
+
+class _Copied(Project):
+    """A project whose files are there already."""
+
+    def __init__(self, root: Path) -> None:  # not super(): that writes the files anew
+        self.root = root
+
+
+@pytest.fixture
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A campaign with its baseline, 0.5."""
+    key = tmp_path_factory.getbasetemp()
+    if key not in _template:
+        made = Project(tmp_path_factory.mktemp("series") / "project", train=TRAIN)
+        made.baseline()
+        _template[key] = made.root
+    shutil.copytree(_template[key], tmp_path / "project")
+    return _Copied(tmp_path / "project")
+
+
+def lr(project: Project, value: str, *words: str) -> Answer:
+    """Tries another value of LR, from the incumbent's code."""
+    block = edit_block("train.py", "LR = 0.5", f"LR = {value}")
+    return project.ask("try", f"LR {value}", *words, "--edit", "-", stdin=block)
+
+
+def fail(project: Project, *words: str) -> Answer:
+    """Tries an idea that crashes by its own fault; never the same code twice."""
+    number = len(project.events("experiment_started"))
+    return lr(project, f"{number} / 0", *words)
+
+
+def purposes(project: Project) -> list[str]:
+    return [item["purpose"] for item in project.events("run_started")]
+
+
+# ---- the machine's faults ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_machine_fault_is_tried_again_once(project: Project, name: str) -> None:
+    project.write("../fault", FAULTS[name])
+    answer = lr(project, "0.4")
+    assert (answer["status"], answer["metric"], answer["kind"]) == ("keep", 0.4, "better")
+    assert purposes(project) == ["measure", "measure", "retry"]
+    [note] = [note for note in answer["notes"] if "tried again" in note]
+    assert note.startswith("run 1 was tried again: ")
+    assert [row[3] for row in project.rows()] == ["keep", "keep"]
+    log = (project.sandbox / "iter2/run.log").read_text()
+    assert FAULTS[name] in log  # of the run that failed too
+    assert answer["log"] == "sandbox/t1/iter2/run-2.log"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_machine_fault_twice_is_a_crash_and_no_duplicate(project: Project, name: str) -> None:
+    project.write("../weather", FAULTS[name])
+    answer = lr(project, "0.4")
+    assert (answer["status"], answer["kind"]) == ("crash", "machine")
+    assert FAULTS[name][-20:] in answer["reason"] or name in answer["reason"].lower()
+    assert "the same idea again" in answer["next"]
+    assert purposes(project) == ["measure", "measure", "retry"]
+    (project.root / "../weather").unlink()
+    answer = lr(project, "0.4")
+    assert (answer["experiment"], answer["status"], answer["metric"]) == (3, "keep", 0.4)
+
+
+def test_a_fault_of_the_machine_and_then_of_the_idea_is_the_ideas(project: Project) -> None:
+    project.write("../fault", FAULTS["disk full"])
+    answer = fail(project)
+    assert (answer["status"], answer["kind"]) == ("crash", "idea")
+    assert "ZeroDivisionError" in answer["reason"]
+    assert len(purposes(project)) == 3
+
+
+def test_a_crash_of_the_idea_is_not_tried_again(project: Project) -> None:
+    assert fail(project)["kind"] == "idea"
+    assert purposes(project) == ["measure", "measure"]
+
+
+def test_a_fault_between_repeats_costs_one_run_more(project: Project) -> None:
+    project.write("../fault", FAULTS["network"])
+    answer = lr(project, "0.4", "--repeat", "2")
+    assert (answer["status"], answer["metric"]) == ("keep", 0.4)
+    assert purposes(project)[1:] == ["measure", "retry", "repeat"]
+
+
+# ---- three in a row ----------------------------------------------------------------------------
+
+
+def test_after_three_crashes_the_incumbent_is_run_and_it_was_the_ideas(project: Project) -> None:
+    for _ in range(2):
+        assert fail(project)["notes"] == []
+    answer = fail(project)
+    assert (answer["experiment"], answer["status"]) == (4, "crash")
+    told = "; ".join(answer["notes"])
+    assert "three crashes in a row: running the incumbent #1" in told
+    assert "the incumbent still runs: it was the ideas" in told
+    assert "checkout 4" in answer["next"]
+    assert purposes(project)[-1] == "canary"
+    assert len(project.rows()) == 4
+    assert project.read("train.py") == TRAIN
+    answer = lr(project, "0.4")
+    assert (answer["experiment"], answer["status"], answer["delta"]) == (5, "keep", 0.5 - 0.4)
+
+
+def test_only_crashes_in_a_row_count(project: Project) -> None:
+    fail(project)
+    fail(project)
+    assert lr(project, "0.6")["status"] == "discard"
+    fail(project)
+    fail(project)
+    assert "canary" not in purposes(project)
+    fail(project)
+    for _ in range(2):
+        fail(project)
+    assert purposes(project).count("canary") == 1
+    fail(project)
+    assert purposes(project).count("canary") == 2
+
+
+def test_when_the_incumbent_crashes_too_the_campaign_pauses(project: Project) -> None:
+    project.write("../weather", "RuntimeError: CUDA error: unspecified launch failure")
+    lr(project, "0.4")
+    lr(project, "0.3")
+    answer = lr(project, "0.2")
+    told = "; ".join(answer["notes"])
+    assert "the machine broke, not the ideas: the incumbent crashes too" in told
+    assert "unspecified launch failure" in told
+    assert "resume" in answer["next"]
+    assert [row[3] for row in project.rows()] == ["keep", "crash", "crash", "crash"]
+    assert project.read("train.py") == TRAIN
+    status = project.ask("status")
+    assert (status["status"], status["experiments"]) == ("paused", 4)
+    assert "the machine broke" in status["paused"]
+    refused = lr(project, "0.1")
+    assert (refused.code, refused["kind"]) == (3, "paused")
+    assert "the machine broke" in refused["reason"]
+
+    (project.root / "../weather").unlink()
+    assert project.ask("resume")["status"] == "active"
+    answer = lr(project, "0.4")
+    assert (answer["experiment"], answer["status"]) == (5, "keep")
+    assert purposes(project).count("canary") == 1
+
+
+def test_faults_of_the_machine_count_too(project: Project) -> None:
+    project.write("../weather", FAULTS["disk full"])
+    for value in ("0.4", "0.3", "0.2"):
+        answer = lr(project, value)
+    assert "the machine broke" in "; ".join(answer["notes"])
+
+
+def test_a_caller_that_goes_away_learns_it_from_wait(project: Project) -> None:
+    fail(project)
+    fail(project)
+    assert fail(project, "--wait-s", "0")["status"] == "running"
+    answer = project.ask("wait")
+    assert (answer["experiment"], answer["status"]) == (4, "crash")
+    assert "the incumbent still runs" in "; ".join(answer["notes"])
+
+
+def test_the_person_may_go_on_without_the_check(project: Project) -> None:
+    """Paused while the third crash went on; nothing is run behind the back of who edits now."""
+    slow = edit_block(
+        "train.py", "LR = 0.5",
+        "import time\nwhile not os.path.exists('../go'):\n    time.sleep(0.01)\nLR = 1 / 0",
+    )  # fmt: skip
+    fail(project)
+    fail(project)
+    project.ask("try", "slow", "--wait-s", "0", "--edit", "-", stdin=slow)
+    project.ask("pause")
+    project.write("../go", "")
+    assert project.ask("wait")["status"] == "crash"
+    project.ask("resume")
+    project.edit("LR = 0.5", "LR = 0.4")
+    answer = project.ask("try", "mine")
+    assert (answer.code, answer["status"]) == (0, "keep"), answer
+    assert "canary" not in purposes(project)
+
+
+def test_a_check_of_the_incumbent_that_is_stopped_blames_nobody(project: Project) -> None:
+    # Runs well once, as the baseline; then it hangs until it is stopped.
+    train = TRAIN.replace(
+        "print(", "while os.path.exists('../hang'):\n    __import__('time').sleep(0.01)\nprint("
+    )
+    made = Project(project.root.parent / "hanging", train=train)
+    made.baseline()
+    for _ in range(2):
+        fail(made)
+    made.write("../hang", "")
+    assert fail(made, "--wait-s", "0")["status"] == "running"
+    until(lambda: _goes_on(made))
+    assert "check the machine" in "; ".join(made.ask("wait", "--wait-s", "0")["notes"])
+    refused = lr(made, "0.4")
+    assert (refused.code, refused["kind"]) == (3, "running")
+    assert "the incumbent #1 is being run to check the machine" in refused["reason"]
+    assert made.ask("stop", "--kill")["status"] == "stopped"
+    assert [item["reason"] for item in made.events("paused")] == []
+    (made.root / "../hang").unlink()
+    made.ask("resume")
+    assert lr(made, "0.4")["status"] == "keep"
+
+
+def _goes_on(project: Project) -> bool:
+    project.ask("wait", "--wait-s", "0")
+    return "canary" in purposes(project)
+
+
+# ---- the baseline stays open -------------------------------------------------------------------
+
+NEEDS_DATA = "LR = float(open('data.txt').read())\nprint('val_bpb:', LR)\n"
+
+
+def test_a_baseline_that_crashes_stays_open_until_its_data_is_there(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", train=NEEDS_DATA)
+    project.bind(max_experiments=2)
+    project.setup()
+    for _ in range(4):  # crashes of the baseline are no row of ideas that failed
+        answer = project.ask("try", "baseline")
+        assert (answer["experiment"], answer["status"], answer["kind"]) == (1, "crash", "idea")
+        assert "FileNotFoundError" in answer["reason"]
+        assert answer["incumbent"] is answer["best"] is None
+        assert "try baseline" in answer["next"]
+        assert project.rows() == [["1", "0.000000", "0.0", "crash", "baseline"]]
+    assert set(purposes(project)) == {"measure"}
+    assert project.ask("status")["next"] == "agent-loops try baseline"
+
+    project.write("data.txt", "0.5")
+    answer = project.ask("try", "baseline")
+    assert (answer["experiment"], answer["status"], answer["metric"]) == (1, "keep", 0.5)
+    assert project.rows() == [["1", "0.5", project.rows()[0][2], "keep", "baseline"]]
+    assert not [note for note in answer["notes"] if "mended" in note]
+    project.edit("open('data.txt').read()", "0.4")
+    assert project.ask("try", "an idea")["delta"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("by_edit", [False, True])
+def test_code_mended_in_the_open_baseline_is_the_baseline(tmp_path: Path, by_edit: bool) -> None:  # noqa: FBT001 - pytest's own way to give a value
+    broken, worse, good = "print(1 / 0)\n", "print(1 / 0, 2)\n", "print('val_bpb: 0.5')\n"
+    project = Project(tmp_path / "project", train=broken)
+    project.setup()
+
+    def attempt(old: str, new: str) -> Answer:
+        if by_edit:
+            block = edit_block("train.py", old.strip(), new.strip())
+            return project.ask("try", "mended", "--edit", "-", stdin=block)
+        project.write("train.py", new)
+        return project.ask("try", "mended")
+
+    assert project.ask("try", "baseline")["status"] == "crash"
+    assert project.read("train.py") == broken
+    assert attempt(broken, worse)["status"] == "crash"
+    assert project.read("train.py") == worse  # what is being mended is left as it is
+    answer = attempt(worse, good)
+    assert (answer["experiment"], answer["status"], answer["kind"]) == (1, "keep", "baseline")
+    assert "runs as the mended baseline" in "; ".join(answer["notes"])
+    assert [row[3:] for row in project.rows()] == [["keep", "mended"]]
+
+    folder = project.sandbox / "iter1"
+    assert (folder / "attempt-1/code_snapshot/train.py").read_text() == broken
+    assert (folder / "attempt-2/code_snapshot/train.py").read_text() == worse
+    assert (folder / "code_snapshot/train.py").read_text() == good
+    assert [p.name for p in sorted(folder.glob("run*.log"))] == ["run-2.log", "run-3.log", "run.log"]
+    project.edit("0.5", "0.6")
+    assert project.ask("try", "an idea")["status"] == "discard"
+    assert project.read("train.py") == good
+
+
+def test_a_baseline_that_the_machine_failed_takes_no_edits(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", train=TRAIN)
+    project.write("../weather", FAULTS["disk full"])
+    project.setup()
+    answer = project.ask("try", "baseline")
+    assert (answer["status"], answer["kind"]) == ("crash", "machine")
+    assert purposes(project) == ["measure", "retry"]
+    refused = lr(project, "0.4")
+    assert (refused.code, refused["kind"]) == (3, "baseline first")
+    project.edit("LR = 0.5", "LR = 0.4")
+    refused = project.ask("try", "baseline")
+    assert (refused.code, refused["kind"], refused["files"]) == (3, "baseline first", ["train.py"])
+    project.edit("LR = 0.4", "LR = 0.5")
+    (project.root / "../weather").unlink()
+    answer = project.ask("try", "baseline")
+    assert (answer["status"], answer["metric"]) == ("keep", 0.5)
+    assert purposes(project) == ["measure", "retry", "measure"]
+    assert len(project.rows()) == 1
+
+
+def test_a_crashed_baseline_is_no_experiment_done(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", train=NEEDS_DATA)
+    project.bind(max_experiments=1)
+    project.setup()
+    assert project.ask("try", "baseline")["status"] == "crash"
+    project.write("data.txt", "0.5")
+    assert project.ask("try", "baseline")["status"] == "keep"
+    assert project.ask("try", "more")["kind"] == "finished"
+
+
+def test_a_harness_that_is_broken_is_mended_through_rebaseline(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", prepare="loss = None\n")
+    project.setup()
+    assert project.ask("try", "baseline")["status"] == "crash"
+    project.write("prepare.py", "def loss(lr, width):\n    return 1.5\n")
+    refused = project.ask("try", "baseline")
+    assert (refused.code, refused["kind"]) == (3, "harness")
+    answer = project.ask("rebaseline", "--why", "loss was missing")
+    assert (answer["experiment"], answer["status"], answer["metric"]) == (2, "keep", 1.5)
+    assert [row[3] for row in project.rows()] == ["crash", "keep"]
