@@ -102,7 +102,8 @@ def test_a_machine_fault_twice_is_a_crash_and_no_duplicate(project: Project, nam
 
 def test_a_fault_of_the_machine_and_then_of_the_idea_is_the_ideas(project: Project) -> None:
     project.write("../fault", FAULTS["disk full"])
-    answer = fail(project)
+    block = edit_block("train.py", 'print("val_bpb:", LR)', "print(1 / 0)")
+    answer = project.ask("try", "x", "--edit", "-", stdin=block)
     assert (answer["status"], answer["kind"]) == ("crash", "idea")
     assert "ZeroDivisionError" in answer["reason"]
     assert len(purposes(project)) == 3

@@ -1,4 +1,4 @@
-"""The journal after kills, power cuts and other people's hands: torn lines, damage, newer versions."""
+"""The journal after kills and other people's hands: torn lines, damage, newer versions."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_client_killed_at_a_mended_baseline(commands: Commands, folder: Path) ->
     assert walk(commands, template, call, stride=strides(5), ends=ends) > 10
 
 
-def setup_again(commands: Commands, project: Project, call: Call, step: int) -> None:
+def setup_again(commands: Commands, project: Project, call: Call, _: int) -> None:
     answer = commands(project, *call.words)
     assert answer.code in (0, 3), answer
     if answer.code == 3:
@@ -261,7 +261,7 @@ def test_client_killed_at_rebaseline(commands: Commands, folder: Path, strategy:
     assert walk(commands, template, call, stride=strides(7)) > 10
 
 
-def rebaseline_again(commands: Commands, project: Project, call: Call, step: int) -> None:
+def rebaseline_again(commands: Commands, project: Project, call: Call, _: int) -> None:
     answer = commands(project, "wait")
     assert answer.code == 0, answer
     if not answer["description"].startswith("rebaseline"):

@@ -158,7 +158,8 @@ def _print_failure(message: str, code: int, *, as_json: bool) -> None:
     if as_json:
         values = {"schema": answers.SCHEMA, "status": word, "reason": message}
         _print(Answer(values, ()), as_json=True)
-    sys.stderr.write(f"agent-loops: {message}\n")
+    line = message.replace("\n", "\\n")  # the name of a folder may hold one
+    sys.stderr.write(f"agent-loops: {line}\n")
 
 
 def _run(parsed: argparse.Namespace) -> Answer:

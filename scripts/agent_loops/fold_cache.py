@@ -25,10 +25,10 @@ def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
         "version": __version__,
         "offset": offset,
         "tail": _tail(paths, offset),
-        "started": dataclasses.asdict(campaign.started),
+        "started": campaign.started._asdict(),
         "bindings": campaign.bindings.to_json(),
-        "paused": dataclasses.asdict(campaign.paused) if campaign.paused else None,
-        "stopped": dataclasses.asdict(campaign.stopped) if campaign.stopped else None,
+        "paused": campaign.paused._asdict() if campaign.paused else None,
+        "stopped": campaign.stopped._asdict() if campaign.stopped else None,
         "rest": {
             field.name: getattr(campaign, field.name)
             for field in dataclasses.fields(campaign)

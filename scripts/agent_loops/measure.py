@@ -6,6 +6,7 @@ Compares with nothing: what a reading means is for `decide`.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from agent_loops.supervisor import RunEnd
 _WHOLE_LOG_BYTES = 64 << 20
 _TAIL_BYTES = 1 << 20
 _MIB_PER_GB = 1024.0
+_FULL_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Measurement:
                 tail = display.tail(stream, limit=2000, secrets=self.secrets)
         except OSError:
             tail = ""
-        return crashes.classify(
+        crash = crashes.classify(
             outcome_kind=end.outcome.kind,
             exit_code=end.outcome.exit_code,
             signal=end.outcome.signal,
@@ -154,6 +156,11 @@ class Measurement:
             tail=tail,
             timeout_s=self.timeout_s,
         )
+        died = end.outcome.kind in ("exited", "signalled")
+        if died and crash.kind == "idea" and _is_full(log.parent):
+            # What the run said of it could not be written either.
+            return crashes.Crash("machine", f"disk full: {crash.reason}")
+        return crash
 
     def _over_log_limit(self, end: RunEnd) -> str:
         if end.outcome.kind != "log_limit":
@@ -194,6 +201,15 @@ def _nothing(problem: str) -> LogFacts:
         reading=None, problem=problem, non_finite=False,
         peak_memory_mb=None, memory_kind="", scalars={},
     )  # fmt: skip
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has no room left for a line of a log."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < _FULL_BYTES
 
 
 def _log_digest(path: Path) -> str:

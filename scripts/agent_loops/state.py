@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -125,11 +125,30 @@ class Experiments(MutableMapping[int, Experiment]):
     def lines(self) -> Iterator[bytes]:
         """One line of JSON an experiment."""
         for item in self._items:
-            yield item if isinstance(item, bytes) else json.dumps(asdict(item)).encode()
+            yield (
+                item if isinstance(item, bytes) else json.dumps(_experiment_to_json(item)).encode()
+            )
+
+
+def _experiment_to_json(experiment: Experiment) -> dict[str, Any]:
+    value = {item.name: getattr(experiment, item.name) for item in fields(experiment)}
+    value["started"] = experiment.started._asdict()
+    value["decided"] = experiment.decided._asdict() if experiment.decided else None
+    value["runs"] = [
+        {
+            "number": run.number,
+            "started": run.started._asdict(),
+            "boot_id": run.boot_id,
+            "time": run.time,
+            "finished": run.finished._asdict() if run.finished else None,
+        }
+        for run in experiment.runs
+    ]
+    return value
 
 
 def experiment_from_json(value: Mapping[str, Any]) -> Experiment:
-    """The inverse of `dataclasses.asdict`."""
+    """The inverse of what `Experiments.lines` writes."""
     runs = tuple(
         Run(
             run["number"],
@@ -338,7 +357,7 @@ def fold(records: Iterable[events.Record], campaign: Campaign | None = None) -> 
 def _begin(record: events.Record) -> Campaign:
     started = record.event
     if not isinstance(started, events.CampaignStarted):
-        raise ValueError(f"begins with {started.name}, not with campaign_started")
+        raise ValueError(f"begins with {events.NAMES[type(started)]}, not with campaign_started")
     return Campaign(
         started=started,
         bindings=Bindings.from_json(started.bindings),
