@@ -59,11 +59,11 @@ def main(argv: list[str] | None = None) -> int:
                 "notes": [_masked(note) for note in reading.notes] if reading else [],
             }
             if reading is None:
-                from agent_loops import display
+                from agent_loops import display, tails
 
                 secrets = display.secret_values(os.environ)
                 answer["problem"] = display.mask(facts.problem, secrets)
-                answer["tail"] = display.tail(stream, limit=_TAIL_CHARS, secrets=secrets)
+                answer["tail"] = tails.tail(stream, limit=_TAIL_CHARS, secrets=secrets)
     except OSError as error:
         answer["problem"] = f"{options.log}: {error.strerror or error}; check the path of the log"
         print(answer["problem"], file=sys.stderr)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_loops.display import clean, mask, secret_values, tail
+from agent_loops.display import clean, mask, secret_values
+from agent_loops.tails import tail
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ Looks at no other file: whether an editable file exists is for `snapshots` to sa
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from datetime import date
 from typing import Any, Literal, cast
 
 from agent_loops.errors import BindingsError, UsageError
-from agent_loops.metric import Direction, MetricSpec, compile_pattern
+from agent_loops.objective import Direction, MetricSpec
 from agent_loops.paths import BINDINGS_NAME
 
 BUILT_IN_METRICS = ("wall_s", "memory_gb")
@@ -172,7 +171,9 @@ def parse(text: str, *, default_tag: str) -> Bindings:
         if key in _LATER:
             raise BindingsError(key, raw[key], f"{_LATER[key]} are not in this version; remove it")
         if key not in _FIELDS:
-            near = difflib.get_close_matches(key, _FIELDS, n=1)
+            from difflib import get_close_matches
+
+            near = get_close_matches(key, _FIELDS, n=1)
             hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(_FIELDS)}"
             raise BindingsError(key, raw[key], f"unknown key; {hint}")
     for key in ("metric", "run_cmd", "editable_files"):
@@ -196,6 +197,8 @@ def _check_together(bindings: Bindings, raw: Mapping[str, Any]) -> None:
         raise BindingsError(
             "timeout_minutes", None, f"required with budget {raw.get('budget')!r}: when is it hung?"
         )
+    from agent_loops.metric import compile_pattern
+
     try:
         compile_pattern(bindings.metric_spec)
     except ValueError as error:

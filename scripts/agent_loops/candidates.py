@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent_loops import edits, integrity, scan, snapshots
+from agent_loops import integrity, scan, snapshots
 from agent_loops.errors import Refused
 from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
@@ -77,6 +77,8 @@ def _frozen_number(campaign: Campaign) -> int:
 
 def _edited(campaign: Campaign, tree: snapshots.Tree, edit: str) -> snapshots.Tree:
     """The tree with search/replace blocks applied; pure."""
+    from agent_loops import edits
+
     allowed = scan.matcher(campaign.bindings.editable_files)
     changed = edits.apply(
         edits.parse(edit), {path: item.data for path, item in tree.items()}, allowed=allowed

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from agent_loops.metric import Direction
+from agent_loops.objective import Direction
 
 KEEP = "keep"
 DISCARD = "discard"

@@ -50,3 +50,16 @@ def changed_names(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[
     return tuple(
         sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     )
+
+
+def _in_receipt(receipt: Mapping[str, object]) -> Mapping[str, str]:
+    """The environment's fingerprint in a receipt; empty where there is none."""
+    measured = receipt.get("measured")
+    found = measured.get("environment") if isinstance(measured, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def changed_since(baseline: Mapping[str, object], receipt: Mapping[str, object]) -> tuple[str, ...]:
+    """Variables whose value is not the baseline's."""
+    before, after = _in_receipt(baseline), _in_receipt(receipt)
+    return changed_names(before, after) if before and after else ()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_loops import crashes, display, environment, integrity, metric_files, snapshots
+from agent_loops import crashes, integrity, metric_files, snapshots, tails
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError
 from agent_loops.metric import LogFacts, Reading, read_log
@@ -144,7 +144,7 @@ class Measurement:
         log = self.eval_log if end.outcome.stage == "eval" else self.log
         try:
             with log.open("rb") as stream:
-                tail = display.tail(stream, limit=2000, secrets=self.secrets)
+                tail = tails.tail(stream, limit=2000, secrets=self.secrets)
         except OSError:
             tail = ""
         crash = crashes.classify(
@@ -166,21 +166,6 @@ class Measurement:
         if end.outcome.kind != "log_limit":
             return ""
         return f"log grew past {self.bindings.log_limit_mb:g} MB (log_limit_mb)"
-
-
-def environment_of(receipt: Mapping[str, object]) -> Mapping[str, str]:
-    """The environment's fingerprint in a receipt; empty where there is none."""
-    measured = receipt.get("measured")
-    found = measured.get("environment") if isinstance(measured, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def changed_environment(
-    baseline: Mapping[str, object], receipt: Mapping[str, object]
-) -> tuple[str, ...]:
-    """Variables whose value is not the baseline's."""
-    before, after = environment_of(baseline), environment_of(receipt)
-    return environment.changed_names(before, after) if before and after else ()
 
 
 def _ended_well(end: RunEnd) -> bool:

@@ -5,7 +5,6 @@ Opens no file and judges no value. Does not read UTF-16, nor numbers that only a
 
 from __future__ import annotations
 
-import enum
 import math
 import re
 from dataclasses import dataclass, replace
@@ -20,6 +19,8 @@ from agent_loops.log_lines import (
     plain,
     shown_line,
 )
+from agent_loops.objective import Direction as Direction
+from agent_loops.objective import MetricSpec as MetricSpec
 from agent_loops.printed import (
     CLOSING,
     NUMBER,
@@ -35,41 +36,12 @@ from agent_loops.printed import (
 TYPE_CHECKING = False  # typing's constant without its import: start-up is most of the time here
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import BinaryIO, Literal
+    from typing import BinaryIO
 
 _COUNTED_BYTES = 16 << 20  # of a larger log its size is told, not its lines
 _NEAR_LINES = 40
 
 _LONGER_NAME = rb"[\w./@-]"
-
-
-class Direction(enum.Enum):
-    """Which way the metric improves."""
-
-    MINIMIZE = "minimize"
-    MAXIMIZE = "maximize"
-
-    def better(self, a: float, b: float) -> bool:
-        """Whether `a` is strictly better than `b`."""
-        return self.gain(a, b) > 0
-
-    def gain(self, new: float, old: float) -> float:
-        """How much better `new` is than `old`; positive is better."""
-        return old - new if self is Direction.MINIMIZE else new - old
-
-
-@dataclass(frozen=True, slots=True)
-class MetricSpec:
-    """What to look for. `pattern` is a regular expression with one group, applied line by line.
-
-    With a `reduce`, every value in the log counts and `pick` does not.
-    """
-
-    name: str
-    direction: Direction
-    pattern: str | None = None
-    pick: Literal["last", "best"] = "last"
-    reduce: Literal["none", "mean", "median"] = "none"
 
 
 @dataclass(frozen=True, slots=True)

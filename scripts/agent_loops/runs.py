@@ -23,9 +23,8 @@ from agent_loops import (
     scan,
     supervise,
 )
-from agent_loops.measure import Measurement, changed_environment
 from agent_loops.state import Campaign, Experiment, key_of
-from agent_loops.supervisor import RunSpec
+from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
 
 _TIMEOUT_FACTOR = 2.0
@@ -70,33 +69,35 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
     run_dir = paths.outputs(experiment.number, number)
     values = _values(workspace, experiment, number)
     limit_s = timeout_s(campaign)
-    before = metric_files.fingerprint(
-        metric_files.find_metric_files(
-            bindings.metric_file, run_dir=run_dir, project=workspace.root
+    log, eval_log = paths.log(experiment.number, number), paths.eval_log(experiment.number, number)
+    before = _metric_files(bindings.metric_file, run_dir, workspace)
+    harness, scope = workspace.harness(), workspace.scope()
+
+    def measure(end: RunEnd) -> dict[str, object]:
+        from agent_loops.measure import Measurement
+
+        measurement = Measurement(
+            bindings=bindings,
+            bindings_digest=campaign.bindings_digest,
+            code=experiment.started.code,
+            harness=harness,
+            scope=scope,
+            stat_cache=paths.stat_cache,
+            log=log,
+            eval_log=eval_log,
+            run_dir=run_dir,
+            files_before=before,
+            environment=environment.fingerprint(workspace.environ, salt=campaign.started.salt),
+            secrets=display.secret_values(workspace.environ),
+            timeout_s=limit_s,
+            is_baseline=experiment.is_open_baseline,
         )
-        if bindings.metric_file is not None
-        else []
-    )
-    measurement = Measurement(
-        bindings=bindings,
-        bindings_digest=campaign.bindings_digest,
-        code=experiment.started.code,
-        harness=workspace.harness(),
-        scope=workspace.scope(),
-        stat_cache=paths.stat_cache,
-        log=paths.log(experiment.number, number),
-        eval_log=paths.eval_log(experiment.number, number),
-        run_dir=run_dir,
-        files_before=before,
-        environment=environment.fingerprint(workspace.environ, salt=campaign.started.salt),
-        secrets=display.secret_values(workspace.environ),
-        timeout_s=limit_s,
-        is_baseline=experiment.is_open_baseline,
-    )
+        return measurement(end)
+
     return RunSpec(
         command=commands.fill(bindings.run_cmd, values),
         workspace=workspace.root,
-        log=measurement.log,
+        log=log,
         receipt=paths.receipt(experiment.number, number),
         run_lock=paths.run_lock,
         environment=_environment(workspace, experiment),
@@ -104,11 +105,28 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
         timeout_s=limit_s,
         prelude=bindings.prelude,
         eval_command=commands.fill(bindings.eval_cmd, values),
-        eval_log=measurement.eval_log,
+        eval_log=eval_log,
         cleanup_command=commands.fill(bindings.cleanup_cmd, values),
         log_limit_bytes=int(bindings.log_limit_mb * (1 << 20)),
-        measure=measurement,
+        measure=measure,
+        meanwhile=_import_what_measuring_needs,
         prepare=lambda _: _drop_bytecode(workspace),
+    )
+
+
+def _import_what_measuring_needs() -> None:
+    import agent_loops.measure  # noqa: F401  in the supervisor, while the training starts
+
+
+def _metric_files(
+    pattern: str | None, run_dir: Path, workspace: Workspace
+) -> dict[str, tuple[int, int, int]]:
+    """How the metric's files look before the run: one that stays so was not written by it."""
+    if pattern is None:
+        return {}
+
+    return metric_files.fingerprint(
+        metric_files.find_metric_files(pattern, run_dir=run_dir, project=workspace.root)
     )
 
 
@@ -227,7 +245,7 @@ def _environment_changes(
     if baseline is None or baseline.number == number or baseline.last_reading is None:
         return ()
     first = read_receipt(workspace, baseline.number, baseline.last_reading.run)
-    return changed_environment(first, receipt) if first else ()
+    return environment.changed_since(first, receipt) if first else ()
 
 
 def _run_notes(receipt: Mapping[str, Any], measured: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -70,14 +69,19 @@ def _prepare_nothing(_: str) -> None:
     return
 
 
+def _nothing_meanwhile() -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run. The commands are for `bash -c`; `environment` is complete but for the marker.
 
     `eval_command` runs after a successful command, with the prelude as well; `cleanup_command`
     after every run, without it, its output in `cleanup.log` beside the receipt. `prepare` is called
-    with `run` or `eval` before each is started, `measure` after both; both in the supervisor, and
-    when one raises, the outcome is `supervisor_failed`. The receipt holds what `measure` answers.
+    with `run` or `eval` before each is started, `meanwhile` as soon as it runs, `measure` after
+    both; all in the supervisor, and when one raises, the outcome is `supervisor_failed`. The
+    receipt holds what `measure` answers.
     """
 
     command: str
@@ -95,6 +99,7 @@ class RunSpec:
     log_limit_bytes: int = 1 << 30
     measure: Callable[[RunEnd], Mapping[str, object]] = _measure_nothing
     prepare: Callable[[str], None] = _prepare_nothing
+    meanwhile: Callable[[], None] = _nothing_meanwhile
 
     def __post_init__(self) -> None:
         if not self.marker or "\0" in self.marker:
@@ -158,6 +163,8 @@ def _error_log(path: Path) -> Iterator[None]:
 
 
 def _complain() -> None:
+    import traceback  # only here: most runs never complain
+
     with contextlib.suppress(OSError):
         files.write_all(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
 
@@ -264,6 +271,7 @@ class _Supervisor:
                 output,
                 limit_s=self._spec.timeout_s,
                 log_limit_bytes=self._spec.log_limit_bytes,
+                meanwhile=self._spec.meanwhile,
             )
         finally:
             os.close(output)

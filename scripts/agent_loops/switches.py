@@ -5,11 +5,24 @@ Pausing and stopping never touch files; a run under way is recorded first.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
-from agent_loops import answers, campaigns, display, events, gates, machine, processes, supervise
+from agent_loops import (
+    answers,
+    campaigns,
+    display,
+    events,
+    files,
+    gates,
+    machine,
+    processes,
+    supervise,
+)
 from agent_loops.answers import Answer
 from agent_loops.errors import AgentLoopsError, Refused, UsageError
 from agent_loops.loop import Loop
@@ -48,14 +61,33 @@ def _kill(run: Loop) -> None:
             started = campaign.experiments[number].runs[index - 1].started
     if started is not None:
         if started.host == machine.host():
-            process = processes.look(started.pid)
-            # The same start time: a reused pid is somebody else's process.
-            if process and abs(processes.start_time(process) - started.pid_start) < _SAME_START_S:
-                os.kill(started.pid, signal.SIGTERM)
-            supervise.wait_for_end(run.store.paths.run_lock, _LONGEST_END_S)
+            _end_run(run.store.paths.run_lock, started)
         else:
             run.give_up_elsewhere()
     run.advance(deadline=time.monotonic(), start_runs=False)
+
+
+def _end_run(run_lock: Path, started: events.RunStarted) -> None:
+    """Ends a run of this host; its supervisor, where it is to be found, leaves a receipt."""
+    if not files.is_locked(run_lock):
+        return
+    marked = supervise.find_processes(started.marker)
+    if _is_supervisor(started, marked):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(started.pid, signal.SIGTERM)
+    else:
+        supervise.end_processes(started.marker)
+    supervise.wait_for_end(run_lock, _LONGEST_END_S)
+
+
+def _is_supervisor(started: events.RunStarted, marked: Sequence[processes.Process]) -> bool:
+    """Whether the journal's pid is still the supervisor's: a reused one is somebody else's."""
+    if any(process.parent == started.pid for process in marked):
+        return True  # and the clock, by which start times are known, may have been set meanwhile
+    process = processes.look(started.pid)
+    if process is None:
+        return False
+    return abs(processes.start_time(process) - started.pid_start) < _SAME_START_S
 
 
 def resume(run: Loop, *, take_over: bool) -> Answer:

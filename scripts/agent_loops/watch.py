@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,8 +91,11 @@ class Watch:
         limit_s: float,
         log_limit_bytes: int,
         stoppable: bool = True,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Ending:
         """Runs `bash -c script` with all its output to the file `output`.
+
+        `meanwhile` is called once, as soon as the command runs.
 
         Raises:
             OSError: it could not be started.
@@ -100,6 +103,7 @@ class Watch:
         self._memory = self._new_memory()
         began = time.monotonic()
         self._start(script, output)
+        meanwhile()
         cut_short = self._watch(
             output, deadline=began + limit_s, log_limit_bytes=log_limit_bytes, stoppable=stoppable
         )
