@@ -318,15 +318,3 @@ def test_a_second_terminal_takes_no_running_run_for_lost(
         assert (one.returncode, err) == (0, b"")
         assert json.loads(out)["status"] == "keep"
     assert [item["outcome"] for item in project.events("run_finished")] == ["exited", "exited"]
-
-
-def test_copies_of_a_project_do_not_touch_each_other(
-    commands: Commands, project: Project, folder: Path
-) -> None:
-    """A copy made while a run goes on is not taken for the original, which goes on."""
-    started = start(commands, project)
-    twin = copied(project, folder / "twin")
-    assert commands(project, "wait", "--wait-s", "0")["status"] == "running"
-    assert psutil.pid_exists(started["pid"])
-    assert commands(project, "stop", "--kill").code == 0
-    assert commands(twin, "status").code == 0

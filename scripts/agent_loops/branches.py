@@ -314,10 +314,13 @@ class Repository:
         try:
             repository = git.Repo(self.top)
             found["commit"] = repository.head.commit.hexsha
-            found["describe"] = repository.git.describe("--always", "--tags", "--dirty")
+            # Not `describe --dirty`, nor through GitPython: it writes the index and runs a hook.
+            changed = self._git.run("status", "--porcelain", "--untracked-files=no").out
+            described = self._git.run("describe", "--always", "--tags").line
+            found["describe"] = described + ("-dirty" if changed else "")
             if repository.remotes:
                 found["remote"] = re.sub(r"//[^/@]*@", "//", repository.remotes[0].url)
-        except (git.GitError, ValueError, OSError):
+        except (git.GitError, GitFailed, ValueError, OSError):
             pass
         return found
 

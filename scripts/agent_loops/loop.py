@@ -94,6 +94,8 @@ class Loop:
                 self._refuse_elsewhere()
             case Step.CANARY:
                 self._start_canary()
+            case Step.PAUSE:
+                self._pause_for_the_machine()
             case Step.START_RUN if open_ is not None:
                 runs.start(self.workspace, open_, state.purpose_of_next_run(open_))
             case Step.DECIDE if open_ is not None:
@@ -119,9 +121,11 @@ class Loop:
             return
         if finished.outcome == "stopped":
             self.workspace.told.append("the check of the incumbent was stopped")
-            return
+
+    def _pause_for_the_machine(self) -> None:
         reason = (
-            f"the machine broke, not the ideas: the incumbent crashes too ({finished.crash_reason})"
+            "the machine broke, not the ideas: the incumbent crashes too "
+            f"({self.campaign.canary_crash})"
         )
         self.store.append(events.Paused(by="engine", reason=reason))
         self.workspace.told.append(reason)

@@ -19,7 +19,6 @@ from agent_loops import (
     events,
     files,
     machine,
-    metric_files,
     scan,
     supervise,
 )

@@ -194,6 +194,7 @@ class Campaign:
     stopped: events.Stopped | None = None
     crashes_in_row: int = 0
     canary_due: bool = False
+    canary_crash: str = ""
     pending_notes: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     readings: dict[str, list[float]] = field(default_factory=dict)
@@ -300,6 +301,7 @@ class Step(enum.Enum):
     DECIDE = "every run is in"
     SETTLE = "files, branch and table follow the decision"
     CANARY = "three crashes in a row: does the incumbent still run?"
+    PAUSE = "the incumbent crashed too: the machine broke"
     IDLE = "nothing is under way"
 
 
@@ -313,6 +315,8 @@ def next_step(campaign: Campaign, *, run_locked: bool, receipt: bool, host: str)
         experiment, run = campaign.open_run
         started = campaign.experiments[experiment].runs[run - 1].started
         return Step.LOST if started.host == host else Step.ELSEWHERE
+    if campaign.canary_crash:
+        return Step.PAUSE
     open_ = campaign.open
     if open_ is None:
         return Step.CANARY if campaign.canary_due else Step.IDLE
@@ -439,6 +443,8 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
     if run.started.purpose == "canary":
         campaign.canary_due = False
         campaign.crashes_in_row = 0
+        if event.crash_kind and event.outcome not in ("stopped", "lost"):
+            campaign.canary_crash = event.crash_reason
 
 
 def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> None:
@@ -513,6 +519,7 @@ def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record
 
 def _paused(campaign: Campaign, event: events.Paused, _: events.Record) -> None:
     campaign.paused = event
+    campaign.canary_crash = ""
 
 
 def _stopped(campaign: Campaign, event: events.Stopped, _: events.Record) -> None:
@@ -524,6 +531,7 @@ def _resumed(campaign: Campaign, event: events.Resumed, _: events.Record) -> Non
     campaign.stopped = None
     campaign.crashes_in_row = 0
     campaign.canary_due = False  # the person says to go on
+    campaign.canary_crash = ""
     if event.take_over or not campaign.session:
         campaign.session = event.session
 

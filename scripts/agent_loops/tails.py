@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from agent_loops.display import cut, mask, one_line
+from agent_loops.display import TERMINAL_CODES, cut, mask, one_line
 
 _TAIL_BYTES = 256 << 10
 _LINE_CHARS = 2000
