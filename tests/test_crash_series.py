@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
+
+from copies import copied
 from support import Answer, Project, edit_block, until
 
 # What befalls a run stands in files beside the project: `weather` every run, `fault` just one.
@@ -32,26 +33,18 @@ FAULTS = {
     "network": "requests.exceptions.ConnectionError: Max retries exceeded with url: /data",
     "GPU busy": "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable",
 }
-_template: dict[Path, Path] = {}
-
-
-class _Copied(Project):
-    """A project whose files are there already."""
-
-    def __init__(self, root: Path) -> None:  # not super(): that writes the files anew
-        self.root = root
 
 
 @pytest.fixture
 def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A campaign with its baseline, 0.5."""
-    key = tmp_path_factory.getbasetemp()
-    if key not in _template:
-        made = Project(tmp_path_factory.mktemp("series") / "project", train=TRAIN)
+
+    def make(root: Path) -> Project:
+        made = Project(root, train=TRAIN)
         made.baseline()
-        _template[key] = made.root
-    shutil.copytree(_template[key], tmp_path / "project")
-    return _Copied(tmp_path / "project")
+        return made
+
+    return copied(tmp_path / "project", tmp_path_factory, "series", make)
 
 
 def lr(project: Project, value: str, *words: str) -> Answer:
@@ -297,7 +290,8 @@ def test_code_mended_in_the_open_baseline_is_the_baseline(tmp_path: Path, by_edi
     assert (folder / "attempt-1/code_snapshot/train.py").read_text() == broken
     assert (folder / "attempt-2/code_snapshot/train.py").read_text() == worse
     assert (folder / "code_snapshot/train.py").read_text() == good
-    assert [p.name for p in sorted(folder.glob("run*.log"))] == ["run-2.log", "run-3.log", "run.log"]
+    logs = sorted(path.name for path in folder.glob("run*.log"))
+    assert logs == ["run-2.log", "run-3.log", "run.log"]
     project.edit("0.5", "0.6")
     assert project.ask("try", "an idea")["status"] == "discard"
     assert project.read("train.py") == good

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+
+from copies import copied
 from support import PREPARE, PYTHON, TRAIN, Answer, Project, processes_with
 
 KEYS = (
@@ -32,7 +33,10 @@ if os.fork() == 0:
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
-        code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+        code = (
+            "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid()));"
+            "time.sleep(600)"
+        )
         os.execve(sys.executable, [sys.executable, "-c", code, os.path.abspath("../started")], {})
     os._exit(0)
 while not os.path.exists("../started"):
@@ -153,7 +157,7 @@ ROWS: dict[str, Row] = {
     "infinite": crash("print('val_bpb:', -float('inf'))\n", "not finite: val_bpb is -inf"),
     "hang": crash(HANG, "timed out after 3 s", bindings=SOON),
     "killed": crash(
-        "import os, signal\nprint('val_bpb: 0.5', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        "import os\nprint('val_bpb: 0.5', flush=True)\nos.kill(os.getpid(), 9)\n",
         "killed by signal 9 (memory?)",
     ),
     "a memory limit": crash(
@@ -282,29 +286,19 @@ ROWS: dict[str, Row] = {
     ),
 }  # fmt: skip
 
-_bases: dict[tuple[Path, str], Path] = {}
-
-
-class _Copied(Project):
-    """A project whose files are there already."""
-
-    def __init__(self, root: Path) -> None:  # not super(): that writes the files anew
-        self.root = root
-
 
 def measured(row: Row, target: Path, factory: pytest.TempPathFactory) -> Project:
     """A project with its baseline, made once for each sort of bindings and then copied."""
-    sort = json.dumps([row.bindings, row.more, row.base])
-    key = (factory.getbasetemp(), sort)
-    if key not in _bases:
-        template = Project(factory.mktemp("outcomes") / "project", train=row.base)
+
+    def make(root: Path) -> Project:
+        project = Project(root, train=row.base)
         for path, text in row.more.items():
-            template.write(path, text)
-        template.bind(**{**COMMON, **row.bindings})
-        template.baseline()
-        _bases[key] = template.root
-    shutil.copytree(_bases[key], target, symlinks=True)
-    return _Copied(target)
+            project.write(path, text)
+        project.bind(**{**COMMON, **row.bindings})
+        project.baseline()
+        return project
+
+    return copied(target, factory, json.dumps([row.bindings, row.more, row.base]), make)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -373,7 +367,8 @@ def _check_answer(answer: dict[str, Any], row: Row, baseline: Answer) -> None:
     assert row.reason in answer["reason"], answer
     assert (answer["experiment"], answer["description"]) == (2, "an idea")
     assert row.notes in "; ".join(answer["notes"]), answer
-    assert answer["timeout_s"] == pytest.approx(LIMIT_S if "timeout_minutes" in row.bindings else 60)
+    limit_s = LIMIT_S if "timeout_minutes" in row.bindings else 60
+    assert answer["timeout_s"] == pytest.approx(limit_s)
     assert 0 <= answer["wall_s"] <= answer["elapsed_s"]
     first = baseline["metric"]
     if row.status == "crash":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from copies import copied
 from support import PYTHON, Answer, Project, edit_block, processes_with, until
 
 TRAIN = """\
@@ -31,14 +32,6 @@ while not os.path.exists("../go"):
     time.sleep(0.01)
 LOSS = 0.5
 """
-_templates: dict[tuple[Path, str], Path] = {}
-
-
-class _Copied(Project):
-    """A project whose files are there already."""
-
-    def __init__(self, root: Path) -> None:  # not super(): that writes the files anew
-        self.root = root
 
 
 class Campaigns:
@@ -49,14 +42,15 @@ class Campaigns:
         self._factory = factory
 
     def __call__(self, train: str = TRAIN, **bindings: object) -> Project:
-        key = (self._factory.getbasetemp(), json.dumps([train, bindings]))
-        if key not in _templates:
-            made = Project(self._factory.mktemp("verdicts") / "project", train=train)
-            made.bind(**bindings)
-            made.baseline()
-            _templates[key] = made.root
-        shutil.copytree(_templates[key], self._folder / "project")
-        return _Copied(self._folder / "project")
+
+        def make(root: Path) -> Project:
+            project = Project(root, train=train)
+            project.bind(**bindings)
+            project.baseline()
+            return project
+
+        name = json.dumps([train, bindings])
+        return copied(self._folder / "project", self._factory, name, make)
 
 
 @pytest.fixture(autouse=True)
@@ -311,9 +305,7 @@ def test_outputs_are_kept_as_asked(campaign: Campaigns, keep: str, left: list[in
         "    for folder in ('out', sys.argv[1]):\n"
         "        open(folder + '/model.bin', 'w').write('x')\n"
     )
-    project = campaign(
-        train, keep_outputs=keep, run_cmd=f"{PYTHON} train.py {{run_dir}}"
-    )
+    project = campaign(train, keep_outputs=keep, run_cmd=f"{PYTHON} train.py {{run_dir}}")
     loss(project, "1.1")
     loss(project, "0.9")
     loss(project, "1 / 0", old="0.9")

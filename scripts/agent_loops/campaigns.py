@@ -215,7 +215,7 @@ def write_active(store: Store) -> None:
         if store.project.active.read_bytes() == data:
             return
     make_state_dir(store.project)
-    files.write_atomic(store.project.active, data)
+    files.write_atomic(store.project.active, data, durable=False)
 
 
 def make_state_dir(project: ProjectPaths) -> None:

@@ -34,7 +34,8 @@ _WAIT_IN_HOST_S = 110.0
 _EXIT_INTERRUPTED = 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(only: str) -> argparse.ArgumentParser:
+    """The parser; where `only` is a command, with that command alone, which is faster to make."""
     parser = Parser(
         prog="agent-loops",
         description="Runs, measures, decides, reverts and records experiments on a project.",
@@ -43,14 +44,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"agent-loops {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-
-    def add(name: str, text: str) -> argparse.ArgumentParser:
+    for name in [only] if only in _COMMANDS else _COMMANDS:
+        text, add_arguments = _COMMANDS[name]
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--json", action="store_true", help="answer with one JSON object")
-        return command
+        if add_arguments is not None:
+            add_arguments(command)
+    return parser
 
-    add("setup", "check the bindings and begin a campaign")
-    command = add("try", "run one experiment: measure, decide, keep or restore, record")
+
+def _try_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("idea", nargs="?", metavar="IDEA", help="what is tried, in a line")
     command.add_argument("--idea-file", metavar="F", help="read IDEA from a file (- for stdin)")
     command.add_argument("--edit", metavar="F", help="search/replace blocks: a file (- for stdin)")
@@ -61,32 +64,44 @@ def _parser() -> argparse.ArgumentParser:
         help="run it N times (once), even if the same code ran before",
     )  # fmt: skip
     _add_wait(command)
-    _add_wait(add("wait", "wait for the run under way; with none, repeat the last verdict"))
-    command = add("override", "turn the last verdict: equal and simpler is a keep")
+
+
+def _override_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("number", type=_count, metavar="N")
     command.add_argument("verdict", choices=("keep", "discard"))
     command.add_argument("--why", required=True)
-    command = add("checkout", "put experiment N's code into the editable files")
-    command.add_argument("number", type=_count, metavar="N")
-    add("status", "where the campaign stands")
-    add("history", "what was tried")
-    for name, text in (("show", "one experiment"), ("diff", "one experiment's change")):
-        add(name, text).add_argument("number", type=_count, metavar="N")
-    add("note", "a word that the next verdict shows").add_argument("text", metavar="TEXT")
-    command = add("rebaseline", "freeze changed bindings or a mended harness, measure anew")
+
+
+def _rebaseline_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--why", required=True)
     _add_wait(command)
-    add("pause", "finish the run under way, then refuse `try`").add_argument("--why", default="")
-    command = add("stop", "end the campaign, until `resume`")
+
+
+def _stop_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--kill", action="store_true", help="end the run under way")
     command.add_argument("--why", default="")
-    command = add("resume", "go on after pause or stop")
+
+
+def _resume_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--take-over", action="store_true", help="make the campaign this session's"
     )
-    command = add("demo", "watch a whole campaign on a small real training script")
+
+
+def _demo_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep", metavar="DIR", help="work in DIR instead of a temporary folder")
-    return parser
+
+
+def _number_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument("number", type=_count, metavar="N")
+
+
+def _text_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument("text", metavar="TEXT")
+
+
+def _why_argument(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--why", default="")
 
 
 def _add_wait(command: argparse.ArgumentParser) -> None:
@@ -94,6 +109,27 @@ def _add_wait(command: argparse.ArgumentParser) -> None:
         "--wait-s", type=_seconds, metavar="S",
         help="answer after S seconds even if the run goes on (default: no limit for a person)",
     )  # fmt: skip
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
+    "setup": ("check the bindings and begin a campaign", None),
+    "try": ("run one experiment: measure, decide, keep or restore, record", _try_arguments),
+    "wait": ("wait for the run under way; with none, repeat the last verdict", _add_wait),
+    "override": ("turn the last verdict: equal and simpler is a keep", _override_arguments),
+    "checkout": ("put experiment N's code into the editable files", _number_argument),
+    "status": ("where the campaign stands", None),
+    "history": ("what was tried", None),
+    "show": ("one experiment", _number_argument),
+    "diff": ("one experiment's change", _number_argument),
+    "note": ("a word that the next verdict shows", _text_argument),
+    "rebaseline": (
+        "freeze changed bindings or a mended harness, measure anew", _rebaseline_arguments,
+    ),
+    "pause": ("finish the run under way, then refuse `try`", _why_argument),
+    "stop": ("end the campaign, until `resume`", _stop_arguments),
+    "resume": ("go on after pause or stop", _resume_arguments),
+    "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
+}  # fmt: skip
 
 
 def _count(text: str) -> int:
@@ -118,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
-        parsed = _parser().parse_args(arguments)
+        parsed = _parser(arguments[0] if arguments else "").parse_args(arguments)
         if parsed.command is None:
             raise UsageError("no command; `agent-loops --help` lists them")
         _print(_run(parsed), as_json=as_json)

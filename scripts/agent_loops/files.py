@@ -64,11 +64,17 @@ def make_dir(path: Path, *, mode: int = 0o777) -> None:
 
 
 def write_atomic(
-    path: Path, data: bytes, *, mode: int | None = None, mtime_ns: int | None = None
+    path: Path,
+    data: bytes,
+    *,
+    mode: int | None = None,
+    mtime_ns: int | None = None,
+    durable: bool = True,
 ) -> None:
     """Replaces `path` by `data`: a reader sees the old or the new content, never a mixture.
 
-    `mode` are permission bits; without it an existing file keeps its own.
+    `mode` are permission bits; without it an existing file keeps its own. What can be derived
+    anew need not be `durable`: a power cut may then leave the old content, or a broken one.
 
     Raises:
         AgentLoopsError: nothing was replaced; the message says why.
@@ -85,11 +91,13 @@ def write_atomic(
                 os.fchmod(fd, mode)
             if mtime_ns is not None:
                 os.utime(fd, ns=(mtime_ns, mtime_ns))
-            os.fsync(fd)
+            if durable:
+                os.fsync(fd)
         finally:
             os.close(fd)
         os.replace(temporary, path)
-        fsync_dir(path.parent)
+        if durable:
+            fsync_dir(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -37,7 +37,7 @@ def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
     }
     try:
         lines = [files.dump_json(head).encode(), *campaign.experiments.lines()]
-        files.write_atomic(paths.fold_cache, b"\n".join(lines), mode=0o600)
+        files.write_atomic(paths.fold_cache, b"\n".join(lines), mode=0o600, durable=False)
     except (AgentLoopsError, ValueError):
         return
 

@@ -234,7 +234,8 @@ def check(harness: Harness, scope: Scope, *, cache: Path) -> Changes:
         if seen != wanted:
             changed.append(path)
     if fresh != known:
-        files.write_atomic(cache, files.dump_json(fresh).encode("utf-8", "surrogateescape"))
+        data = files.dump_json(fresh).encode("utf-8", "surrogateescape")
+        files.write_atomic(cache, data, durable=False)
     return Changes(tuple(changed), tuple(missing), tuple(sorted(_appeared(harness, scope))))
 
 

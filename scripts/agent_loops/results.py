@@ -80,7 +80,7 @@ def write(campaign: Campaign, path: Path) -> None:
         if before is None or present.endswith(b"\n" + _line(row(campaign, before))):
             files.append(path, new)
             return
-    files.write_atomic(path, render(campaign).encode(), mode=0o644)
+    files.write_atomic(path, render(campaign).encode(), mode=0o644, durable=False)
 
 
 def _line(cells: list[str]) -> bytes:

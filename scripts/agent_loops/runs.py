@@ -123,6 +123,7 @@ def _metric_files(
     """How the metric's files look before the run: one that stays so was not written by it."""
     if pattern is None:
         return {}
+    from agent_loops import metric_files
 
     return metric_files.fingerprint(
         metric_files.find_metric_files(pattern, run_dir=run_dir, project=workspace.root)
