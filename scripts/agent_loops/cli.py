@@ -132,6 +132,14 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
 }  # fmt: skip
 
 
+def _no_such_command(word: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, _COMMANDS, n=1)
+    hint = f"did you mean `agent-loops {near[0]}`?" if near else "`agent-loops --help` lists them"
+    return f"no command {word[:40]!r}; {hint}"
+
+
 def _count(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= value < 10**9:
@@ -154,7 +162,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
-        parsed = _parser(arguments[0] if arguments else "").parse_args(arguments)
+        first = arguments[0] if arguments else ""
+        if first and first not in _COMMANDS and not first.startswith("-"):
+            raise UsageError(_no_such_command(first))
+        parsed = _parser(first).parse_args(arguments)
         if parsed.command is None:
             raise UsageError("no command; `agent-loops --help` lists them")
         _print(_run(parsed), as_json=as_json)
