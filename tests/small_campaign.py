@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from faults import Commands
-from support import Project, commit_all, edit_block, git
 
 from agent_loops import files
+from faults import Commands
+from support import Project, commit_all, edit_block, git
 
 RUN_SH = "cat parts/*.txt\n"
 BASE_PARTS = {"a.txt": "val_bpb: 2.0\n", "b.txt": "depth 1\nwidth 1\n"}
@@ -26,9 +26,8 @@ def small(root: Path, **bindings: object) -> Project:
     """A project whose run takes milliseconds, with files to change, to add and to remove."""
     project = Project(root)
     (root / "train.py").unlink()
-    project.bind(
-        run_cmd="sh run.sh", editable_files=["run.sh", "parts/*.txt"], budget="60 s", **bindings
-    )
+    usual = {"run_cmd": "sh run.sh", "editable_files": ["run.sh", "parts/*.txt"], "budget": "60 s"}
+    project.bind(**{**usual, **bindings})
     project.write("run.sh", RUN_SH)
     (root / "run.sh").chmod(0o755)
     for name, text in BASE_PARTS.items():

@@ -208,6 +208,35 @@ def test_the_person_may_go_on_without_the_check(project: Project) -> None:
     assert "canary" not in purposes(project)
 
 
+def test_an_edit_made_before_a_late_check_is_set_aside_and_named(project: Project) -> None:
+    """As if a kill had come between the third crash and the check of the incumbent."""
+    for _ in range(3):
+        fail(project)
+    journal = project.sandbox / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    *_, last = [at for at, line in enumerate(lines) if '"settled"' in line]
+    journal.write_text("".join(lines[: last + 1]))
+    project.edit("LR = 0.5", "LR = 0.4")
+    refused = project.ask("try", "mine")
+    assert (refused.code, refused["kind"]) == (3, "running")
+    [rescued] = project.events("rescued")
+    assert rescued["folder"] in refused["reason"]
+    assert "LR = 0.4" in (project.root / rescued["folder"] / "train.py").read_text()
+    answer = project.ask("wait")
+    assert "the incumbent still runs" in "; ".join(answer["notes"])
+    assert project.read("train.py") == TRAIN
+
+
+def test_a_check_of_the_incumbent_keeps_outputs_as_asked(tmp_path: Path) -> None:
+    project = Project(tmp_path / "tidy", train=TRAIN)
+    project.bind(keep_outputs="none")
+    project.baseline()
+    for _ in range(3):
+        fail(project)
+    assert purposes(project)[-1] == "canary"
+    assert list(project.sandbox.glob("iter*/out*")) == []
+
+
 def test_a_check_of_the_incumbent_that_is_stopped_blames_nobody(project: Project) -> None:
     # Runs well once, as the baseline; then it hangs until it is stopped.
     train = TRAIN.replace(

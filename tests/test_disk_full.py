@@ -31,7 +31,6 @@ from small_campaign import (
     record,
     small,
     the_same_again,
-    worse,
 )
 from support import Answer, Project
 
@@ -227,9 +226,10 @@ def test_a_small_file_system_that_fills_up(tmp_path: Path) -> None:
     project.sandbox.mkdir(parents=True)
     mount = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
     inside = ["unshare", "--mount", "sh", "-c", mount, "sh", str(project.sandbox)]
-    if not shutil.which("unshare") or subprocess.run(
-        [*inside, "true"], capture_output=True, check=False
-    ).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*inside, "true"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("mounting a file system is not permitted here")
     paths = [str(Path(__file__).parent), str(Path(files.__file__).parent.parent)]
     done = subprocess.run(

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from faults import Commands
-from small_campaign import small
-from support import Answer, Project
 
 from agent_loops import events, journal
 from agent_loops.errors import JournalError
 from agent_loops.paths import CampaignPaths
+from faults import Commands
+from small_campaign import small
+from support import Answer, Project
 
 TEXT = "the person says: naïve 🎉 “quoted”\t日本"
 

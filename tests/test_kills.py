@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from faults import CLIENT, LAUNCHER, RUN, SUPERVISOR, Commands, Fault, strides
 from small_campaign import (
     CRASH,
@@ -198,7 +199,9 @@ def equal_but_shorter(project: Project) -> None:
     project.write("parts/b.txt", "")
 
 
-def tried(commands: Commands, project: Project, idea: str, edit: Callable[[Project], object]) -> Answer:
+def tried(
+    commands: Commands, project: Project, idea: str, edit: Callable[[Project], object]
+) -> Answer:
     edit(project)
     answer = commands(project, "try", idea)
     assert answer.code == 0, answer
@@ -358,3 +361,24 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_client_killed_while_the_machine_is_checked(commands: Commands, folder: Path) -> None:
+    """Three crashes in a row run the incumbent; that it crashes too is never forgotten."""
+    template = begun(commands, folder, run_cmd="sh run.sh && test ! -e broken-machine")
+    template.write("broken-machine", "")
+    for number in (2, 3):
+        template.write("parts/a.txt", f"val_bpb: 1.{number}\n")
+        assert commands(template, "try", f"idea {number}")["status"] == "crash"
+
+    def again(commands: Commands, project: Project, call: Call, _: int) -> None:
+        if commands(project, "wait")["description"] != call.words[1]:
+            assert commands(project, *call.words).code == 0
+
+    def ends(_: Commands, project: Project) -> None:
+        (paused,) = project.events("paused")
+        assert paused["by"] == "engine"
+        assert "the incumbent crashes too" in paused["reason"]
+
+    call = Call(["try", "idea 4"], prepare=better, again=again)
+    assert walk(commands, template, call, stride=strides(4), ends=ends) > 20

@@ -22,7 +22,6 @@ from small_campaign import (
     RUN_SH,
     begun,
     better,
-    copied,
     marked_processes,
     markers_of,
     quick_folder,
@@ -181,9 +180,7 @@ def test_a_reused_pid_of_a_live_run_is_never_signalled(
     assert innocent.poll() is None
 
 
-def test_a_clock_set_during_a_run_hides_no_supervisor(
-    commands: Commands, project: Project
-) -> None:
+def test_a_clock_set_during_a_run_hides_no_supervisor(commands: Commands, project: Project) -> None:
     """Start times are known by the clock: set by a day, they are a day off."""
     started = start(commands, project)
     rewrite(project, "run_started", pid_start=started["pid_start"] - DAY_S)

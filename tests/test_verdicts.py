@@ -296,10 +296,10 @@ def test_a_note_during_a_run_is_in_its_verdict(campaign: Campaigns) -> None:
 
 @pytest.mark.parametrize(
     ("keep", "left"),
-    [("best", [3]), ("kept", [1, 3]), ("all", [1, 2, 3, 4, 5]), ("none", [])],
+    [("best", [3]), ("kept", [1, 3]), ("all", [1, 2, 3, 4]), ("none", [])],
 )
 def test_outputs_are_kept_as_asked(campaign: Campaigns, keep: str, left: list[int]) -> None:
-    # `kept` is told by the files; the project's own folder of the same name is no business of ours
+    # The project has a folder of the same name, which is no business of ours.
     train = TRAIN.replace("import os", "import os, sys") + (
         "    os.makedirs('out', exist_ok=True)\n"
         "    for folder in ('out', sys.argv[1]):\n"
@@ -309,16 +309,10 @@ def test_outputs_are_kept_as_asked(campaign: Campaigns, keep: str, left: list[in
     loss(project, "1.1")
     loss(project, "0.9")
     loss(project, "1 / 0", old="0.9")
-    loss(project, "0.95", old="0.9")
-    found = [
-        number
-        for number in range(1, 6)
-        if (project.sandbox / f"iter{number}/out/model.bin").exists()
-        or (number == 4 and (project.sandbox / "iter4/out").exists())
-    ]
+    found = [n for n in range(1, 5) if (project.sandbox / f"iter{n}/out").exists()]
     assert found == left
     assert (project.root / "out/model.bin").exists()
-    for number in range(1, 6):
+    for number in range(1, 5):
         assert (project.sandbox / f"iter{number}/run.log").exists()
         assert (project.sandbox / f"iter{number}/code_snapshot/train.py").exists()
 

@@ -1,6 +1,6 @@
 """The `agent-loops` command line: one handler for every failure, text or one JSON object.
 
-Holds no rule: what a command does lies in `actions`, `setup` and `report`.
+Holds no rule: what a command does lies in `trying`, `rewinding`, `switches`, `setup` and `report`.
 """
 
 from __future__ import annotations

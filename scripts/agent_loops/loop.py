@@ -116,6 +116,7 @@ class Loop:
         run = self.campaign.experiments[finished.experiment].runs[finished.run - 1]
         if run.started.purpose != "canary":
             return
+        settling.prune_outputs(self.workspace, self.campaign.experiments[finished.experiment])
         if not finished.crash_kind:
             self.workspace.told.append("the incumbent still runs: it was the ideas")
             return

@@ -9,7 +9,7 @@ import shutil
 from datetime import datetime
 
 from agent_loops import decide, events, snapshots
-from agent_loops.errors import Refused
+from agent_loops.errors import AgentLoopsError
 from agent_loops.state import Experiment
 from agent_loops.workspace import Workspace, candidate_files
 
@@ -40,7 +40,7 @@ def settle(workspace: Workspace, experiment: Experiment) -> None:
         )
     )
     workspace.store.write_derived()
-    _prune_outputs(workspace, experiment)
+    prune_outputs(workspace, experiment)
 
 
 def _trees_before(workspace: Workspace, experiment: Experiment) -> list[snapshots.Tree]:
@@ -51,8 +51,8 @@ def _move_branch(workspace: Workspace, experiment: Experiment, notes: list[str])
     """Lets the branch follow; where it cannot, the next `try` tries again."""
     started, tag = experiment.started, workspace.campaign.tag
     incumbent = workspace.campaign.incumbent
-    repository = workspace.repository()
     try:
+        repository = workspace.repository()
         if incumbent is not None and incumbent.number == experiment.number:
             tree = workspace.saved(experiment.number)
             return repository.advance(
@@ -68,12 +68,12 @@ def _move_branch(workspace: Workspace, experiment: Experiment, notes: list[str])
                 when=datetime.fromisoformat(experiment.time),
                 tip=experiment.commit or started.commit, to=started.parent_commit,
             )  # fmt: skip
-    except Refused as error:
-        notes.append(f"the branch was not moved: {error.reason}")
+    except AgentLoopsError as error:
+        notes.append(f"the branch was not moved: {error}")
     return started.commit
 
 
-def _prune_outputs(workspace: Workspace, experiment: Experiment) -> None:
+def prune_outputs(workspace: Workspace, experiment: Experiment) -> None:
     """Removes `{run_dir}`s that `keep_outputs` does not ask for; only folders of ours."""
     keep = workspace.campaign.bindings.keep_outputs
     if keep == "all":

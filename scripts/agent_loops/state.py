@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
@@ -440,11 +440,20 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
         key = key_of(experiment.epoch, experiment.started.code)
         campaign.readings.setdefault(key, []).append(run.reading)
         campaign.by_code.setdefault(key, experiment.number)
-    if run.started.purpose == "canary":
+    if run.started.purpose == "canary" and not _is_lost_once(runs):
         campaign.canary_due = False
         campaign.crashes_in_row = 0
-        if event.crash_kind and event.outcome not in ("stopped", "lost"):
+        if event.crash_kind and event.outcome != "stopped":
             campaign.canary_crash = event.crash_reason
+
+
+def _is_lost_once(runs: Sequence[Run]) -> bool:
+    """Whether the last of these checks of an incumbent was lost, and not the one before it too."""
+    outcomes = [
+        run.finished.outcome if run.finished and run.started.purpose == "canary" else ""
+        for run in runs[-2:]
+    ]
+    return outcomes[-1] == "lost" and outcomes[:-1] != ["lost"]
 
 
 def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> None:
