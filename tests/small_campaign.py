@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from agent_loops import files
 from faults import Commands
 from support import Project, commit_all, edit_block, git
 
+NAME_ITSELF = "echo $AGENT_LOOPS_RUN >> ../runs"
 RUN_SH = "cat parts/*.txt\n"
 BASE_PARTS = {"a.txt": "val_bpb: 2.0\n", "b.txt": "depth 1\nwidth 1\n"}
 
@@ -26,7 +28,11 @@ def small(root: Path, **bindings: object) -> Project:
     """A project whose run takes milliseconds, with files to change, to add and to remove."""
     project = Project(root)
     (root / "train.py").unlink()
-    usual = {"run_cmd": "sh run.sh", "editable_files": ["run.sh", "parts/*.txt"], "budget": "60 s"}
+    usual = {
+        "run_cmd": f"{NAME_ITSELF}; sh run.sh",
+        "editable_files": ["run.sh", "parts/*.txt"],
+        "budget": "60 s",
+    }
     project.bind(**{**usual, **bindings})
     project.write("run.sh", RUN_SH)
     (root / "run.sh").chmod(0o755)
@@ -136,6 +142,10 @@ def record(project: Project) -> dict[str, Any]:
     assert [item["seq"] for item in journal] == list(range(1, len(journal) + 1))
     assert not files.is_locked(project.sandbox / "run.lock")
     assert not marked_processes(markers_of(project))
+    ran = project.root.parent / "runs"
+    executed = ran.read_text().split() if ran.exists() else []
+    assert len(executed) == len(set(executed)), "one run was executed twice"
+    assert set(executed) <= set(markers_of(project)), "a run was executed that is not recorded"
     tried: dict[int, dict[str, Any]] = {}
     for item in journal:
         if item["event"] == "experiment_started":
@@ -162,6 +172,7 @@ def record(project: Project) -> dict[str, Any]:
         "rows": rows,
         "files": files_of(project),
         "active": active,
+        "outputs": sorted({path.parent.name for path in project.sandbox.glob("iter*/out*")}),
         # An edit may be saved twice; what is told of is told of once or twice too.
         "rescued": {
             name for item in journal if item["event"] == "rescued" for name in item["files"]
@@ -193,11 +204,17 @@ def branch_of(project: Project) -> dict[str, Any]:
 
 
 def end_runs(project: Project) -> None:
-    """What a power cut does to the training itself."""
+    """What a power cut does to supervisor and training."""
     journal = project.sandbox / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True) if journal.exists() else []
     items = [json.loads(line) for line in lines if line.endswith(b"\n")]
-    for pid in marked_processes([item["marker"] for item in items if "marker" in item]):
+    started = [item for item in items if item["event"] == "run_started"]
+    for item in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            supervisor = psutil.Process(item["pid"])
+            if abs(supervisor.create_time() - item["pid_start"]) < 0.5:
+                supervisor.kill()
+    for pid in marked_processes([item["marker"] for item in started]):
         os.kill(pid, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""What a clock, a reboot, a second host and a reused pid can do to a campaign: nothing that lasts."""
+"""A clock that jumps, a reboot, a second host, a reused pid: nothing is lost, nobody is hit."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_receipt_from_before_the_reboot_is_taken_up(commands: Commands, projec
     assert len(project.events("run_started")) == 2
 
 
-# ---- a pid that is somebody else's ----------------------------------------------------------------
+# ---- a pid that is somebody else's --------------------------------------------------------------
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_run_of_a_dead_host_is_given_up_by_stop_kill(
     assert commands(project, "stop", "--kill").code == 0
 
 
-# ---- a clock that jumps ---------------------------------------------------------------------------
+# ---- a clock that jumps -------------------------------------------------------------------------
 
 
 def hours(project: Project, commands: Commands) -> float:
@@ -295,7 +295,7 @@ def test_stop_at_is_met_when_the_clock_says_so(commands: Commands, folder: Path)
     assert commands(project, "try", "in time")["status"] == "keep"
 
 
-# ---- a receipt that comes just when it is looked for ------------------------------------------------
+# ---- a receipt that comes just when it is looked for --------------------------------------------
 
 
 def test_a_second_terminal_takes_no_running_run_for_lost(

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from copies import copied
-from support import PREPARE, PYTHON, TRAIN, Answer, Project, processes_with
+from support import PREPARE, PYTHON, TRAIN, Project, processes_with
 
 KEYS = (
     "schema experiment status kind reason metric source incumbent best delta wall_s elapsed_s "
@@ -336,7 +336,7 @@ def tidy(tmp_path: Path) -> Iterator[None]:
 def test_a_run_ends(name: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     row = ROWS[name]
     project = measured(row, tmp_path / "project", tmp_path_factory)
-    baseline = project.ask("wait")
+    [baseline] = project.events("run_finished")
     project.write("train.py", row.train)
 
     plain = project.call("try", "an idea")
@@ -347,11 +347,10 @@ def test_a_run_ends(name: str, tmp_path: Path, tmp_path_factory: pytest.TempPath
         pid = int((tmp_path / "started").read_text())
         assert not _alive(pid)
     answer = strict(project.call("wait", "--json").out)
-    _check_answer(answer, row, baseline)
+    _check_answer(answer, row, baseline["value"])
     _check_text(short(plain.out), answer)
     _check_files(project, row)
     _check_record(project, row, answer)
-    assert project.call("wait").out == plain.out
 
 
 def _alive(pid: int) -> bool:
@@ -361,7 +360,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def _check_answer(answer: dict[str, Any], row: Row, baseline: Answer) -> None:
+def _check_answer(answer: dict[str, Any], row: Row, first: float) -> None:
     assert list(answer) == KEYS
     assert (answer["status"], answer["kind"]) == (row.status, row.kind), answer
     assert row.reason in answer["reason"], answer
@@ -370,7 +369,6 @@ def _check_answer(answer: dict[str, Any], row: Row, baseline: Answer) -> None:
     limit_s = LIMIT_S if "timeout_minutes" in row.bindings else 60
     assert answer["timeout_s"] == pytest.approx(limit_s)
     assert 0 <= answer["wall_s"] <= answer["elapsed_s"]
-    first = baseline["metric"]
     if row.status == "crash":
         assert answer["metric"] is answer["delta"] is None
         assert answer["source"] == ""
@@ -501,6 +499,7 @@ def test_no_word_of_an_answer_is_cut_from_its_json(
     short(plain.out)
     for word in ("#2 crash", "log: ", "next: "):
         assert word in plain.out
+    assert project.call("wait").out == plain.out
     answer = strict(project.call("wait", "--json").out)
     for note in notes:
         assert f"the person says: {note.strip()}" in answer["notes"]

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from support import SCRIPTS
+from agent_loops import files
+from support import SCRIPTS, until
 
 RAW = os.fsdecode(b"caf\xe9.py")  # a name that is no UTF-8
 LINE = "--id 3 --metric val_bpb=0.9 --status keep --memory-gb 2.54 --description x".split()
@@ -318,6 +320,19 @@ def test_rows_of_two_processes_at_once_are_all_there(work: Path) -> None:
     for row in rows:
         number, text = row.split("\t")[0], row.split("\t")[4]
         assert text.startswith(f"{number} {number} ")
+
+
+def test_a_row_waits_for_whoever_writes(work: Path) -> None:
+    lock = work / "results.tsv.lock"
+    command = [sys.executable, "-E", "-s", SCRIPTS / "log_result.py", "--results", "results.tsv"]
+    with files.locked(lock, wait_s=0):
+        program = subprocess.Popen([*command, *LINE], cwd=work, stdout=subprocess.DEVNULL)
+        process = psutil.Process(program.pid)
+        until(lambda: any(Path(one.path).name == lock.name for one in process.open_files()))
+        assert not (work / "results.tsv").exists()
+        (work / "results.tsv").write_text("iter\tval_bpb\tmemory_gb\tstatus\tdescription\n")
+    assert program.wait(60) == 0
+    assert (work / "results.tsv").read_text().count("val_bpb") == 1
 
 
 # ---- snapshot ----------------------------------------------------------------------------------

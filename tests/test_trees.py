@@ -10,7 +10,6 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -1010,24 +1009,13 @@ _NAMES = ["a.md", "b c.md", "new\nline.md", "naïve.md", RAW, "docs/d.md", "-x.m
 _BYTES = st.binary(max_size=12)
 
 
-@dataclass
-class _World:
-    """Every content that an editable file ever had on disk, to be found again at the end."""
+def _contents(*places: Path) -> set[bytes]:
+    return {path.read_bytes() for place in places for path in place.rglob("*") if path.is_file()}
 
-    tree: Tree
-    seen: set[bytes] = field(default_factory=set)
 
-    def look(self) -> None:
-        self.seen |= {
-            path.read_bytes() for path in (self.tree.root / "src").rglob("*") if path.is_file()
-        }
-
-    def found(self) -> set[bytes]:
-        places = [self.tree.root / "src", self.tree.sandbox / "rescue"]
-        places += self.tree.sandbox.glob("iter*/**/code_snapshot")
-        return {
-            path.read_bytes() for place in places for path in place.rglob("*") if path.is_file()
-        }
+def _stored(tree: Tree) -> set[bytes]:
+    """Every content in the snapshots and in rescue/."""
+    return _contents(tree.sandbox / "rescue", *tree.sandbox.glob("iter*/**/code_snapshot"))
 
 
 _History: TypeAlias = tuple[str, list[tuple[str, str, bytes]], list[tuple[str, bytes]]]
@@ -1125,19 +1113,17 @@ def test_no_byte_of_anybodys_is_lost_or_changed(
     monkeypatch.setenv("HOLD", "")
     tree = Tree(root, strategy, Terminal(root, monkeypatch, capsys))
     _lay_out(tree, files)
-    world = _World(tree)
-    world.look()
     theirs = tree.theirs()
     assert tree.ask("setup").code == 0
     assert tree.ask("try", "baseline")["status"] == "keep"
     for number, (kind, data) in enumerate(steps, 1):
         _edit(tree, kind, number, data)
-        world.look()
         if kind in ("other", "commit"):
             theirs = tree.theirs()
         elif kind not in ("edit", "new", "delete"):
+            before, stored = _contents(root / "src"), _stored(tree)
             _call(tree, kind, number, data)
-            world.look()
+            assert before <= _contents(root / "src") | _stored(tree)
+            assert stored <= _stored(tree)
         assert tree.theirs() == theirs
-    assert world.seen <= world.found()
     shutil.rmtree(root.parent)

@@ -312,14 +312,14 @@ class Repository:
 
         found: dict[str, str] = {}
         try:
-            repository = git.Repo(self.top)
-            found["commit"] = repository.head.commit.hexsha
+            with git.Repo(self.top) as repository:
+                found["commit"] = repository.head.commit.hexsha
+                if repository.remotes:
+                    found["remote"] = re.sub(r"//[^/@]*@", "//", repository.remotes[0].url)
             # Not `describe --dirty`, nor through GitPython: it writes the index and runs a hook.
             changed = self._git.run("status", "--porcelain", "--untracked-files=no").out
             described = self._git.run("describe", "--always", "--tags").line
             found["describe"] = described + ("-dirty" if changed else "")
-            if repository.remotes:
-                found["remote"] = re.sub(r"//[^/@]*@", "//", repository.remotes[0].url)
         except (git.GitError, GitFailed, ValueError, OSError):
             pass
         return found

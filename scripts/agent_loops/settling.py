@@ -32,6 +32,7 @@ def settle(workspace: Workspace, experiment: Experiment) -> None:
         )
     if workspace.campaign.bindings.iter_strategy == "branches":
         commit = _move_branch(workspace, experiment, notes)
+    prune_outputs(workspace, experiment)
     workspace.store.append(
         events.Settled(
             experiment=experiment.number,
@@ -40,7 +41,6 @@ def settle(workspace: Workspace, experiment: Experiment) -> None:
         )
     )
     workspace.store.write_derived()
-    prune_outputs(workspace, experiment)
 
 
 def _trees_before(workspace: Workspace, experiment: Experiment) -> list[snapshots.Tree]:

@@ -1,0 +1,120 @@
+"""Readings in, verdict out: tables, and what must hold for all numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_loops import decide
+from agent_loops.objective import Direction
+
+DOWN, UP = Direction.MINIMIZE, Direction.MAXIMIZE
+finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
+readings = st.lists(finite, min_size=1, max_size=8)
+
+
+def verdict(
+    candidate: list[float], incumbent: list[float], direction: Direction, over_budget: str = ""
+) -> tuple[str, str]:
+    found = decide.decide(candidate, incumbent, direction=direction, over_budget=over_budget)
+    assert found.reason
+    return found.status, found.kind
+
+
+@pytest.mark.parametrize(
+    ("candidate", "incumbent", "direction", "status", "kind"),
+    [
+        ([0.9], [1.0], DOWN, "keep", "better"),
+        ([1.1], [1.0], DOWN, "discard", "worse"),
+        ([1.0], [1.0], DOWN, "discard", "equal"),
+        ([0.9], [1.0], UP, "discard", "worse"),
+        ([1.1], [1.0], UP, "keep", "better"),
+        ([1.0], [1.0], UP, "discard", "equal"),
+        ([0.0], [-0.0], DOWN, "discard", "equal"),
+        ([-2.0], [-1.0], DOWN, "keep", "better"),
+        ([-2.0], [-1.0], UP, "discard", "worse"),
+        ([1.0 - 2**-53], [1.0], DOWN, "keep", "better"),
+        # by the mean of all readings, not by the best or the last of them
+        ([0.1, 2.0], [1.0], DOWN, "discard", "worse"),
+        ([2.0, 0.1, 0.1], [1.0], DOWN, "keep", "better"),
+        ([0.9], [1.0, 0.7], DOWN, "discard", "worse"),
+        ([0.8], [1.0, 0.7], DOWN, "keep", "better"),
+        ([1.0, 2.0], [1.5], DOWN, "discard", "equal"),
+        # sums are exact: ten times 0.1 is as good as 0.1
+        ([0.1] * 10, [0.1], DOWN, "discard", "equal"),
+        ([0.1] * 10, [0.1], UP, "discard", "equal"),
+        # nothing to compare with
+        ([5.0], [], DOWN, "keep", "baseline"),
+        ([5.0, 6.0], [], UP, "keep", "baseline"),
+    ],
+)
+def test_the_plain_rule(
+    candidate: list[float], incumbent: list[float], direction: Direction, status: str, kind: str
+) -> None:
+    assert verdict(candidate, incumbent, direction) == (status, kind)
+
+
+@pytest.mark.parametrize("candidate", [[0.5], [1.0], [2.0]])
+@pytest.mark.parametrize("direction", [DOWN, UP])
+def test_over_budget_is_no_keep_however_good(candidate: list[float], direction: Direction) -> None:
+    why = "took 40.0 s where the baseline took 5.0 s"
+    found = decide.decide(candidate, [1.0], direction=direction, over_budget=why)
+    assert found == decide.Verdict("discard", "over budget", why)
+
+
+def test_a_baseline_cannot_be_over_the_budget_that_it_sets() -> None:
+    assert verdict([1.0], [], DOWN, "took long") == ("keep", "baseline")
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        ([1.5], 1.5),
+        ([1.0, 2.0], 1.5),
+        ([0.1] * 10, 0.1),
+        ([1e16, 1.0, -1e16], 1 / 3),
+        ([-0.0], 0.0),
+    ],
+)
+def test_the_estimate_is_the_mean(values: list[float], mean: float) -> None:
+    assert decide.estimate(values) == mean
+
+
+@given(readings)
+def test_the_estimate_lies_among_its_readings(values: list[float]) -> None:
+    slack = 1e-9 * max(map(abs, values))
+    assert min(values) - slack <= decide.estimate(values) <= max(values) + slack
+
+
+@given(readings)
+def test_the_order_of_readings_says_nothing(values: list[float]) -> None:
+    assert decide.estimate(values) == decide.estimate(values[::-1])
+
+
+@given(finite, finite)
+def test_of_two_at_most_one_replaces_the_other(a: float, b: float) -> None:
+    """No two ideas can replace each other in turn for ever."""
+    for direction in (DOWN, UP):
+        there = verdict([a], [b], direction)
+        back = verdict([b], [a], direction)
+        assert {there, back} in (
+            {("keep", "better"), ("discard", "worse")},
+            {("discard", "equal")},
+        )
+
+
+@given(readings, readings)
+def test_the_two_directions_mirror_each_other(new: list[float], old: list[float]) -> None:
+    mirrored = verdict([-value for value in new], [-value for value in old], UP)
+    assert verdict(new, old, DOWN) == mirrored
+
+
+@given(readings, readings)
+def test_a_keep_is_a_gain(new: list[float], old: list[float]) -> None:
+    for direction in (DOWN, UP):
+        gain = direction.gain(decide.estimate(new), decide.estimate(old))
+        assert (verdict(new, old, direction)[0] == "keep") == (gain > 0)
+        assert math.isfinite(gain)
