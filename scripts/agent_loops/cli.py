@@ -82,6 +82,10 @@ def _stop_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--why", default="")
 
 
+def _infer_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--write", action="store_true", help="write loop.run.yaml, if there is none")
+
+
 def _resume_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--take-over", action="store_true", help="make the campaign this session's"
@@ -112,6 +116,7 @@ def _add_wait(command: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
+    "infer": ("propose every binding of this project, with its evidence", _infer_arguments),
     "setup": ("check the bindings and begin a campaign", None),
     "try": ("run one experiment: measure, decide, keep or restore, record", _try_arguments),
     "wait": ("wait for the run under way; with none, repeat the last verdict", _add_wait),
@@ -214,6 +219,10 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops import demo
 
         return demo.run(Path(parsed.keep) if parsed.keep else None)
+    if parsed.command == "infer":
+        from agent_loops import proposal
+
+        return proposal.run(Path.cwd(), write=parsed.write)
     from agent_loops import campaigns
     from agent_loops.loop import Loop
 

@@ -1,0 +1,182 @@
+"""Knows the benchmark harnesses of languages: criterion, libtest, Go, pytest-benchmark, k6, suites of tests.
+
+Names what could be measured and how; which of several is the goal only a person can say.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from agent_loops.objective import Direction
+from agent_loops.survey import Survey
+
+_NUMBER = r"([\d.]+)"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One harness with the measures it offers, the likeliest first."""
+
+    tool: str
+    run_cmd: str
+    metric: str
+    direction: Direction
+    names: tuple[str, ...]
+    evidence: str
+    editable: tuple[str, ...]
+    harness: tuple[str, ...]
+    pattern: str | None = None
+    file: str | None = None
+    key: str | None = None
+    example: str = ""
+    checks: str = ""
+    warnings: tuple[str, ...] = ()
+    source: str = "log"
+
+
+_CALIBRATED = "wall_s is no measure here: the benchmark runs for a fixed time, however fast the code is"
+
+
+def find(survey: Survey) -> Bench | None:
+    """The benchmark harness of the project, if it has one."""
+    for look in (_rust, _go, _pytest_benchmark, _k6, _cpp):
+        found = look(survey)
+        if found:
+            return found
+    return None
+
+
+def _rust(survey: Survey) -> Bench | None:
+    files = [p for p in survey.with_suffix(".rs") if re.search(r"(?:^|/)benches/", p)]
+    if not files or not survey.text("Cargo.toml"):
+        return None
+    path = files[0]
+    text = survey.text(path)
+    stem = PurePosixPath(path).stem
+    editable = tuple(sorted({f"{p.split('src/')[0]}src/**/*.rs" for p in survey.with_suffix(".rs") if "src/" in p and p.count("/") < 4}))[:3]
+    harness = (*files, "Cargo.toml")
+    nightly = "feature(test)" in text
+    if nightly:
+        names = tuple(dict.fromkeys([*re.findall(r"#\[bench\]\s*(?:pub )?fn (\w+)", text), *re.findall(r"\bbench\w*!\(\s*(\w+)", text)]))
+        name = names[0] if names else stem
+        pattern = rf"^test {name}\s+\.\.\. bench:\s+([\d,.]+) ns/iter"
+        return Bench(
+            "cargo bench", f"cargo +nightly bench --bench {stem} {name}", name, Direction.MINIMIZE, names, f"{path} has #[bench]",
+            editable, harness, pattern=pattern, example=f"test {name} ... bench:     1,234 ns/iter (+/- 12)", checks="cargo test",
+            warnings=(f"{path} needs the nightly toolchain (feature test)", "the number has thousands separators: they must be taken out before it can be read", _CALIBRATED),
+        )  # fmt: skip
+    groups = re.findall(r"(?:bench_function|benchmark_group|BenchmarkId::new)\(\s*(?:format!\()?\"([^\"]+)\"", text)
+    cases = tuple(dict.fromkeys(groups)) or (stem,)
+    name = cases[0]
+    return Bench(
+        "criterion", f"cargo bench --bench {stem}", name, Direction.MINIMIZE, cases, f"{path} is a criterion benchmark",
+        editable, harness, file="target/criterion/**/new/estimates.json", key="mean.point_estimate", source="file", checks="cargo test",
+        warnings=(_CALIBRATED, "the printed unit may change between ps, ns and µs: the file is always in ns",
+                  "lines with `change:` compare with the previous run of the machine; a rival implementation may be printed in the same format"),
+    )  # fmt: skip
+
+
+def _go(survey: Survey) -> Bench | None:
+    files = [p for p in survey.files if p.endswith("_test.go") and "func Benchmark" in survey.text(p)]
+    if not files or not survey.text("go.mod"):
+        return None
+    names = tuple(dict.fromkeys(n for p in files for n in re.findall(r"func (Benchmark\w+)\(b \*testing\.B", survey.text(p))))
+    if not names:
+        return None
+    name = names[0]
+    code = [p for p in survey.with_suffix(".go") if not p.endswith("_test.go") and "vendor/" not in p]
+    folder = PurePosixPath(files[0]).parent
+    beside = [p for p in code if PurePosixPath(p).parent == folder][:8] or code[:8]
+    package = "." if str(folder) == "." else f"./{folder}"
+    return Bench(
+        "go test", f"go test -run '^$' -bench '^{name}$' -benchmem {package}", name, Direction.MINIMIZE, names, f"{files[0]} has func {name}",
+        tuple(beside), (*files, "go.mod"), pattern=rf"^{name}(?:-\d+)?\s+\d+\s+{_NUMBER} ns/op",
+        example=f"{name}-8   \t     932\t   1274021 ns/op", checks="go test ./...",
+        warnings=(_CALIBRATED, "the printed name carries the number of CPUs (-8), and the number after it is the count of iterations, not the result",
+                  "benchmarks are noisy without -count"),
+    )  # fmt: skip
+
+
+def _pytest_benchmark(survey: Survey) -> Bench | None:
+    papers = "".join(survey.text(p) for p in ("pyproject.toml", "setup.cfg", "requirements-dev.txt", "requirements.txt", "tox.ini"))
+    files = [p for p in survey.with_suffix(".py") if re.search(r"(?:^|/)(?:bench\w*|perf\w*|test_bench\w*)(?:/|[^/]*\.py)", p) and re.search(r"def test_\w+\([^)]*\bbenchmark\b", survey.text(p))]
+    if "pytest-benchmark" not in papers or not files:
+        return None
+    folder = files[0].split("/")[0]
+    runner = "uv run pytest" if "uv.lock" in survey else "python -m pytest"
+    names = tuple(n for p in files for n in re.findall(r"def (test_\w+)\([^)]*\bbenchmark\b", survey.text(p)))[:12]
+    package = next((p.rsplit("/", 1)[0] for p in survey.files if p.startswith("src/") and p.endswith("__init__.py")), "")
+    editable = (f"{package}/**/*.py",) if package else tuple(f"{p.split('/')[0]}/**/*.py" for p in survey.files if p.endswith("/__init__.py") and p.count("/") == 1 and "test" not in p and "bench" not in p)[:2]
+    if not editable:
+        return None
+    several = "uv run --group test pytest" if "uv.lock" in survey and re.search(r"(?m)^test = \[", papers) else runner
+    return Bench(
+        "pytest-benchmark", f"{several} {folder} --benchmark-json={{run_dir}}/bench.json", "median", Direction.MINIMIZE, names,
+        f"{files[0]} uses the benchmark fixture", editable, (*files[:20], "pyproject.toml"), file="{run_dir}/bench.json", key="benchmarks.0.stats.median", source="file",
+        checks=f"{several} -x tests",
+        warnings=(_CALIBRATED, "the unit of the printed table changes (ns, us, ms) and stands in its header only, with thousands separators: the JSON is always in seconds",
+                  "several benchmarks", "--benchmark-save and autosave accumulate results in .benchmarks/"),
+    )  # fmt: skip
+
+
+def _k6(survey: Survey) -> Bench | None:
+    files = [p for p in survey.with_suffix(".js", ".ts") if re.search(r"from ['\"]k6/http['\"]", survey.text(p))][:40]
+    if not files:
+        return None
+    files.sort(key=lambda p: ("handleSummary" not in survey.text(p), p))
+    path = files[0]
+    code = survey.with_suffix(".go", ".rs", ".py")
+    folders = tuple(dict.fromkeys(f"{p.split('/')[0]}/**/*{PurePosixPath(p).suffix}" for p in code if "/" in p and not p.startswith(("k6", "vendor", "test"))))[:2]
+    return Bench(
+        "k6", f"k6 run --summary-export={{run_dir}}/summary.json {path}", "http_req_duration", Direction.MINIMIZE, tuple(files), f"{path} imports k6/http",
+        folders, tuple(files), file="{run_dir}/summary.json", key="metrics.http_req_duration.p(95)", source="file",
+        warnings=("a server must be running, rebuilt from the edited code for each run: start it in run_cmd, end it in cleanup_cmd",
+                  "never aim it at a public server", "the printed unit changes (µs, ms, s): the JSON is always in ms", _CALIBRATED,
+                  "thresholds make k6 exit with 99"),
+    )  # fmt: skip
+
+
+def _cpp(survey: Survey) -> Bench | None:
+    files = [p for p in survey.with_suffix(".cpp", ".cc", ".c") if re.search(r"(?i)(?:^|/)bench\w*/", p)]
+    text = survey.text("CMakeLists.txt")
+    if not files or not text:
+        return None
+    path = files[0]
+    label = re.search(r"(?:printf|pretty_print)\([^\n]*?\"([^\"%]*?)\s*:?\s*%[^\"]*?(MB/s|GB/s|ns/\w+|ops/s)", survey.text(path))
+    names = tuple(dict.fromkeys(re.findall(r"pretty_print\([^;]*?\"([^\"]{3,40})\"", survey.text(path), re.DOTALL)))
+    listing = "".join(survey.text(p) for p in survey.named("CMakeLists.txt") if "bench" in p)
+    binary = re.search(r"add_executable\(\s*(\w+)", listing)
+    option = re.search(r"option\(\s*(\w*BENCH\w*)", text)
+    folder = path.rsplit("/", 1)[0]
+    run = f"cmake -B build{f' -D {option[1]}=ON' if option else ''} && cmake --build build -j && ./build/{folder}/{binary[1] if binary else PurePosixPath(path).stem}"
+    headers = tuple(dict.fromkeys(f"{p.split('/')[0]}/**" for p in survey.with_suffix(".h", ".hpp") if p.startswith("include/"))) or ("src/**",)
+    name = names[0] if names else (label[1].strip() if label else "")
+    speed = label is None or "/s" in label[2] or "MB/s" in survey.text(path)
+    if not name:
+        return None
+    return Bench(
+        "C++ benchmark", run, name, Direction.MAXIMIZE if speed else Direction.MINIMIZE, names or (name,), f"{path} prints it",
+        headers, (path, "CMakeLists.txt", *[p for p in survey.named("CMakeLists.txt") if "bench" in p]),
+        example=f"{name} : 1042.38 MB/s (+/- 9.9 %)", checks="ctest --test-dir build",
+        warnings=("the build must be part of run_cmd, else the old binary is what runs", "the first configure may download data and dependencies (needs the network)",
+                  "one name may be printed several times a run: several distinct values", "check correctness beside speed"),
+    )  # fmt: skip
+
+
+def test_suite(survey: Survey) -> Bench | None:
+    """A suite of tests whose time could be the goal."""
+    tests = [p for p in survey.with_suffix(".py") if re.search(r"(?:^|/)test_\w+\.py$|_test\.py$", p)]
+    if len(tests) < 3 and sum(survey.sizes.get(p, 0) for p in tests) < 1200:
+        return None
+    slow = any(re.search(r"sleep\(|timeout|httpbin|server", survey.text(p)) for p in tests[:40])
+    if len(tests) < 3 and not slow:
+        return None
+    folder = tests[0].split("/")[0] if "/" in tests[0] else "."
+    return Bench(
+        "pytest", f"python -m pytest {folder}", "wall_s", Direction.MINIMIZE, (), f"{tests[0]} and {len(tests) - 1} more are tests",
+        (f"{folder}/**/*.py",) if folder != "." else ("conftest.py",), (), source="none-yet",
+        warnings=("the time of the tests can be had by skipping them: guard the number of passed tests (guards: passed)",
+                  "tests that wait on time-outs or the network make wall time noisy"),
+    )  # fmt: skip

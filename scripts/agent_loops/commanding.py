@@ -1,0 +1,221 @@
+"""Makes the command of one run from a documented one: runner, folder, pins for budget, seed and outputs.
+
+Adds only switches that the program declares; what a reader must fill in stays as it was documented.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from agent_loops import entrypoints, limits, options
+from agent_loops.cautions import Caution
+from agent_loops.entrypoints import Entry
+from agent_loops.limits import Bound, Seed
+from agent_loops.options import Option
+from agent_loops.recipes import Command
+from agent_loops.survey import Survey
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand:
+    """`pinned` where the budget stands in the command; `epochs` where it is the placeholder."""
+
+    text: str
+    evidence: str
+    documented: bool
+    pinned: bool = False
+    epochs: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the command of one program needs, and what it does besides."""
+
+    run: RunCommand
+    bound: Bound
+    seed: Seed
+    written: Mapping[str, str]
+    prelude: tuple[str, str] | None
+    timeout_minutes: int
+    timeout_why: str
+    warnings: list[Caution] = field(default_factory=list)
+
+
+def gather(survey: Survey, entry: Entry, files: Sequence[str], commands: Sequence[Command]) -> Facts:
+    """Everything about how `entry` is run."""
+    command = entrypoints.best_command(entry)
+    switches = options.options_of(survey, entry.script, files) if entry.script.endswith(".py") else {}
+    configs = _configs(survey, entry, command, files)
+    bound = limits.bound_of(survey, files, switches, configs)
+    seed = limits.seed_of(survey, files, switches, configs)
+    written = limits.written(survey, [*files, *configs], switches)
+    base, evidence = _base(survey, entry, command, commands)
+    hydra = bool(re.search(r"hydra\.main|@hydra", survey.text(entry.script)))
+    run = _pinned(base, evidence, command is not None, bound, seed, switches, configs, survey, hydra)
+    minutes, why = _timeout(survey)
+    return Facts(run, bound, seed, written, _prelude(survey, base), minutes, why)
+
+
+def _configs(survey: Survey, entry: Entry, command: Command | None, files: Sequence[str]) -> list[str]:
+    """Configurations of the run: those the command names first, then the defaults of Hydra."""
+    found: list[str] = []
+    for word in command.words if command else ():
+        name = word.split("=", 1)[-1]
+        if name.endswith((".yaml", ".yml", ".py", ".json", ".toml", ".gin")) and name in survey and name != entry.script:
+            found.append(name)
+    text = survey.text(entry.script)
+    if re.search(r"hydra", text):
+        match = re.search(r"config_path\s*=\s*[\"']([^\"']+)[\"']", text)
+        folder = PurePosixPath(match[1]).name if match else "configs"
+        inside = [p for p in survey.with_suffix(".yaml", ".yml") if f"{folder}/" in p]
+        found += sorted(inside, key=lambda p: (not p.endswith(("train.yaml", "config.yaml")), "trainer/default" not in p, p.count("/"), p))[:30]
+    for name in re.findall(r"[\"']([\w./-]+\.(?:ya?ml|toml|json))[\"']", text):
+        if name in survey:
+            found.append(name)
+    for name in re.findall(r"config_flags|DEFINE_config_file", text)[:1]:
+        found += [p for p in survey.with_suffix(".py") if f"{PurePosixPath(entry.script).parent}/configs/default" in p or p == "configs/default.py"]
+    return list(dict.fromkeys(found))
+
+
+def _base(survey: Survey, entry: Entry, command: Command | None, commands: Sequence[Command]) -> tuple[str, str]:
+    """The command without pins, and where it comes from."""
+    script = entry.script
+    if not script.endswith(".py"):
+        return _compiled(survey, script)
+    if command is not None:
+        text = _without_shell(command.text)
+        if command.folder:
+            text = _moved(text, command, survey)
+        return text, f"{command.place} shows it"
+    shell = next((c for c in commands if c.script.endswith(".sh") and survey.text(c.script).count(PurePosixPath(script).name) and c.path.lower().endswith((".md", ".rst")) and len(survey.text(c.script)) < 1500), None)
+    inner = [c for c in entry.commands if shell and c.path == shell.script]
+    if shell is not None and inner and not re.search(r"while |nproc=\$|for ", survey.text(shell.script)):
+        return shell.text, f"{shell.place} shows it; it runs {script}"
+    runner = "uv run" if "uv.lock" in survey else "python"
+    folder = str(PurePosixPath(script).parent)
+    own = any(p.startswith(f"{folder}/") and p.lower().endswith(("readme.md", "requirements.txt")) for p in survey.files)
+    if folder != "." and own and "/" not in folder:
+        return f"cd {shlex.quote(folder)} && {runner} {shlex.quote(PurePosixPath(script).name)}", f"{script} is a script; no paper shows its command"
+    return f"{runner} {shlex.quote(script)}", f"{script} is a script; no paper shows its command"
+
+
+def _without_shell(text: str) -> str:
+    text = re.sub(r"^(?:!|%)", "", text).strip()
+    return re.sub(r"\s*\\?\s*$", "", text)
+
+
+def _moved(text: str, command: Command, survey: Survey) -> str:
+    """A command meant for another folder, given from the root."""
+    folder = shlex.quote(command.folder)
+    return f"cd {folder} && {text}"
+
+
+def _compiled(survey: Survey, script: str) -> tuple[str, str]:
+    """A program that has to be built first, else the edit is not what runs."""
+    stem = PurePosixPath(script).stem
+    makefile = survey.text("Makefile")
+    target = next((t for t in (f"{stem}cu", stem) if re.search(rf"(?m)^{re.escape(t)}\s*:[^\n]*{re.escape(PurePosixPath(script).name)}", makefile)), "")
+    if target:
+        return f"make {target} && ./{target}", f"Makefile:{survey.line_of('Makefile', target + ':')} builds it; building is part of the run"
+    if "Cargo.toml" in survey:
+        return "cargo run --release", "Cargo.toml builds it"
+    if script.endswith(".jl"):
+        return f"julia {script}", f"{script} is a script"
+    return f"cc -O2 -o {stem} {script} -lm && ./{stem}", f"{script} has a main function and no rule builds it"
+
+
+def _pinned(
+    base: str, evidence: str, documented: bool, bound: Bound, seed: Seed, switches: Mapping[str, Option],  # noqa: FBT001
+    configs: Sequence[str], survey: Survey, hydra: bool,  # noqa: FBT001
+) -> RunCommand:  # fmt: skip
+    """The command with budget, seed and output folder out of the agent's hands."""
+    text, epochs, pinned = base, 0.0, bound.kind == "time"
+    pins: list[str] = []
+    if bound.option is not None and bound.kind in ("epochs", "steps") and not base.startswith("cd ") | ("&&" in base and "make" in base):
+        text, given = _replaced(text, bound.option, "{budget}" if bound.kind == "epochs" else "")
+        amount = given or bound.amount
+        if bound.kind == "epochs" and amount > 0:
+            epochs, pinned = amount, True
+            text = text if "{budget}" in text else f"{text} {bound.option.flag}{bound.option.style}{{budget}}"
+        elif bound.kind == "steps":
+            pinned = True
+            if not given and amount > 0:
+                text = f"{text} {bound.option.flag}{bound.option.style}{amount:g}" if amount < 1e6 else f"{text} {bound.option.flag}{bound.option.style}{int(amount)}"
+        pins.append(f"{bound.option.flag} {bound.option.place}")
+    elif hydra and bound.kind in ("epochs", "steps") and bound.place.startswith(tuple(configs)):
+        key = _hydra_key(bound)
+        value = "{budget}" if bound.kind == "epochs" else f"{int(bound.amount)}"
+        if f"{key}=" not in text:
+            text = f"{text} {key}={value}"
+        epochs, pinned = (bound.amount, True) if bound.kind == "epochs" else (0.0, True)
+        pins.append(f"{key} {bound.place}")
+    if seed.option is not None and seed.option.flag not in text and not isinstance(seed.option.default, bool):
+        text = f"{text} {seed.option.flag}{seed.option.style}{{seed}}"
+    elif hydra and seed.kind == "config" and "seed=" not in text:
+        text = f"{text} seed={{seed}}"
+    if hydra:
+        text = f"{text} hydra.run.dir={{run_dir}}"
+    text = _outputs(text, switches)
+    shown = f"{evidence}; pins: {', '.join(pins)}" if pins else evidence
+    return RunCommand(text, shown, documented, pinned, epochs)
+
+
+def _hydra_key(bound: Bound) -> str:
+    group = PurePosixPath(bound.place.rsplit(":", 1)[0]).parent.name
+    return f"{group}.{bound.name}" if group not in ("configs", "config", "conf", ".", "") else f"trainer.{bound.name}" if "max_" in bound.name else bound.name
+
+
+def _replaced(text: str, option: Option, by: str) -> tuple[str, float]:
+    """`text` with the switch's value replaced, and the number that stood there."""
+    pattern = re.compile(rf"({re.escape(option.flag)}[= ]\s*)([\d.e_]+)(?!\S)")
+    match = pattern.search(text)
+    if match is None:
+        return text, 0.0
+    try:
+        number = float(match[2].replace("_", ""))
+    except ValueError:
+        return text, 0.0
+    return (f"{text[: match.start(2)]}{by}{text[match.end(2) :]}" if by else text), number
+
+
+def _outputs(text: str, switches: Mapping[str, Option]) -> str:
+    """Output switches point into the run's own folder."""
+    for option in limits.output_options(switches)[:2]:
+        default = str(option.default or "")
+        name = default.rsplit("/", 1)[-1]
+        value = f"{{run_dir}}/{name}" if re.search(r"\.\w{1,5}$", name) else "{run_dir}"
+        match = re.search(rf"{re.escape(option.flag)}[= ]\s*(\S+)", text)
+        if match:
+            text = text[: match.start(1)] + value + text[match.end(1) :]
+        elif option.name not in ("save", "output", "project") or default:
+            text = f"{text} {option.flag}{option.style}{value}"
+    return text
+
+
+def _prelude(survey: Survey, base: str) -> tuple[str, str] | None:
+    for path in ("environment.yml", "environment.yaml", "env.yml", "conda.yaml"):
+        match = re.search(r"(?m)^name:\s*([\w.-]+)", survey.text(path))
+        if match and not base.startswith(("uv ", "poetry ", "pixi ", "conda ")):
+            return f'source "$(conda info --base)/etc/profile.d/conda.sh" && conda activate {match[1]}', f"{path} names the environment {match[1]}"
+    readme = survey.text(survey.first("README.md", "readme.md"))
+    match = re.search(r"(?m)^\s*\$?\s*conda activate ([\w.-]+)\s*$", readme)
+    if match and not base.startswith(("uv ", "poetry ")):
+        return f'source "$(conda info --base)/etc/profile.d/conda.sh" && conda activate {match[1]}', f"README activates the conda environment {match[1]}"
+    for folder in (".venv", "venv"):
+        if (survey.root / folder / "bin" / "activate").is_file() and not base.startswith(("uv ", "poetry ", "pixi ")):
+            return f"source {folder}/bin/activate", f"{folder}/ is a virtual environment"
+    return None
+
+
+def _timeout(survey: Survey) -> tuple[int, str]:
+    """Minutes after which the project's own papers give a run up."""
+    for path in ("program.md", "README.md"):
+        for number, line in enumerate(survey.text(path).splitlines(), 1):
+            match = re.search(r"(?i)(?:exceeds|over|more than|longer than|past)\s+(\d{1,3})\s*min", line)
+            if match and re.search(r"(?i)kill|timeout|time-out|abort", line):
+                return int(match[1]), f"{path}:{number} gives a run up after {match[1]} minutes"
+    return 0, ""

@@ -1,0 +1,204 @@
+"""Ranks the numbers that a script puts out: which of them says how good the run was.
+
+Ranks words and places, not values; two goals in one line are two contenders of equal right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from agent_loops import frameworks, metric_names, printing, reading, templates
+from agent_loops.closures import closure
+from agent_loops.metric_names import Sense, Split
+from agent_loops.objective import Direction
+from agent_loops.printing import Output
+from agent_loops.survey import Survey
+
+Source = Literal["log", "file", "none-yet"]
+_SPLIT_WORTH = {"val": 6.0, "test": 4.0, "": 0.0, "train": -7.0}
+_READ = (".py", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".rs", ".go", ".jl", ".js", ".ts", ".mjs", ".java", ".R")
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One number that could be the metric."""
+
+    name: str
+    direction: Direction
+    sure_direction: bool
+    score: float
+    split: Split
+    source: Source
+    output: Output
+    at: int
+    pattern: str | None = None
+    example: str = ""
+    unique: bool = True
+    file: str = ""
+    key: str = ""
+    speed: bool = False
+    digits: int | None = None
+
+    @property
+    def place(self) -> str:
+        return f"{self.output.path}:{self.output.number}"
+
+    @property
+    def evidence(self) -> str:
+        verb = {"print": "prints", "progress": "shows in a progress bar", "logger": f"logs to {self.output.tool}",
+                "file": f"writes {self.file or 'a file'} with", "framework": f"({self.output.tool}) prints"}[self.output.via]
+        return f'{self.place} {verb} "{self.key or self.name}{":" if self.output.via == "print" else ""}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What the project's prose says, lower case: README, and program.md apart."""
+
+    readme: str
+    program: str
+
+    def worth(self, name: str) -> float:
+        found = 0.0
+        pattern = re.compile(rf"(?<![\w.]){re.escape(name.lower())}(?!\w)")
+        if len(name) > 3 and pattern.search(self.program):
+            found += 4
+        if len(name) > 3 and pattern.search(self.readme):
+            found += 1.5
+        return found
+
+    def direction(self, name: str) -> Direction | None:
+        """Which way is better, where prose says so near the name."""
+        for text in (self.program, self.readme):
+            for match in re.finditer(re.escape(name.lower()), text):
+                near = text[max(0, match.start() - 120) : match.end() + 120]
+                lower = bool(re.search(r"lower (?:is|wins|=|the) ?(?:better)?|lowest|minimi[sz]e", near))
+                higher = bool(re.search(r"higher (?:is|wins|=|the) ?(?:better)?|highest|maximi[sz]e", near))
+                if lower != higher:
+                    return Direction.MINIMIZE if lower else Direction.MAXIMIZE
+        return None
+
+
+def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
+    """The contenders of one script and of what it imports, the best first."""
+    files = closure(survey, script) if script.endswith(".py") else [script]
+    outputs = [
+        output
+        for path in files
+        for output in outputs_in(survey, path)
+        if path == script or output.where.split(".")[0] not in (printing.MAIN, "main")
+    ]
+    outputs += frameworks.outputs_of(survey, script, files)
+    found = [c for output in outputs for c in _of_output(output, script, papers)]
+    found.sort(key=lambda c: -c.score)
+    return readable(found[:12], outputs)
+
+
+def outputs_in(survey: Survey, path: str) -> list[Output]:
+    """What one file puts out, in any language that is known."""
+    if path.endswith(".py"):
+        tree = survey.tree(path)
+        return printing.outputs_of(path, tree) if tree else []
+    return printing.other_outputs(path, survey.text(path)) if path.endswith(_READ) else []
+
+
+def _of_output(output: Output, script: str, papers: Papers) -> list[Contender]:
+    found = []
+    for at, hole, label in templates.holes_of(output.line):
+        if hole.text:
+            continue
+        name = output.key or metric_words(label)
+        judged = metric_names.sense(name)
+        if not judged.weight:
+            judged = _by_variable(output, at, label, hole.expr)
+        if not judged.weight or judged.direction is None:
+            continue
+        found.append(_contender(output, at, name or hole.expr, judged, script, papers))
+    return found
+
+
+def metric_words(label: str) -> str:
+    """The last words of a label, from at most three before the metric's own word on."""
+    parts = label.split()
+    for at in range(len(parts) - 1, -1, -1):
+        if metric_names.sense(parts[at]).weight:
+            return " ".join(parts[max(0, at - 3) :])
+    return label
+
+
+def _by_variable(output: Output, at: int, label: str, expr: str) -> Sense:
+    """A number without a telling name is what its variable is called."""
+    if output.via == "print" and re.search(r"(?i)^(?:mean|average|avg|result|final|value|final result|metric)$", label):
+        judged = metric_names.sense(re.sub(r"\.(?:mean|item|avg)\(\)|\.avg", "", expr))
+        return replace(judged, weight=max(0.0, judged.weight - 2))
+    if label:
+        return metric_names.NOTHING
+    texts = "".join(p for p in output.line if isinstance(p, str)).strip()
+    if len(output.line) <= 2 and not re.search(r"[A-Za-z]", texts) and output.via == "print" and at == 0:
+        judged = metric_names.sense(expr)
+        return replace(judged, weight=max(0.0, judged.weight - 3))
+    return metric_names.NOTHING
+
+
+def _contender(
+    output: Output, at: int, name: str, judged: Sense, script: str, papers: Papers
+) -> Contender:
+    split = _split(output, at, name)
+    score = judged.weight + _SPLIT_WORTH[split] + papers.worth(name)
+    text = "".join(p for p in output.line if isinstance(p, str)).lower()
+    score += 1.0 if output.depth == 0 else 0.0
+    score += 1.5 if re.search(r"\b(?:final|overall|mean|average|total)\b", text) and not judged.speed else 0.0
+    score -= 2.5 if re.search(r"\bbest\b", text) else 0.0
+    score -= 3.0 if re.search(r"\b(?:saving|saved|improved|load|expected|target|baseline|paper)\b", text) else 0.0
+    score += 0.5 if output.path == script else -1.0
+    score -= {"print": 0.0, "framework": 0.5, "file": 1.5, "progress": 5.0, "logger": 5.5}[output.via]
+    hole = output.line[at]
+    digits = hole.digits if isinstance(hole, templates.Hole) else None
+    score -= 1.0 if digits is not None and digits < 2 else 0.3 if digits is not None and digits < 3 else 0.0
+    said = papers.direction(name)
+    source: Source = "file" if output.via == "file" else "none-yet" if output.via in ("progress", "logger") else "log"
+    assert judged.direction is not None
+    return Contender(
+        name=name, direction=said or judged.direction, score=score, split=split, source=source,
+        sure_direction=judged.sure or judged.speed and judged.weight > 2 or said is not None, output=output, at=at,
+        file=output.file, key=output.key, speed=judged.speed, digits=digits,
+    )  # fmt: skip
+
+
+def _split(output: Output, at: int, name: str) -> Split:
+    """On which data the number was taken: its name says so, else its line, its variable, its function."""
+    hole = output.line[at]
+    before = "".join(p for p in output.line[:at] if isinstance(p, str)).rsplit("\n", 1)[-1]
+    for text in (name, before, hole.expr if isinstance(hole, templates.Hole) else "", output.where.rsplit(".", 1)[-1]):
+        if found := metric_names.split_of(text):
+            return found
+    inner = [part for part in output.where.split(".") if metric_names.split_of(part)]
+    return metric_names.split_of(inner[-1]) if inner else ""
+
+
+def readable(found: Sequence[Contender], outputs: Sequence[Output]) -> list[Contender]:
+    """The contenders with the name or the pattern that really reads them."""
+    shown = [o for o in outputs if o.via in ("print", "progress", "framework")]
+    lines = {id(output): templates.render(output.line) for output in shown}
+    result = []
+    for contender in found:
+        if contender.source != "log":
+            result.append(contender)
+            continue
+        others = [lines[id(o)] for o in shown if o is not contender.output and not _twin(o, contender)]
+        how = reading.how_to_read(contender.output.line, contender.at, others, fallback=_identifier(contender))
+        penalty = 0.0 if how.unique else 1.0
+        result.append(replace(contender, name=how.name, pattern=how.pattern, example=how.example, unique=how.unique, score=contender.score - penalty))
+    return sorted(result, key=lambda c: -c.score)
+
+
+def _twin(other: Output, contender: Contender) -> bool:
+    """Whether another output prints the same figure again, such as before and after the loop."""
+    return [p for p in other.line if isinstance(p, str)] == [p for p in contender.output.line if isinstance(p, str)] and other.via == contender.output.via
+
+
+def _identifier(contender: Contender) -> str:
+    match = re.search(r"[A-Za-z_]\w*", contender.name)
+    return match[0] if match else "metric"

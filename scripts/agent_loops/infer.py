@@ -1,0 +1,295 @@
+"""Reads a project and proposes every binding, each with its evidence and how sure it is.
+
+Runs nothing and believes no text: what a project says is compared with what its code does. Where
+it is unsure it says so, asks which, or asks one question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from agent_loops import benches, cautions, closures, commanding, contenders, entrypoints, measures, recipes
+from agent_loops import survey as surveys
+from agent_loops.benches import Bench
+from agent_loops.cautions import Caution
+from agent_loops.contenders import Contender, Papers
+from agent_loops.entrypoints import Entry
+from agent_loops.survey import Survey
+
+Confidence = Literal["high", "medium", "low"]
+Kind = Literal["bindings", "which", "question", "nothing"]
+_LOWER: dict[Confidence, Confidence] = {"high": "medium", "medium": "low", "low": "low"}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One proposed binding. `value` is what loop.run.yaml would hold."""
+
+    value: Any
+    evidence: str
+    confidence: Confidence
+
+
+@dataclass(slots=True)
+class Finding:
+    """What was found. `answer` says what is asked of the person, if anything."""
+
+    answer: Kind
+    bindings: dict[str, Value] = field(default_factory=dict)
+    question: str = ""
+    choices: list[str] = field(default_factory=list)
+    warnings: list[Caution] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    seed: str = "none"
+    outputs: list[str] = field(default_factory=list)
+    budget: str = "none"
+    metric_source: str = ""
+    example: str = ""
+    runners_up: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def value(self, key: str) -> Any:
+        found = self.bindings.get(key)
+        return found.value if found else None
+
+
+def infer(root: Path) -> Finding:
+    """Reads the project in `root`."""
+    survey = surveys.of(root)
+    papers = _papers(survey)
+    commands = recipes.documented(survey)
+    entries = entrypoints.ranked(survey, commands, papers)
+    bench = benches.find(survey)
+    trained = [entry for entry in entries if _trains(entry)]
+    if trained and not (bench and trained[0].score < 9):
+        finding = _of_training(survey, trained, commands, papers)
+    elif bench:
+        finding = _of_bench(survey, bench)
+    else:
+        finding = _of_nothing(survey, entries, commands)
+    _common(survey, finding)
+    return finding
+
+
+def _papers(survey: Survey) -> Papers:
+    readme = "\n".join(survey.text(path) for path in surveys.readmes(survey)[:8])
+    return Papers(readme.lower()[:200_000], survey.text("program.md").lower())
+
+
+def _trains(entry: Entry) -> bool:
+    """Whether a program is worth proposing: it trains, or prints a plain measure of quality."""
+    best = entry.best
+    return entry.score > 5 and (best is not None and best.score > -4 or "trains" in entry.reasons and entry.score > 8)
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+def _of_training(survey: Survey, entries: Sequence[Entry], commands: Sequence[recipes.Command], papers: Papers) -> Finding:
+    first = entries[0]
+    rivals = [entry for entry in entries[1:8] if entrypoints.alike(first, entry)]
+    told = bool(papers.program) and any(c.path == "program.md" for c in first.commands)
+    if told:
+        rivals = []
+    finding = Finding("which" if rivals else "bindings")
+    sure: Confidence = "high" if not rivals and first.commands else "medium"
+    files = closures.closure(survey, first.script) if first.script.endswith(".py") else [first.script]
+    facts = commanding.gather(survey, first, files, commands)
+    _metric(finding, first, told, rivals, papers)
+    run = facts.run
+    finding.bindings["run_cmd"] = Value(run.text, run.evidence, sure if run.documented else "medium" if not rivals else "low")
+    if facts.prelude:
+        finding.bindings["prelude"] = Value(*facts.prelude, "medium")
+    division = measures.divide(survey, first.script, files)
+    editable = list(division.editable)
+    _scope(finding, survey, division, editable, first)
+    _limits(finding, facts)
+    _program(finding, survey)
+    if rivals:
+        finding.choices = [_choice(entry) for entry in (first, *rivals)]
+        finding.question = "which program is the run? The bindings below are for the first"
+        finding.bindings = {k: Value(v.value, v.evidence, "low" if k in ("metric", "metric_direction", "metric_key", "metric_file") and v.confidence != "high" else _LOWER[v.confidence]) for k, v in finding.bindings.items()}
+    elif first.best is None or first.best.source == "none-yet" and first.best.score < 4:
+        finding.answer = "question"
+        finding.question = "which number says how good a run is? Nothing that reaches the log or a file was found"
+    _warn(finding, survey, first, files, facts, editable, commands)
+    return finding
+
+
+def _choice(entry: Entry) -> str:
+    best = f"  {entry.best.name} ({entry.best.direction.value})" if entry.best else ""
+    return f"{entry.script}{best}"
+
+
+def _metric(finding: Finding, first: Entry, told: bool, rivals: Sequence[Entry], papers: Papers) -> None:  # noqa: FBT001
+    best = first.best
+    if best is None:
+        finding.missing.append("metric: no number that says how good a run is was found in what the script prints or writes")
+        return
+    best = _prefer(first.found)
+    close = [c for c in first.found if c is not best and c.score > best.score - 2.5 and c.name != best.name]
+    plain = best.split in ("val", "test") and best.score >= 10 and best.source != "none-yet"
+    level: Confidence = "high" if told or (plain and not any(_rival(best, c) for c in close)) else "medium" if plain or (best.score >= 8 and best.source != "none-yet") else "low"
+    finding.bindings["metric"] = Value(best.name, best.evidence, level)
+    way: Confidence = level if best.sure_direction else "low"
+    finding.bindings["metric_direction"] = Value(best.direction.value, _why_direction(best), "high" if best.sure_direction and level == "high" else way)
+    finding.metric_source, finding.example = best.source, best.example
+    if best.pattern:
+        finding.bindings["metric_pattern"] = Value(best.pattern, f"the name alone would not read, or would read another of, e.g. {best.example!r}", "medium")
+    if best.source == "file":
+        name = best.file.rsplit("/", 1)[-1] if best.file else "*.json"
+        finding.bindings["metric_file"] = Value(f"{{run_dir}}/{re.sub(r'[{][^}]*[}]', '*', name)}", best.evidence, "medium" if best.file else "low")
+        if best.key:
+            finding.bindings["metric_key"] = Value(best.key, best.evidence, "medium")
+    finding.runners_up = [f"{c.name} ({c.direction.value}) {c.place}" for c in close[:4]]
+
+
+def _rival(best: Contender, other: Contender) -> bool:
+    """Whether another number of the same standing makes the choice a matter of taste."""
+    return other.source == best.source and other.score >= best.score - 0.6 and other.direction is not best.direction
+
+
+def _prefer(found: Sequence[Contender]) -> Contender:
+    """The best; among equals one with digits enough, and the plainest."""
+    best = found[0]
+    same = [c for c in found[:8] if c.score >= best.score - 0.31 and c.source == best.source]
+    return max(same, key=lambda c: (c.score, (c.digits if c.digits is not None else 5) >= 3)) if same else best
+
+
+def _why_direction(best: Contender) -> str:
+    return f"{'lower' if best.direction.value == 'minimize' else 'higher'} is better by its name" if best.sure_direction else "a guess from its name: please confirm"
+
+
+def _scope(finding: Finding, survey: Survey, division: measures.Division, editable: list[str], first: Entry) -> None:
+    if not editable:
+        finding.missing.append("editable_files: every file that was found is marked as not to be changed")
+        return
+    why = "; ".join(dict.fromkeys(division.editable.values()))
+    finding.bindings["editable_files"] = Value(editable, why, "high" if division.sure or len(editable) == 1 else "medium")
+    readonly = [p for p in division.harness if not p.endswith("__init__.py")][:12]
+    if readonly:
+        finding.bindings["readonly_files"] = Value(readonly, f"{readonly[0]}: {division.harness[readonly[0]]}", "high" if division.sure else "medium")
+    where = [(c.output.path, c.output.where) for c in first.found[:1]]
+    locked = measures.locked_in(survey, editable, where)
+    if locked:
+        finding.bindings["locked"] = Value([name for name, _ in locked], locked[0][1], "medium")
+
+
+def _limits(finding: Finding, facts: commanding.Facts) -> None:
+    bound = facts.bound
+    finding.budget = bound.evidence
+    finding.seed = facts.seed.describe()
+    finding.outputs = list(facts.written)
+    if bound.kind == "time":
+        minutes = bound.amount / 60
+        text = f"{minutes:g} min" if minutes >= 1 else f"{bound.amount:g} s"
+        finding.bindings["budget"] = Value(text, bound.evidence, "high")
+        if facts.timeout_minutes:
+            finding.bindings["timeout_minutes"] = Value(facts.timeout_minutes, facts.timeout_why, "medium")
+        return
+    if bound.kind == "epochs" and facts.run.epochs:
+        finding.bindings["budget"] = Value(f"{facts.run.epochs:g} epochs", bound.evidence, "medium")
+    else:
+        finding.bindings["budget"] = Value("none", bound.evidence, "medium" if bound.kind != "none" else "low")
+    minutes, why = (facts.timeout_minutes, facts.timeout_why) if facts.timeout_minutes else (60, "a guess: nothing says how long a run takes; measure one")
+    finding.bindings["timeout_minutes"] = Value(minutes, why, "low")
+
+
+def _program(finding: Finding, survey: Survey) -> None:
+    if "program.md" in survey:
+        finding.bindings["program"] = Value("program.md", "program.md holds the person's goals and hints; its protocol is superseded", "high")
+
+
+def _warn(
+    finding: Finding, survey: Survey, first: Entry, files: Sequence[str], facts: commanding.Facts,
+    editable: Sequence[str], commands: Sequence[recipes.Command],
+) -> None:  # fmt: skip
+    text = "\n".join(survey.text(path) for path in files[:40])
+    own = [c for c in commands if c.script == first.script or not c.script]
+    locked = finding.value("locked") or []
+    if first.best is not None:
+        finding.warnings += cautions.about_metric(_prefer(first.found), editable, locked)
+    finding.warnings += cautions.about_seed(facts.seed, given="{seed}" in facts.run.text)
+    finding.warnings += cautions.about_outputs(facts.written, text, "{run_dir}" in facts.run.text)
+    finding.warnings += cautions.about_command(facts.run.text, own, survey, text)
+    finding.warnings += cautions.about_bound(facts.bound, pinned=facts.run.pinned)
+    finding.warnings += cautions.about_data(commands, first.script, text)
+    finding.warnings += facts.warnings
+    cleanup = next((c for c in finding.warnings if c.cleanup), None)
+    if cleanup and re.search(r"\b(?:sbatch|srun|docker|podman|ssh)\b", facts.run.text):
+        finding.bindings["cleanup_cmd"] = Value(cleanup.cleanup, cleanup.text, "low")
+
+
+# --- benchmarks, and nothing --------------------------------------------------------------------
+
+
+def _of_bench(survey: Survey, bench: Bench) -> Finding:
+    several = len(bench.names) > 1
+    finding = Finding("question" if several else "bindings")
+    level: Confidence = "low" if several else "medium"
+    if several:
+        finding.question = f"which of the benchmarks is the goal, one of them or a mean over all? ({bench.tool})"
+        finding.choices = list(bench.names[:12])
+    put = finding.bindings
+    put["metric"] = Value(bench.metric, bench.evidence, level)
+    put["metric_direction"] = Value(bench.direction.value, f"{bench.tool} prints {'time: lower' if bench.direction.value == 'minimize' else 'a rate: higher'} is better", "medium")
+    put["run_cmd"] = Value(bench.run_cmd, bench.evidence, "medium")
+    put["editable_files"] = Value(list(bench.editable), "the code that the benchmark measures", "medium")
+    put["readonly_files"] = Value(list(bench.harness)[:12], f"{bench.harness[0] if bench.harness else 'the benchmark'} is the measurement", "high")
+    for key, value in (("metric_pattern", bench.pattern), ("metric_file", bench.file), ("metric_key", bench.key), ("checks_cmd", bench.checks or None)):
+        if value:
+            put[key] = Value(value, f"{bench.tool}'s own format", "medium")
+    put["budget"] = Value("none", "a benchmark ends by itself", "medium")
+    put["timeout_minutes"] = Value(60, "a guess: measure one run", "low")
+    finding.metric_source, finding.example = bench.source, bench.example
+    finding.warnings += [Caution("benchmark", text) for text in bench.warnings]
+    if several:
+        finding.warnings.append(Caution("several benchmarks", f"several benchmarks ({len(bench.names)}): one was picked"))
+    return finding
+
+
+def _of_nothing(survey: Survey, entries: Sequence[Entry], commands: Sequence[recipes.Command]) -> Finding:
+    notebooks = survey.with_suffix(".ipynb")
+    scripts = [p for p in survey.with_suffix(".py") if "/" not in p]
+    suite = benches.test_suite(survey) if not notebooks else None
+    if suite and re.search(r"(?i)pytest", "".join(survey.text(p) for p in ("pyproject.toml", "Makefile", "tox.ini", "setup.cfg", "requirements-dev.txt", "README.md"))) and len(survey.with_suffix(".rs", ".go")) == 0:
+        finding = _of_bench(survey, suite)
+        finding.answer = "question"
+        finding.question = "nothing prints a metric; is the goal a faster test suite (wall_s, measured for you)?"
+        finding.bindings["metric"] = Value("wall_s", suite.evidence, "low")
+        finding.bindings["metric_direction"] = Value("minimize", "time: lower is better", "low")
+        return finding
+    finding = Finding("nothing")
+    if notebooks and not entries:
+        finding.notes.append(f"notebooks only ({len(notebooks)}): convert one to a script first, `jupyter nbconvert --to script {notebooks[0]}`")
+        finding.warnings.append(Caution("notebooks only", f"notebooks only: convert one to a script first, e.g. {notebooks[0]}"))
+        finding.choices = notebooks[:5]
+    elif not survey.files:
+        finding.notes.append("the folder is empty")
+    else:
+        finding.notes.append("nothing here trains, and nothing prints a number to improve")
+        finding.warnings.append(Caution("nothing", "nothing here prints a number to improve"))
+    finding.missing.append("metric, run_cmd and editable_files: name them in loop.run.yaml by hand")
+    if scripts and not notebooks:
+        finding.notes.append("scripts at the top: " + ", ".join(PurePosixPath(s).name for s in scripts[:6]))
+    return finding
+
+
+def _common(survey: Survey, finding: Finding) -> None:
+    if finding.answer != "nothing":
+        if survey.git and survey.clean:
+            finding.bindings["iter_strategy"] = Value("branches", "git is there and clean: one commit an experiment", "medium")
+        else:
+            finding.bindings["iter_strategy"] = Value("snapshots", "no git here" if not survey.git else "git has uncommitted changes", "medium")
+    if survey.cut:
+        finding.notes.append(f"more files than were looked at; {len(survey.files)} were")
+    if survey.passed_over:
+        finding.notes.append(f"{len(survey.passed_over)} files are binary, unreadable or too large and were passed over")
+    seen: dict[str, Caution] = {}
+    for caution in finding.warnings:
+        seen.setdefault(f"{caution.kind} {caution.text[:40]}", caution)
+    finding.warnings = list(seen.values())

@@ -1,0 +1,212 @@
+"""What bounds a run today, what seeds it, and what it writes: each with the place that says so.
+
+Reads constants, switches and configurations; the time that a run takes is nowhere to be read.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agent_loops.options import Option, number_in
+from agent_loops.survey import Survey
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What ends a run. `amount` is seconds, epochs or steps."""
+
+    kind: Literal["time", "epochs", "steps", "none"]
+    amount: float = 0.0
+    name: str = ""
+    place: str = ""
+    option: Option | None = None
+
+    @property
+    def evidence(self) -> str:
+        if self.kind == "none":
+            return "nothing that bounds a run was found"
+        unit = "s" if self.kind == "time" else self.kind
+        return f"{self.place} {self.name} = {self.amount:g} {unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """`kind`: "hard-coded", "argument", "config" or "none"."""
+
+    kind: str
+    value: str = ""
+    place: str = ""
+    option: Option | None = None
+
+    def describe(self) -> str:
+        if self.kind == "none":
+            return "none"
+        return f"{self.kind} {self.value} ({self.place})"
+
+
+_TIME = re.compile(r"(?i)^(?:time_?budget|budget_?(?:s|sec|seconds|minutes|min)|max_?(?:train(?:ing)?_?)?(?:time|seconds|minutes|runtime|wall_?time)|train(?:ing)?_?(?:time|seconds|minutes)(?:_?(?:budget|limit|s|sec))?|time_?limit(?:_?\w+)?|wall_?(?:clock|time)_?(?:budget|limit)?|time_?budget_?\w*)$")
+_EPOCHS = re.compile(r"(?i)^(?:n_|num_|max_|nb_|total_|train_|number_of_)*(?:epochs?)$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$|^training_epochs$")
+_STEPS = re.compile(r"(?i)^(?:n_|num_|max_|total_|train_|nb_)*(?:iters?|iterations|steps|timesteps|updates|kimg|train_steps|scheduled_iterations|trials|rounds|boost_round|estimators|episodes)$|^total_timesteps$|^train_steps$|^niters?$|^n_steps$")
+_ASSIGNED = re.compile(r"(?m)^[ \t]*(?:self\.|args\.|cfg\.|config\.|hp\.|hyp\.)?([A-Za-z_]\w*)(?:\s*:\s*\w+)?\s*=\s*([\d_.* ]+?)\s*(?:#\s*(.*))?$")
+
+
+def bound_of(survey: Survey, files: Sequence[str], options: Mapping[str, Option], configs: Sequence[str]) -> Bound:
+    """What bounds a run: a time before epochs before steps, a switch before a constant."""
+    found = [*_from_options(options), *_from_constants(survey, files), *_from_configs(survey, configs)]
+    order = {"time": 0, "epochs": 1, "steps": 2}
+    first_file = files[0] if files else ""
+    found.sort(key=lambda b: (order[b.kind], b.option is None, not b.place.startswith(first_file)))
+    return found[0] if found else Bound("none")
+
+
+def _from_options(options: Mapping[str, Option]) -> Iterator[Bound]:
+    for name, option in options.items():
+        if re.search(r"(?i)warm|decay|eval|log|save|patience|start|cool|every|interval|freq|per_", name):
+            continue
+        value = option.default
+        amount = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+        kind = _kind(name)
+        if kind == "time" and amount <= 0 or kind == "steps" and amount <= 0:
+            continue
+        if kind:
+            yield Bound(kind, amount * _unit_s(name, "") if kind == "time" else amount, option.flag, option.place, option)
+
+
+def _kind(name: str) -> Literal["time", "epochs", "steps"] | None:
+    if _TIME.match(name):
+        return "time"
+    if _EPOCHS.match(name):
+        return "epochs"
+    return "steps" if _STEPS.match(name) else None
+
+
+def _unit_s(name: str, comment: str) -> float:
+    text = f"{name} {comment}".lower()
+    if re.search(r"seconds|\bsec\b|\bs\b|_s$|_sec$", text):
+        return 1.0
+    if re.search(r"hour|_h$", text):
+        return 3600.0
+    return 60.0 if re.search(r"minute|_min\b|_mins?$|_m$", text) else 1.0
+
+
+def _from_constants(survey: Survey, files: Sequence[str]) -> Iterator[Bound]:
+    for path in files[:40]:
+        text = survey.text(path)
+        for match in _ASSIGNED.finditer(text):
+            kind = _kind(match[1])
+            if kind is None or re.search(r"(?i)warm|decay|eval", match[1]):
+                continue
+            amount = number_in(match[2].strip())
+            if amount and amount > 0:
+                place = f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
+                seconds = _unit_s(match[1], match[3] or "") if kind == "time" else 1.0
+                yield Bound(kind, amount * seconds, match[1], place)
+        for match in re.finditer(r"\b(\w*epochs?|n_estimators|num_boost_round|max_iter|total_timesteps)\s*=\s*(\d[\d_]*)\b", text):
+            kind = _kind(match[1])
+            if kind:
+                yield Bound(kind, float(match[2].replace("_", "")), match[1], f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
+
+
+def _from_configs(survey: Survey, configs: Sequence[str]) -> Iterator[Bound]:
+    for path in configs:
+        for number, line in enumerate(survey.text(path).splitlines(), 1):
+            match = re.match(r"\s*[\"']?(\w+)[\"']?\s*[:=]\s*([\d_.e+]+)\s*,?\s*(?:#.*)?$", line)
+            if match and (kind := _kind(match[1])) and not re.search(r"(?i)warm|decay|eval|log|save", match[1]):
+                try:
+                    amount = float(match[2].replace("_", ""))
+                except ValueError:
+                    continue
+                yield Bound(kind, amount, match[1], f"{path}:{number}")
+
+
+_SEEDING = (
+    r"(?:torch\.(?:cuda\.)?manual_seed(?:_all)?|np\.random\.seed|numpy\.random\.seed|random\.seed|seed_everything|set_seed|"
+    r"set_random_seed|init_seeds|seed_all|fix_seed|mx\.random\.seed|tf\.random\.set_seed|PRNGKey|jax\.random\.key|random\.key|"
+    r"default_rng|RandomState|manual_seed|Random\.seed!|srand|nnx\.Rngs|seed_torch)"
+)
+_SEED_CALL = re.compile(rf"{_SEEDING}\(\s*(?:seed\s*=\s*|params\s*=\s*)?([^(),\n]*)")
+
+
+def seed_of(survey: Survey, files: Sequence[str], options: Mapping[str, Option], configs: Sequence[str]) -> Seed:
+    """Where the run's randomness comes from."""
+    for name in ("seed", "random_seed", "rng_seed", "manual_seed", "global_seed", "manualSeed"):
+        option = options.get(name)
+        if option is not None:
+            kind = "config" if "." in option.flag else "argument"
+            return Seed(kind, f"{option.flag} default {option.default}", option.place, option)
+    for path in configs:
+        for number, line in enumerate(survey.text(path).splitlines(), 1):
+            if match := re.match(r"\s*[\"']?(?:random_)?seed[\"']?\s*[:=]\s*(\d+|null|None|True)\b", line):
+                return Seed("config", f"seed: {match[1]}", f"{path}:{number}")
+    found = list(_seedings(survey, files))
+    return found[0] if found else Seed("none")
+
+
+def _seedings(survey: Survey, files: Sequence[str]) -> Iterator[Seed]:
+    for path in files[:60]:
+        text = survey.text(path)
+        for match in _SEED_CALL.finditer(text):
+            value = match[1].strip()
+            line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+            if "generator" in line.lower() and "=" in line.split("(")[0] and "Generator" in line:
+                continue
+            number = text.count("\n", 0, match.start()) + 1
+            plain = re.match(r"\d+", value)
+            if plain:
+                yield Seed("hard-coded", plain[0], f"{path}:{number}")
+            elif re.fullmatch(r"[A-Za-z_]\w*", value):
+                known = re.search(rf"(?m)^\s*{value}\s*(?::\s*int)?\s*=\s*(\d+)|\b{value}(?::\s*int)?\s*=\s*(\d+)", text)
+                if known:
+                    yield Seed("hard-coded", known[1] or known[2], f"{path}:{number}")
+
+
+_OUT_OPTIONS = re.compile(r"(?i)^(?:output_?(?:dir|directory|path|folder)|out_?(?:dir|folder)|outdir|save_?(?:dir|path|folder)|log_?dir|logdir|model_dir|work_?dir|workdir|run_dir|results?_?dir|results_path|checkpoint_?dir|ckpt_?dir|exp_?dir|project|output|save|default_root_dir|logging_dir|log_path|artifact_dir|train_dir)$")
+
+
+def output_options(options: Mapping[str, Option]) -> list[Option]:
+    """Switches that say where a run writes."""
+    return [o for name, o in options.items() if _OUT_OPTIONS.match(name) and not isinstance(o.default, bool | int | float)]
+
+
+_MADE = re.compile(
+    r"(?:makedirs|mkdir|Path)\(\s*[rf]?[\"']([\w./-]+)[\"']|(?:torch\.save|np\.save|joblib\.dump|save_weights|to_csv|savefig|\.save|save_image|SummaryWriter|save_model|FileHandler|CSVLogger|dump)\([^\n]*?[\"']([\w./-]+(?:/[\w{}.-]*|\.(?:pt|pth|tar|ckpt|h5|keras|pkl|npy|csv|json|png|safetensors|bin|txt|log|model)))[\"']"
+    r"|^\s*(?:out_dir|output_dir|save_dir|log_dir|logdir|work_dir|outdir|OUT_DIR|OUTPUT_DIR|SAVE_DIR|LOG_DIR|CHECKPOINT_DIR|results_dir|ckpt_dir)\s*(?::\s*str)?\s*=\s*[rf]?[\"']([\w./-]+)[\"']"
+    r"|os\.path\.join\(\s*[\"'](\w[\w-]*)[\"']\s*,[^\n]*(?:uuid|run|exp|name|time)",
+    re.MULTILINE,
+)
+_OPENED = re.compile(r"open\(\s*f?[\"']([\w./{}-]+)[\"']\s*,\s*[\"'][wa]b?[\"']")
+
+
+def written(survey: Survey, files: Sequence[str], options: Mapping[str, Option]) -> dict[str, str]:
+    """Folders and files in the project that a run writes, with the place that says so."""
+    found: dict[str, str] = {}
+    for option in output_options(options):
+        text = str(option.default or "").removeprefix("./")
+        if re.fullmatch(r"\w[\w./-]*", text) and text != "None":
+            found.setdefault(text if "." in text.split("/")[-1] else f"{text.rstrip('/')}/", option.place)
+    for path in files[:30]:
+        text = survey.text(path)
+        for match in [*_MADE.finditer(text), *_OPENED.finditer(text)]:
+            name = next(filter(None, match.groups()), "").removeprefix("./")
+            if not name or name.startswith(("/", "~", "..")) or "data" in name.lower() or name in survey:
+                continue
+            name = name.split("{")[0]
+            if "." not in name.split("/")[-1]:
+                name = f"{name.rstrip('/')}/"
+            if len(name) > 2 and not name.endswith((".py", "./")):
+                found.setdefault(name, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
+    return found
+
+
+def constants_of(tree: ast.Module) -> dict[str, int]:
+    """Names that are given a plain value at the top of a file, with their line."""
+    found = {}
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+        if isinstance(target, ast.Name):
+            found[target.id] = node.lineno
+    return found

@@ -1,0 +1,173 @@
+"""Tells what defines the measurement from what may be edited, in the files under a training script.
+
+A guess from names, words and imports; a person's program.md or "do not modify" outweighs it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from agent_loops import closures, limits
+from agent_loops.survey import Survey
+
+_HARNESS_NAME = re.compile(
+    r"(?i)(?:^|[_/.-])(?:data|datas|dataset|datasets|dataloader|dataloaders|datamodule|datamodules|loader|loaders|eval|evals|evaluate|evaluation|evaluator|"
+    r"metric|metrics|prepare|preprocess|preprocessing|tokenizer|tokenize|tokenization|download|test|tests|conftest|benchmark|benchmarks|bench|"
+    r"score|scoring|scorer|judge|validate|validation|predict|inference|infer|ensemble|plot|viz|logger|loggers|logging|callbacks|"
+    r"submitit|config|configs|configurator|setup|vocab|env|envs|environment|environments|wrappers|wrapper|sampling|sample|"
+    r"generate|export|convert|lpips|inception|fid|bpe|corpus|text|transforms|augmentations?|misc|util|utils|helpers?|common|dist|distributed|"
+    r"general|checkpoint|registry|version|types|constants|hub|stats|visualizer|legacy|dnnlib)(?:$|[_./-])"
+)
+_MODEL_NAME = re.compile(
+    r"(?i)(?:^|[_/.-])(?:model|models|net|nets|network|networks|gpt|optim|optimizer|optimizers|layers?|modules?|loss|losses|arch|architecture|"
+    r"backbone|encoder|decoder|attention|transformer|unet|vqgan|policy|agent|trainer|training|engine|train|schedule|scheduler|lr_\w+|"
+    r"kernels?|features?|solver|algorithm|diffusion|noise|augment|muon|vae|resnet|vit|mlp|rnn|quantize)(?:$|[_./-])"
+)
+_FORBIDDEN = re.compile(r"(?i)(?:do not|don't|never|must not|should not)\s+(?:modify|change|edit|touch)|not modified|read[- ]only|nobody edits|treat as fixed|\bfixed\b[^.\n]{0,30}\b(?:harness|evaluation)")
+_ONLY = re.compile(r"(?i)(?:only|single|one) (?:file|thing)[^.\n]{0,40}(?:edit|modif|change|touch)|file you (?:edit|modify|change)|agent (?:modifies|edits|changes)|(?:change|edit|modify) only|this file is edited|you (?:can|may) (?:edit|modify)|fair game")
+_MOST_EDITABLE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """`editable` and `harness` with a reason each; `sure` where a person said so."""
+
+    editable: dict[str, str]
+    harness: dict[str, str]
+    sure: bool
+
+
+def divide(survey: Survey, script: str, files: Sequence[str]) -> Division:
+    """Divides the script and what it imports."""
+    told = _told(survey)
+    harness: dict[str, str] = {path: why for path, (ok, why) in told.items() if not ok}
+    editable: dict[str, str] = {path: why for path, (ok, why) in told.items() if ok}
+    if editable:
+        for path in files:
+            if path not in editable:
+                harness.setdefault(path, f"{script} imports it")
+        return Division(editable, harness, sure=True)
+    if script not in harness:
+        editable[script] = "it is the script that is run"
+    taken = closures.imported(survey, script)
+    for path in files:
+        if path in harness or path == script:
+            continue
+        why = _why_harness(survey, path, taken.get(path, set()))
+        if why:
+            harness[path] = why
+        elif _is_model(survey, path):
+            editable[path] = f"{script} builds on it, and it measures nothing"
+        else:
+            harness[path] = f"{script} imports it"
+    if len(editable) > _MOST_EDITABLE:
+        kept = _nearest(script, editable, taken)
+        harness.update({path: f"{script} imports it" for path in editable if path not in kept})
+        editable = {path: why for path, why in editable.items() if path in kept}
+    return Division(editable, harness, sure=False)
+
+
+def _nearest(script: str, editable: dict[str, str], taken: dict[str, set[str]]) -> set[str]:
+    direct = [path for path in editable if path in taken]
+    return {script, *direct[: _MOST_EDITABLE - 1]} if direct else {script}
+
+
+def _told(survey: Survey) -> dict[str, tuple[bool, str]]:
+    """Files that prose or their own words say may, or may not, be changed."""
+    found: dict[str, tuple[bool, str]] = {}
+    for paper in ("program.md", "AGENTS.md", survey.first("README.md", "readme.md", "README.rst")):
+        text = survey.text(paper) if paper else ""
+        for number, line in enumerate(text.splitlines(), 1):
+            no, yes = bool(_FORBIDDEN.search(line)), bool(_ONLY.search(line))
+            if not no and not yes:
+                continue
+            for clause in re.split(r"(?<=[.;])\s", line):
+                no, yes = bool(_FORBIDDEN.search(clause)), bool(_ONLY.search(clause))
+                context = clause if no or yes else ""
+                for name in re.findall(r"[\w./-]+\.(?:py|cu|c|cpp|rs|go|js|ts|jl|cuh|h)\b", context):
+                    if name in survey and no != yes:
+                        found.setdefault(name, (yes, f'{paper}:{number} says so'))
+            names = [n for n in re.findall(r"[\w./-]+\.(?:py|cu|c|cpp|rs|go)\b", line) if n in survey]
+            no, yes = bool(_FORBIDDEN.search(line)), bool(_ONLY.search(line))
+            if len(set(names)) == 1 and no != yes:
+                found.setdefault(names[0], (yes, f"{paper}:{number} says so"))
+    for path in survey.with_suffix(".py")[:300]:
+        head = survey.text(path)[:3000]
+        match = re.search(r"(?im)^(?:#.*|\s*\"{3}.*)?\b(?:do not|don't) (?:modify|change|edit)\b", head)
+        if match and path not in found:
+            found[path] = (False, f'{path}:{head.count(chr(10), 0, match.start()) + 1} says "do not modify"')
+    return found
+
+
+def _why_harness(survey: Survey, path: str, names: set[str]) -> str:
+    pure = PurePosixPath(path)
+    stem = str(pure.with_suffix(""))
+    if pure.name == "__init__.py":
+        return "it holds a package together"
+    if _HARNESS_NAME.search(pure.stem) and not re.search(r"(?i)^(?:train|model)", pure.stem):
+        return "by its name it is data, evaluation or plumbing"
+    parts = [part for part in PurePosixPath(stem).parent.parts if part not in ("src", "lib")]
+    if any(re.fullmatch(r"(?i)data|datasets?|dataloaders?|datamodules?|evals?|evaluation|metrics?|tests?|benchmarks?|utils?|loggers?|callbacks?|configs?|scripts?_data|dnnlib|torch_utils", part) for part in parts) and not re.search(r"(?i)^lr_|model|optim", pure.stem):
+        return "it stands in a folder of data, evaluation or plumbing"
+    if any(re.search(r"(?i)evaluat|metric|dataloader|dataset|tokenizer", name) for name in names) and not _MODEL_NAME.search(stem):
+        return "it is imported for data or evaluation"
+    return ""
+
+
+def _is_model(survey: Survey, path: str) -> bool:
+    if _MODEL_NAME.search(str(PurePosixPath(path).with_suffix(""))):
+        return True
+    return bool(re.search(r"\((?:torch\.)?(?:nn|keras|eqx|hk|flax|linen|nnx)[.\w]*\.Module\)|class \w+\(.*(?:Module|Model|Optimizer|Layer)\)", survey.text(path)))
+
+
+_MEASURING = re.compile(
+    r"(?i)^_?(?:evaluate|evaluation|eval|validate|validation|test|valid|val)(?:_\w+)?$|^\w+_(?:evaluate|validate|eval)$|^(?:estimate_loss|val_epoch|validation_step|test_step|eval_step|"
+    r"compute_metrics|calc_metrics?|get_score|score|compute_accuracy|accuracy|get_accuracy|eval_epoch|eval_split|run_eval\w*|compute_bpb|test_model|check_accuracy|test_one_epoch|evaluate_\w+)$"
+)
+_MEASURING_CONSTANT = re.compile(r"^(?:\w+_)?(?:EVAL|VAL|TEST)(?:_\w+)?$|^eval_iters$|^val_tokens$|^STARTUP_EXCLUDE\w*$|^(?:N|NUM|K)_?FOLDS$|^n_?folds$")
+
+
+def locked_in(survey: Survey, editable: Sequence[str], printed_in: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(`file::name`, why) for each part of editable Python that is the measurement itself.
+
+    `printed_in` are (file, function) where the metric is printed.
+    """
+    found: dict[str, str] = {}
+    for path in editable:
+        tree = survey.tree(path) if path.endswith(".py") else None
+        if tree is None:
+            continue
+        for name, number in _functions(tree):
+            leaf = name.rsplit(".", 1)[-1]
+            if _MEASURING.match(leaf) and leaf not in ("test_dataloader", "val_dataloader", "eval_mode", "evaluating"):
+                found.setdefault(f"{path}::{name}", f"{path}:{number} measures, in a file that is edited")
+        for name, number in limits.constants_of(tree).items():
+            if _MEASURING_CONSTANT.match(name):
+                found.setdefault(f"{path}::{name}", f"{path}:{number} decides how much is measured")
+    for path, where in printed_in:
+        if path in editable and where and _MEASURING.match(where.rsplit(".", 1)[-1]):
+            found.setdefault(f"{path}::{where}", f"the metric is printed in {where}")
+    return list(found.items())[:8]
+
+
+def _functions(tree: ast.Module) -> list[tuple[str, int]]:
+    """Functions, those nested in others too, as `Class.method`."""
+    found: list[tuple[str, int]] = []
+
+    def look(node: ast.AST, prefix: str, *, inside_function: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                name = child.name if inside_function else prefix + child.name
+                found.append((name, child.lineno))
+                look(child, prefix, inside_function=True)
+            elif isinstance(child, ast.ClassDef):
+                look(child, f"{prefix}{child.name}.", inside_function=False)
+            else:
+                look(child, prefix, inside_function=inside_function)
+
+    look(tree, "", inside_function=False)
+    return found
