@@ -23,8 +23,7 @@ TRIGGERS: dict[str, Any] = yaml.safe_load((ROOT / "tests" / "triggers.yaml").rea
 
 # Named on a page before they are built, with the issue that brings them. Once the parser has them,
 # it alone decides.
-LATER_COMMANDS = {"infer": 3}
-LATER_FLAGS = {("infer", "--write"): 3, ("infer", "--json"): 3, ("setup", "--from"): 3}
+LATER_FLAGS = {("setup", "--from"): 3}
 
 _FRONTMATTER_KEYS = {"name", "description", "argument-hint", "allowed-tools"}
 _NEVER = (
@@ -179,10 +178,7 @@ def test_every_command_and_flag_exists(path: Path) -> None:
         if command.startswith("--"):
             assert command in ("--help", "--version", "--json"), words
             continue
-        if command not in known:
-            assert command in LATER_COMMANDS, words
-            assert all((command, flag) in LATER_FLAGS for flag in flags), words
-            continue
+        assert command in known, words
         options = known[command]._option_string_actions
         missing = [flag for flag in flags if flag not in options]
         assert all((command, flag) in LATER_FLAGS for flag in missing), words
@@ -202,7 +198,7 @@ def test_the_readme_lists_commands_that_exist() -> None:
     table = text_of(ROOT / "README.md").partition("## Commands")[2].partition("\n## ")[0]
     rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
     named = {span.split()[0] for row in rows for span in re.findall(r"`([^`]+)`", row)}
-    assert named - {"--why"} <= set(subparsers()) | set(LATER_COMMANDS)
+    assert named - {"--why"} <= set(subparsers())
 
 
 def test_the_yaml_of_the_setup_skill_is_valid() -> None:
