@@ -61,11 +61,11 @@ def _rust(survey: Survey) -> Bench | None:
     if nightly:
         names = tuple(dict.fromkeys([*re.findall(r"#\[bench\]\s*(?:pub )?fn (\w+)", text), *re.findall(r"\bbench\w*!\(\s*(\w+)", text)]))
         name = names[0] if names else stem
-        pattern = rf"^test {name}\s+\.\.\. bench:\s+([\d,.]+) ns/iter"
+        pattern = rf"^test {name}\s+\.\.\. bench:\s+{_NUMBER} ns/iter"
         return Bench(
-            "cargo bench", f"cargo +nightly bench --bench {stem} {name}", name, Direction.MINIMIZE, names, f"{path} has #[bench]",
-            editable, harness, pattern=pattern, example=f"test {name} ... bench:     1,234 ns/iter (+/- 12)", checks="cargo test",
-            warnings=(f"{path} needs the nightly toolchain (feature test)", "the number has thousands separators: they must be taken out before it can be read", _CALIBRATED),
+            "cargo bench", f"set -o pipefail; cargo +nightly bench --bench {stem} {name} | tr -d ,", name, Direction.MINIMIZE, names, f"{path} has #[bench]",
+            editable, harness, pattern=pattern, example=f"test {name} ... bench:     1234 ns/iter (+/- 12)", checks="cargo test",
+            warnings=(f"{path} needs the nightly toolchain (feature test)", "the number has thousands separators: `tr -d ,` takes them out (pipefail keeps the exit code)", _CALIBRATED),
         )  # fmt: skip
     groups = re.findall(r"(?:bench_function|benchmark_group|BenchmarkId::new)\(\s*(?:format!\()?\"([^\"]+)\"", text)
     cases = tuple(dict.fromkeys(groups)) or (stem,)
@@ -125,7 +125,8 @@ def _k6(survey: Survey) -> Bench | None:
     files = [p for p in survey.with_suffix(".js", ".ts") if re.search(r"from ['\"]k6/http['\"]", survey.text(p))][:40]
     if not files:
         return None
-    files.sort(key=lambda p: ("handleSummary" not in survey.text(p), p))
+    readme = survey.text(survey.first("README.md", "readme.md"))
+    files.sort(key=lambda p: (PurePosixPath(p).name not in readme, "handleSummary" in survey.text(p), p))
     path = files[0]
     code = survey.with_suffix(".go", ".rs", ".py")
     folders = tuple(dict.fromkeys(f"{p.split('/')[0]}/**/*{PurePosixPath(p).suffix}" for p in code if "/" in p and not p.startswith(("k6", "vendor", "test"))))[:2]
@@ -145,7 +146,8 @@ def _cpp(survey: Survey) -> Bench | None:
         return None
     path = files[0]
     label = re.search(r"(?:printf|pretty_print)\([^\n]*?\"([^\"%]*?)\s*:?\s*%[^\"]*?(MB/s|GB/s|ns/\w+|ops/s)", survey.text(path))
-    names = tuple(dict.fromkeys(re.findall(r"pretty_print\([^;]*?\"([^\"]{3,40})\"", survey.text(path), re.DOTALL)))
+    calls = re.findall(r"\b(?!printf|fprintf|include|throw|assert)\w+(?:<[^<>]*>)?\([^;{}\"]*\"([^\"\\%/#]{3,40})\"", survey.text(path))
+    names = tuple(name for name in dict.fromkeys(calls) if re.search(r"[a-z]{3}", name) and not re.search(r"\.\w{2,4}$", name))
     listing = "".join(survey.text(p) for p in survey.named("CMakeLists.txt") if "bench" in p)
     binary = re.search(r"add_executable\(\s*(\w+)", listing)
     option = re.search(r"option\(\s*(\w*BENCH\w*)", text)
@@ -153,7 +155,7 @@ def _cpp(survey: Survey) -> Bench | None:
     run = f"cmake -B build{f' -D {option[1]}=ON' if option else ''} && cmake --build build -j && ./build/{folder}/{binary[1] if binary else PurePosixPath(path).stem}"
     headers = tuple(dict.fromkeys(f"{p.split('/')[0]}/**" for p in survey.with_suffix(".h", ".hpp") if p.startswith("include/"))) or ("src/**",)
     name = names[0] if names else (label[1].strip() if label else "")
-    speed = label is None or "/s" in label[2] or "MB/s" in survey.text(path)
+    speed = not re.search(r"ns/op|seconds|\bms\b", survey.text(path)) or label is None or "/s" in label[2] or "MB/s" in survey.text(path)
     if not name:
         return None
     return Bench(

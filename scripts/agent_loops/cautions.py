@@ -32,7 +32,7 @@ def about_metric(contender: Contender, editable: Sequence[str], locked: Sequence
     if contender.output.path in editable or locked:
         place = f"; lock {', '.join(locked[:3])}" if locked else ""
         found.append(Caution("self-reported", f"metric computed or printed in editable code ({contender.place}){place}"))
-    if contender.digits is not None and contender.digits < 4:
+    if contender.digits is not None and contender.digits <= 4:
         found.append(Caution("few digits", f"few digits: {contender.name} is printed with {contender.digits} after the point ({contender.place}); small gains cannot be seen"))
     if contender.split == "train":
         found.append(Caution("training metric", f"only a training figure ({contender.name}) was found: it rewards overfitting; nothing held out is printed"))
@@ -57,11 +57,12 @@ def about_outputs(written: Mapping[str, str], text: str, pinned: bool) -> list[C
     found = []
     resumes = re.search(r"(?i)get_last_checkpoint|resume_from_checkpoint|auto_?resume|latest_checkpoint|if os\.path\.(?:exists|isfile)\([^)]*(?:ckpt|checkpoint|resume|weights)|restore_checkpoint|CheckpointManager|resume_from_ckpt|restore_or_initialize", text)
     folders = [name for name in written if name]
-    if folders and not pinned:
-        found.append(Caution("fixed output", f"fixed output folder or file {', '.join(folders[:3])} ({written[folders[0]]}): runs overwrite each other" + ("; and a run resumes from it" if resumes else "")))
-    elif resumes:
+    if folders:
+        remedy = "; run_cmd points it at {run_dir}" if pinned else ": runs overwrite each other; point it at {run_dir}"
+        found.append(Caution("fixed output", f"fixed output folder or file {', '.join(folders[:3])} ({written[folders[0]]}){remedy}"))
+    if resumes:
         found.append(Caution("resumes", "a run resumes from a checkpoint that it finds in its output folder: give each run its own ({run_dir})"))
-    if re.search(r"open\([^)\n]*[\"']a\+?[\"']", text):
+    if re.search(r"open\([^\n]*[\"']a[b+t]*[\"']", text):
         found.append(Caution("appends", "a results file is appended to across runs: only a new line is this run's"))
     if re.search(r"torch\.save|save_checkpoint|ModelCheckpoint|save_pretrained|save_model|save_weights|\.save\(|pickle\.dump|orbax|save_state", text):
         found.append(Caution("disk", "each run saves checkpoints: mind the disk (keep_outputs), write them below {run_dir}"))
@@ -116,8 +117,9 @@ def _queues(text: str, script_text: str) -> list[Caution]:
 def about_bound(bound: Bound, pinned: bool) -> list[Caution]:  # noqa: FBT001 - one fact
     if bound.kind == "none":
         return [Caution("no bound", "nothing bounds a run: set timeout_minutes, and a number of steps where there is a switch")]
-    if not pinned and bound.kind != "time":
-        return [Caution("budget in code", f"the budget is in editable code or a config ({bound.place} {bound.name}): lock it or pin it on the command line")]
+    if bound.kind != "time":
+        how = "pinned on the command line, so that an edit cannot change it" if pinned else "lock it, or pin it on the command line"
+        return [Caution("budget in code", f"the budget ({bound.name}, {bound.place}) stands in editable code or a config: {how}")]
     return []
 
 
@@ -125,11 +127,14 @@ def about_data(commands: Sequence[Command], script: str, text: str) -> list[Caut
     """Data that must be there before the first run."""
     found = []
     for command in commands:
-        if command.script and command.script != script and re.search(r"(?i)prepare|download|preprocess|tokeniz|get_data|fetch|dataset", command.script) and command.path.lower().endswith((".md", ".rst")):
+        about = f"{command.script} {' '.join(command.words[:4])}"
+        if command.script != script and re.search(r"(?i)prepare|download|preprocess|tokeniz|(?:^|[/._ ])data(?:set)?s?[/._ ]|fetch|dataset", about) and command.path.lower().endswith((".md", ".rst")):
             found.append(Caution("data first", f"data must be prepared first: {command.text[:80]} ({command.place})"))
             break
     if re.search(r"download\s*=\s*True|load_dataset\(|fetch_openml|hf_hub_download|snapshot_download|load_data\(\)|tfds\.load", text):
         found.append(Caution("downloads", "the first run downloads data or weights (needs the network); later runs are faster"))
+    if any(re.search(r"(?i)--?(?:data|input|finetune|pretrained|checkpoint)[\w_-]*[= ]\s*(?:\$|<|/path|\{)", c.text) for c in commands if c.script == script):
+        found.append(Caution("data first", "data and checkpoint paths must be given: the documented command has placeholders"))
     if re.search(r"kaggle", text):
         found.append(Caution("data first", "data must be downloaded from Kaggle first"))
     return found

@@ -102,7 +102,7 @@ def _files(survey: Survey, bases: Iterable[str], module: str) -> Iterator[str]:
 
 
 def _uses_hydra(survey: Survey, path: str) -> bool:
-    return bool(re.search(r"\bhydra\b|instantiate_from_config|LightningCLI", survey.text(path)))
+    return bool(re.search(r"\bhydra\b|instantiate_from_config|LightningCLI|import_module\(|get_obj_from_str", survey.text(path)))
 
 
 def hydra_targets(survey: Survey) -> list[str]:

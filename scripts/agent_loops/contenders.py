@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agent_loops import frameworks, metric_names, printing, reading, templates
+from agent_loops import frameworks, metric_names, printing, reading, selections, tables, templates
 from agent_loops.closures import closure
 from agent_loops.metric_names import Sense, Split
 from agent_loops.objective import Direction
@@ -91,16 +91,65 @@ def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
         if path == script or output.where.split(".")[0] not in (printing.MAIN, "main")
     ]
     outputs += frameworks.outputs_of(survey, script, files)
-    found = [c for output in outputs for c in _of_output(output, script, papers)]
+    chosen = selections.selections(survey, files, _configs(survey, script))
+    found = [_chosen(c, chosen) for output in outputs for c in _of_output(output, script, papers)]
+    found += _monitored(found, chosen, script)
+    found += _in_tables(outputs, script, papers)
     found.sort(key=lambda c: -c.score)
     return readable(found[:12], outputs)
+
+
+def _configs(survey: Survey, script: str) -> list[str]:
+    text = survey.text(script)
+    return survey.with_suffix(".yaml", ".yml")[:60] if re.search(r"hydra|OmegaConf|yaml", text) else []
+
+
+def _chosen(contender: Contender, chosen: Sequence[selections.Selection]) -> Contender:
+    """Worth more where the project itself picks its best model by it."""
+    hole = contender.output.line[contender.at]
+    expr = hole.expr if isinstance(hole, templates.Hole) else ""
+    one = selections.matching(chosen, name=contender.key or contender.name, expr=expr)
+    if one is None:
+        return contender
+    way = one.direction or contender.direction
+    return replace(contender, score=contender.score + 2.0, direction=way, sure_direction=contender.sure_direction or one.direction is not None)
+
+
+def _monitored(found: Sequence[Contender], chosen: Sequence[selections.Selection], script: str) -> list[Contender]:
+    """Names that a checkpoint monitors and nothing is seen to print."""
+    names = {c.key or c.name for c in found}
+    more = []
+    for one in chosen:
+        judged = metric_names.sense(one.name)
+        if not one.name or one.name in names or not judged.weight or judged.direction is None or re.fullmatch(r"auto|loss", one.name):
+            continue
+        names.add(one.name)
+        path, _, number = one.place.rpartition(":")
+        output = Output(path, int(number), (f"{one.name}=", templates.Hole(one.name)), via="logger", tool="a checkpoint's monitor", key=one.name)
+        split = metric_names.split_of(one.name)
+        more.append(Contender(
+            name=one.name, direction=one.direction or judged.direction, sure_direction=one.direction is not None or judged.sure,
+            score=judged.weight + _SPLIT_WORTH[split] - 4.0, split=split, source="none-yet", output=output, at=1, key=one.name,
+        ))  # fmt: skip
+    return more
+
+
+def _in_tables(outputs: Sequence[Output], script: str, papers: Papers) -> list[Contender]:
+    found = []
+    for cell in tables.cells([o for o in outputs if o.path == script]):
+        judged = metric_names.sense(cell.name)
+        one = _contender(cell.output, cell.at, cell.name, judged, script, papers)
+        found.append(replace(one, pattern=cell.pattern, example=templates.render(cell.output.line).strip(), score=one.score - 1.0))
+    return found
 
 
 def outputs_in(survey: Survey, path: str) -> list[Output]:
     """What one file puts out, in any language that is known."""
     if path.endswith(".py"):
         tree = survey.tree(path)
-        return printing.outputs_of(path, tree) if tree else []
+        if tree is None:
+            return []
+        return [*printing.outputs_of(path, tree), *tables.csv_columns(path, tree, survey.text(path))]
     return printing.other_outputs(path, survey.text(path)) if path.endswith(_READ) else []
 
 
@@ -151,6 +200,7 @@ def _contender(
     score += 1.0 if output.depth == 0 else 0.0
     score += 1.5 if re.search(r"\b(?:final|overall|mean|average|total)\b", text) and not judged.speed else 0.0
     score -= 2.5 if re.search(r"\bbest\b", text) else 0.0
+    score -= 5.0 if re.search(r"(?i)(?:^|[._])(?:generate|sample|predict|infer|export|demo|plot|benchmark|profile|warmup)", output.where) else 0.0
     score -= 3.0 if re.search(r"\b(?:saving|saved|improved|load|expected|target|baseline|paper)\b", text) else 0.0
     score += 0.5 if output.path == script else -1.0
     score -= {"print": 0.0, "framework": 0.5, "file": 1.5, "progress": 5.0, "logger": 5.5}[output.via]
@@ -184,7 +234,7 @@ def readable(found: Sequence[Contender], outputs: Sequence[Output]) -> list[Cont
     lines = {id(output): templates.render(output.line) for output in shown}
     result = []
     for contender in found:
-        if contender.source != "log":
+        if contender.source != "log" or contender.pattern:
             result.append(contender)
             continue
         others = [lines[id(o)] for o in shown if o is not contender.output and not _twin(o, contender)]
@@ -200,5 +250,6 @@ def _twin(other: Output, contender: Contender) -> bool:
 
 
 def _identifier(contender: Contender) -> str:
-    match = re.search(r"[A-Za-z_]\w*", contender.name)
-    return match[0] if match else "metric"
+    told = [word for word in re.findall(r"[A-Za-z_][\w@.-]*", contender.name) if metric_names.sense(word).weight]
+    plain = re.search(r"[A-Za-z_]\w*", contender.name)
+    return told[-1] if told else plain[0] if plain else "metric"

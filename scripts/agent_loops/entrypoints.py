@@ -17,7 +17,7 @@ from agent_loops.survey import Survey
 
 _TRAINS = re.compile(
     r"\.backward\(|optimizer\.step\(|\bopt\w*\.step\(|\.fit\(|trainer\.(?:train|fit)\(|\.learn\(|value_and_grad|jax\.grad|GradientTape|train_on_batch|"
-    r"\b(?:xgb|lgb|lightgbm|xgboost)\.(?:train|cv)\(|apply_gradients|nn\.value_and_grad|cross_val_score|\.minimize\(|optax\.|train_one_epoch\(|\btrain\(|run_training|training_loop\("
+    r"\b(?:xgb|lgb|lightgbm|xgboost)\.(?:train|cv)\(|apply_gradients|nn\.value_and_grad|cross_val_score|\.minimize\(|optax\.|train_one_epoch\(|\btrain\(|run_training|training_loop\(|\bTrainer\("
 )
 _GOOD_STEM = re.compile(r"(?i)^(?:train|main|run|fit|finetune|fine_tune|pretrain|experiment)(?:$|[_\d-])|[_-](?:train|training|pretrain|finetune)(?:$|[_\d-])|^ppo|^dqn|^sac|^airbench")
 _BAD_STEM = re.compile(
@@ -49,7 +49,7 @@ def ranked(survey: Survey, commands: Sequence[Command], papers: Papers) -> list[
     """Every program that could be the run, the likeliest first."""
     by_script: dict[str, list[Command]] = {}
     for command in commands:
-        if command.script and command.script.endswith(".py"):
+        if command.script and command.script.endswith((".py", ".c", ".cu", ".cpp", ".cc")):
             by_script.setdefault(command.script, []).append(command)
     wrapped = _wrapped(survey, commands)
     for script in wrapped:
@@ -127,6 +127,8 @@ def _promise(survey: Survey, script: str, commands: Sequence[Command]) -> tuple[
     if script.endswith((".c", ".cu", ".cpp", ".cc")):
         score += 3.0 if _built(survey, pure.stem) else 0.0
         score += 1.0 if script.endswith(".cu") else 0.0
+    if re.search(r"(?m)^\s*(?:import|from) (?:matplotlib|seaborn)", text) and "show()" in text:
+        score -= 3.0
     if re.search(r"while True:.{0,400}subprocess|subprocess\.(?:run|Popen|call|check_call)\([^)]{0,200}train", text, re.DOTALL):
         score -= 6.0
     return score, reasons
@@ -181,8 +183,10 @@ def best_command(entry: Entry) -> Command | None:
     return min(enumerate(choices), key=worth)[1]
 
 
-def alike(first: Entry, second: Entry) -> bool:
+def alike(survey: Survey, first: Entry, second: Entry) -> bool:
     """Whether a second program is a rival of the first, and not a step before or after it."""
+    if second.script in closures.closure(survey, first.script) or first.script in closures.closure(survey, second.script):
+        return False
     return second.best is not None and second.best.score > 4 and first.score - second.score < 3.0
 
 

@@ -29,7 +29,7 @@ def outputs_of(survey: Survey, script: str, files: Sequence[str]) -> list[Output
         if re.search(r"\b(?:trainer|self\.trainer)\.(?:test|validate)\(", text):
             found += _lightning(survey, path, text, files)
         if re.search(r"\bstable_baselines3\b|\.learn\(\s*(?:total_timesteps|\d)", text) and "EvalCallback" in whole:
-            found.append(_line(path, text, ".learn(", "Eval num_timesteps=", "episode_reward", "stable-baselines3"))
+            found.append(_line(path, text, "EvalCallback" if "EvalCallback" in text else ".learn(", "Eval num_timesteps=", "episode_reward", "stable-baselines3"))
     return found
 
 
@@ -73,7 +73,7 @@ def _trainer(path: str, text: str) -> list[Output]:
         names.append("perplexity")
     at = _number(text, "trainer.evaluate(") if "trainer.evaluate(" in text else _number(text, "Trainer(")
     return [
-        Output(path, at, (f"  {prefix}_{name} = ", Hole(name, ".4f")), via="framework", where="evaluate", tool="Trainer", depth=0)
+        Output(path, at, (f"  {prefix}_{name} {' ' * 8}= ", Hole(name, ".4f")), via="framework", where="evaluate", tool="Trainer", depth=0)
         for name in dict.fromkeys(names) for prefix in ("eval",)
     ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from agent_loops import benches, cautions, closures, commanding, contenders, entrypoints, measures, recipes
+from agent_loops import benches, cautions, closures, commanding, entrypoints, makefiles, measures, recipes
 from agent_loops import survey as surveys
 from agent_loops.benches import Bench
 from agent_loops.cautions import Caution
@@ -69,6 +69,11 @@ def infer(root: Path) -> Finding:
         finding = _of_training(survey, trained, commands, papers)
     elif bench:
         finding = _of_bench(survey, bench)
+    elif printing := [entry for entry in entries if _prints(entry)]:
+        finding = _of_training(survey, printing, commands, papers)
+        _doubt(finding)
+    elif target := makefiles.find(survey):
+        finding = _of_makefile(survey, target)
     else:
         finding = _of_nothing(survey, entries, commands)
     _common(survey, finding)
@@ -86,12 +91,28 @@ def _trains(entry: Entry) -> bool:
     return entry.score > 5 and (best is not None and best.score > -4 or "trains" in entry.reasons and entry.score > 8)
 
 
+def _prints(entry: Entry) -> bool:
+    """Whether a program that trains nothing prints a figure that could be a goal all the same."""
+    best = entry.best
+    if best is None or best.source == "none-yet":
+        return False
+    return best.score >= 7 or (best.speed and best.score >= 2.5 and bool(entry.commands) and entry.score > 2)
+
+
+def _doubt(finding: Finding) -> None:
+    """Nothing here trains: what was found is only a suggestion."""
+    finding.bindings = {k: Value(v.value, v.evidence, "low" if k not in ("iter_strategy", "program") else v.confidence) for k, v in finding.bindings.items()}
+    if finding.answer == "bindings":
+        finding.answer = "question"
+        finding.question = "nothing here trains; is this figure the goal?"
+
+
 # --- training -----------------------------------------------------------------------------------
 
 
 def _of_training(survey: Survey, entries: Sequence[Entry], commands: Sequence[recipes.Command], papers: Papers) -> Finding:
     first = entries[0]
-    rivals = [entry for entry in entries[1:8] if entrypoints.alike(first, entry)]
+    rivals = [entry for entry in entries[1:8] if entrypoints.alike(survey, first, entry)]
     told = bool(papers.program) and any(c.path == "program.md" for c in first.commands)
     if told:
         rivals = []
@@ -112,7 +133,7 @@ def _of_training(survey: Survey, entries: Sequence[Entry], commands: Sequence[re
     if rivals:
         finding.choices = [_choice(entry) for entry in (first, *rivals)]
         finding.question = "which program is the run? The bindings below are for the first"
-        finding.bindings = {k: Value(v.value, v.evidence, "low" if k in ("metric", "metric_direction", "metric_key", "metric_file") and v.confidence != "high" else _LOWER[v.confidence]) for k, v in finding.bindings.items()}
+        finding.bindings = {k: Value(v.value, v.evidence, _LOWER[v.confidence] if k in ("program", "iter_strategy", "prelude") else "low") for k, v in finding.bindings.items()}
     elif first.best is None or first.best.source == "none-yet" and first.best.score < 4:
         finding.answer = "question"
         finding.question = "which number says how good a run is? Nothing that reaches the log or a file was found"
@@ -133,7 +154,9 @@ def _metric(finding: Finding, first: Entry, told: bool, rivals: Sequence[Entry],
     best = _prefer(first.found)
     close = [c for c in first.found if c is not best and c.score > best.score - 2.5 and c.name != best.name]
     plain = best.split in ("val", "test") and best.score >= 10 and best.source != "none-yet"
-    level: Confidence = "high" if told or (plain and not any(_rival(best, c) for c in close)) else "medium" if plain or (best.score >= 8 and best.source != "none-yet") else "low"
+    if best.speed and best.score < 4:
+        finding.missing.append("metric: only speeds and times are printed")
+    level: Confidence = "low" if best.speed or any(_tied(best, c) for c in close) else "high" if told or (plain and not any(_rival(best, c) for c in close)) else "medium" if plain or (best.score >= 8 and best.source != "none-yet") else "low"
     finding.bindings["metric"] = Value(best.name, best.evidence, level)
     way: Confidence = level if best.sure_direction else "low"
     finding.bindings["metric_direction"] = Value(best.direction.value, _why_direction(best), "high" if best.sure_direction and level == "high" else way)
@@ -151,6 +174,11 @@ def _metric(finding: Finding, first: Entry, told: bool, rivals: Sequence[Entry],
 def _rival(best: Contender, other: Contender) -> bool:
     """Whether another number of the same standing makes the choice a matter of taste."""
     return other.source == best.source and other.score >= best.score - 0.6 and other.direction is not best.direction
+
+
+def _tied(best: Contender, other: Contender) -> bool:
+    """Whether two numbers pull in different directions and nothing tells which is meant."""
+    return other.source == best.source and other.score >= best.score - 0.15 and other.direction is not best.direction
 
 
 def _prefer(found: Sequence[Contender]) -> Contender:
@@ -224,6 +252,33 @@ def _warn(
         finding.bindings["cleanup_cmd"] = Value(cleanup.cleanup, cleanup.text, "low")
 
 
+def _of_makefile(survey: Survey, target: makefiles.Target) -> Finding:
+    finding = Finding("question", question="which data or model should the target be run with, and is this figure the goal?")
+    put = finding.bindings
+    if target.metric and target.judged.direction is not None:
+        put["metric"] = Value(target.metric, f"{target.metric_place} searches the log for it", "low")
+        put["metric_direction"] = Value(target.judged.direction.value, "by its name", "low")
+        finding.metric_source = "log"
+    put["run_cmd"] = Value(target.run_cmd, f"{target.place} is a target that trains or measures", "low")
+    put["editable_files"] = Value(["Makefile"], "the settings stand in it", "low")
+    put["budget"] = Value("none", target.setting or "nothing that bounds a run was found", "low")
+    put["timeout_minutes"] = Value(60, "a guess: measure one run", "low")
+    finding.budget, finding.seed = target.setting or "none", target.seed
+    text = survey.text("Makefile")
+    finding.outputs = list(dict.fromkeys(f"{name}/" for name in re.findall(r"(?m)^\w*(?:OUTPUT|DATA|OUT)\w*_?DIR\s*[:?]?=\s*(\w[\w-]*)", text)))
+    where = {name: "Makefile" for name in finding.outputs}
+    finding.warnings += cautions.about_outputs(where, text, pinned=False)
+    finding.warnings += cautions.about_command(target.run_cmd, [], survey, text)
+    if re.search(r"(?i)checkpoint", text):
+        finding.warnings.append(Caution("resumes", "a second `make` resumes from the checkpoint of the first, or does nothing: documented command is wrong for a loop; clean first, or name each run's output"))
+    if re.search(r"tee -a|>>", text):
+        finding.warnings.append(Caution("appends", "a log file is appended to across runs"))
+    if re.search(r"\|\s*tee\b", text):
+        finding.warnings.append(Caution("tee", "`| tee` hides the exit code of the run"))
+    finding.warnings.append(Caution("data first", "data must be there first: see the README"))
+    return finding
+
+
 # --- benchmarks, and nothing --------------------------------------------------------------------
 
 
@@ -244,6 +299,8 @@ def _of_bench(survey: Survey, bench: Bench) -> Finding:
         if value:
             put[key] = Value(value, f"{bench.tool}'s own format", "medium")
     put["budget"] = Value("none", "a benchmark ends by itself", "medium")
+    paced = next((m for p in bench.harness[:6] if (m := re.search(r"(?:duration|repeat|iterations|warmups?)\s*[:=]\s*['\"]?(\d+\w*)", survey.text(p)))), None)
+    finding.budget = f"{paced[0]} in {bench.harness[0]}" if paced else "none"
     put["timeout_minutes"] = Value(60, "a guess: measure one run", "low")
     finding.metric_source, finding.example = bench.source, bench.example
     finding.warnings += [Caution("benchmark", text) for text in bench.warnings]

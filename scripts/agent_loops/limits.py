@@ -114,7 +114,7 @@ def _from_constants(survey: Survey, files: Sequence[str]) -> Iterator[Bound]:
 def _from_configs(survey: Survey, configs: Sequence[str]) -> Iterator[Bound]:
     for path in configs:
         for number, line in enumerate(survey.text(path).splitlines(), 1):
-            match = re.match(r"\s*[\"']?(\w+)[\"']?\s*[:=]\s*([\d_.e+]+)\s*,?\s*(?:#.*)?$", line)
+            match = re.match(r"\s*[\"']?(?:config\.|cfg\.)?(\w+)[\"']?\s*[:=]\s*([\d_.e+]+)\s*,?\s*(?:#.*)?$", line)
             if match and (kind := _kind(match[1])) and not re.search(r"(?i)warm|decay|eval|log|save", match[1]):
                 try:
                     amount = float(match[2].replace("_", ""))
@@ -188,6 +188,9 @@ def written(survey: Survey, files: Sequence[str], options: Mapping[str, Option])
         text = str(option.default or "").removeprefix("./")
         if re.fullmatch(r"\w[\w./-]*", text) and text != "None":
             found.setdefault(text if "." in text.split("/")[-1] else f"{text.rstrip('/')}/", option.place)
+    for path in files:
+        if path.endswith((".yaml", ".yml")) and (match := re.search(r"(?m)^\s*dir:\s*[\"']?((?:\./)?\w[\w./-]*)", survey.text(path))):
+            found.setdefault(f"{match[1].removeprefix('./').rstrip('/')}/", f"{path}:{survey.text(path).count(chr(10), 0, match.start()) + 1}")
     for path in files[:30]:
         text = survey.text(path)
         for match in [*_MADE.finditer(text), *_OPENED.finditer(text)]:

@@ -64,6 +64,9 @@ def divide(survey: Survey, script: str, files: Sequence[str]) -> Division:
             editable[path] = f"{script} builds on it, and it measures nothing"
         else:
             harness[path] = f"{script} imports it"
+    if len(editable) > 1 and script in editable and not _TRAINS.search(survey.text(script)):
+        del editable[script]
+        harness[script] = "it only starts what other files define"
     if len(editable) > _MOST_EDITABLE:
         kept = _nearest(script, editable, taken)
         harness.update({path: f"{script} imports it" for path in editable if path not in kept})
@@ -71,9 +74,16 @@ def divide(survey: Survey, script: str, files: Sequence[str]) -> Division:
     return Division(editable, harness, sure=False)
 
 
+_TRAINS = re.compile(
+    r"\.backward\(|optimi[sz]er\s*=|\boptim\.|nn\.Module|class \w+\([^)]*Model\b|Sequential\(|value_and_grad|GradientTape|\.compile\(|optax|nn\.Linear|def train|def fit|for epoch in|\bTrainer\("
+)
+_LOSS = re.compile(r"(?m)^\s*def (?:training_losses|loss_fn|compute_loss|losses)\b")
+
+
 def _nearest(script: str, editable: dict[str, str], taken: dict[str, set[str]]) -> set[str]:
     direct = [path for path in editable if path in taken]
-    return {script, *direct[: _MOST_EDITABLE - 1]} if direct else {script}
+    own = {script} & set(editable)
+    return own | set(direct[: _MOST_EDITABLE - 1]) if direct else own or set(list(editable)[:_MOST_EDITABLE])
 
 
 def _told(survey: Survey) -> dict[str, tuple[bool, str]]:
@@ -113,6 +123,8 @@ def _why_harness(survey: Survey, path: str, names: set[str]) -> str:
     parts = [part for part in PurePosixPath(stem).parent.parts if part not in ("src", "lib")]
     if any(re.fullmatch(r"(?i)data|datasets?|dataloaders?|datamodules?|evals?|evaluation|metrics?|tests?|benchmarks?|utils?|loggers?|callbacks?|configs?|scripts?_data|dnnlib|torch_utils", part) for part in parts) and not re.search(r"(?i)^lr_|model|optim", pure.stem):
         return "it stands in a folder of data, evaluation or plumbing"
+    if _LOSS.search(survey.text(path)) and not pure.stem.startswith("train") and not re.search(r"(?i)(?:^|[_/])models?(?:$|[_/.])", stem):
+        return "it defines the loss that is reported"
     if any(re.search(r"(?i)evaluat|metric|dataloader|dataset|tokenizer", name) for name in names) and not _MODEL_NAME.search(stem):
         return "it is imported for data or evaluation"
     return ""

@@ -27,6 +27,8 @@ _HIGHER = (
 ).split()
 # Worth less than a measure of quality proper: what they mean differs from project to project.
 _UNSURE = "score metric objective value mean result gap cost entropy reward map core return em deviation value".split()
+# Measures that a task is judged by: among numbers of one line they come before its loss.
+_TASK = frozenset("auc auroc roc_auc f1 map50 miou dice bleu wer cer rmse mae fid psnr bpb bpc bpd mcc matthews qwk kappa ndcg mrr iou rmsle".split())
 _SPEED_HIGHER = (
     "throughput fps tps qps rps ops ips gflops gbps mbps samples_per_sec tok_per_sec bandwidth "
     "samples_per_second tokens_per_second ops_per_sec requests_per_second images_per_sec speedup"
@@ -87,13 +89,17 @@ def words(name: str) -> list[str]:
 def sense(name: str) -> Sense:
     """What a number of this name measures."""
     parts = words(name)
-    if not parts:
+    if not parts or len(name) > 120:
         return NOTHING
+    if re.search(r"(?<![a-z])mAP(?![a-z])", name):
+        return Sense(Direction.MAXIMIZE, 8.4, "map")
     joined = "_".join(parts)
     speed = _speed(parts, joined)
     best = NOTHING
     for at, part in enumerate(parts):
-        if not all(rest.isdigit() or rest in _AFTER or rest in _SPLITS for rest in parts[at + 1 :][:4]):
+        after = parts[at + 1 :]
+        after = after[: next((i for i, w in enumerate(after) if w in ("of", "on", "for", "over", "per")), len(after))]
+        if not all(rest.isdigit() or rest in _AFTER or rest in _SPLITS for rest in after[:4]):
             if not any(_word(rest).weight for rest in parts[at + 1 :]):
                 continue
         stem = re.sub(r"(?<=[a-z])\d+$", "", part) if part not in _HIGHER else part
@@ -109,7 +115,11 @@ def sense(name: str) -> Sense:
 
 
 def _tail(part: str) -> str:
-    """`valloss` and `rloss` end in a metric's word."""
+    """`valloss` and `rloss` end in a metric's word; `accs` are several, `fid50k` one of a sort."""
+    if sort := re.match(r"(fid|kid|psnr|ssim|map|ndcg|recall|acc|top|pr)\d+k?$", part):
+        return sort[1]
+    if part.endswith("s") and part[:-1] in ("acc", "auc", "score", "f1", "reward", "return") or part in ("losses", "accuracies"):
+        return {"losses": "loss", "accuracies": "accuracy"}.get(part, part[:-1])
     match = re.fullmatch(r"[a-z]{1,6}(loss|acc|accuracy|error|ppl|bpb|auc|mse|psnr|nll)", part)
     return match[1] if match else part
 
@@ -118,10 +128,12 @@ def _word(word: str) -> Sense:
     if word in _NO_METRIC:
         return NOTHING
     unsure = word in _UNSURE
-    if word in _LOWER:
+    if word in _LOWER and word not in _TASK:
         return Sense(Direction.MINIMIZE, 4.0 if unsure else 8.0, word)
+    if word in _TASK:
+        return Sense(Direction.MINIMIZE if word in _LOWER else Direction.MAXIMIZE, 8.4, word)
     if word in _HIGHER:
-        return Sense(Direction.MAXIMIZE, 5.0 if word in ("reward", "map", "return", "core") else 4.0 if unsure else 8.0, word)
+        return Sense(Direction.MAXIMIZE, 5.0 if word in ("reward", "map", "return", "core") else 4.0 if unsure else 8.2, word)
     if word in ("score", "scores", "points"):
         return Sense(Direction.MAXIMIZE, 4.0, word)
     return NOTHING

@@ -130,6 +130,9 @@ def _constant(node: ast.expr | None) -> object:
     try:
         return ast.literal_eval(node)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        if texts:
+            return texts[-1]
         return number_in(ast.unparse(node)) if isinstance(node, ast.BinOp) else None
 
 

@@ -188,11 +188,19 @@ def resolved(survey: Survey, command: Command) -> Command:
         elif at and words[at - 1] == "-m" and not word.startswith("-"):
             script, folder = _module(survey, word, command.folder)
             kind = "module" if script else "pytest" if word == "pytest" else kind
+        if not script and word.startswith("./"):
+            script = _source_of(survey, word.removeprefix("./"))
         if script:
             break
     if script and kind in ("other", "binary"):
         kind = "python" if script.endswith(".py") else "shell"
     return replace(command, words=words, kind=kind, script=script, folder=folder if script else command.folder)
+
+
+def _source_of(survey: Survey, binary: str) -> str:
+    """The source file from which a rule of the Makefile builds a program."""
+    match = re.search(rf"(?m)^{re.escape(binary)}\s*:\s*([\w./-]+\.(?:c|cc|cpp|cu|rs|go))\b", survey.text("Makefile"))
+    return match[1] if match and match[1] in survey else ""
 
 
 def _look_up(survey: Survey, name: str, folder: str) -> tuple[str, str]:
