@@ -107,7 +107,8 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
     folder = files[0].split("/")[0]
     runner = "uv run pytest" if "uv.lock" in survey else "python -m pytest"
     names = tuple(n for p in files for n in re.findall(r"def (test_\w+)\([^)]*\bbenchmark\b", survey.text(p)))[:12]
-    package = next((p.rsplit("/", 1)[0] for p in survey.files if p.startswith("src/") and p.endswith("__init__.py")), "")
+    packages = [p.rsplit("/", 1)[0] for p in survey.files if p.startswith("src/") and p.endswith("__init__.py") and p.count("/") == 2]
+    package = max(packages, key=lambda folder: sum(p.startswith(f"{folder}/") for p in survey.files), default="")
     editable = (f"{package}/**/*.py",) if package else tuple(f"{p.split('/')[0]}/**/*.py" for p in survey.files if p.endswith("/__init__.py") and p.count("/") == 1 and "test" not in p and "bench" not in p)[:2]
     if not editable:
         return None
@@ -154,6 +155,8 @@ def _cpp(survey: Survey) -> Bench | None:
     folder = path.rsplit("/", 1)[0]
     run = f"cmake -B build{f' -D {option[1]}=ON' if option else ''} && cmake --build build -j && ./build/{folder}/{binary[1] if binary else PurePosixPath(path).stem}"
     headers = tuple(dict.fromkeys(f"{p.split('/')[0]}/**" for p in survey.with_suffix(".h", ".hpp") if p.startswith("include/"))) or ("src/**",)
+    own = [re.sub(r"\W|_", "", p.split("/")[1]).lower() for p in survey.files if p.startswith("include/") and p.count("/") > 1]
+    names = tuple(sorted(names, key=lambda n: not any(o and o in re.sub(r"\W|_", "", n).lower() for o in own)))
     name = names[0] if names else (label[1].strip() if label else "")
     speed = not re.search(r"ns/op|seconds|\bms\b", survey.text(path)) or label is None or "/s" in label[2] or "MB/s" in survey.text(path)
     if not name:

@@ -1,11 +1,10 @@
 """Which files of the project a script stands on: imports, Hydra targets, configs it is given.
 
-Follows what is plain to see in the syntax tree; imports made from computed names are not seen.
+Follows what is plain to read in the text; imports made from computed names are not seen.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
@@ -17,6 +16,9 @@ _MOST = 300
 
 def closure(survey: Survey, script: str) -> list[str]:
     """The script and every Python file of the project that it imports, nearest first."""
+    known: list[str] | None = survey.memory.get(("closure", script))
+    if known is not None:
+        return known
     pending = [script]
     found: list[str] = []
     seen: set[str] = set()
@@ -29,33 +31,43 @@ def closure(survey: Survey, script: str) -> list[str]:
         pending += [p for p in imported(survey, path, script) if p not in seen]
         if path == script and _uses_hydra(survey, path):
             pending += [p for p in hydra_targets(survey) if p not in seen]
+    survey.memory["closure", script] = found
     return found
 
 
 def imported(survey: Survey, path: str, script: str = "") -> dict[str, set[str]]:
     """The project's files that one file imports, with the names that it takes from each."""
-    tree = survey.tree(path) if path.endswith(".py") else None
-    found: dict[str, set[str]] = {}
-    if tree is None:
-        return found
-    bases = _bases(path, script)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                for file in _files(survey, bases, alias.name):
-                    found.setdefault(file, set()).add(alias.asname or alias.name.rsplit(".", 1)[-1])
-        elif isinstance(node, ast.ImportFrom):
-            for file, name in _from(survey, bases, path, node):
-                found.setdefault(file, set()).update(name)
-        elif isinstance(node, ast.Call) and _executes(node):
-            for arg in ast.walk(node):
-                if isinstance(arg, ast.Constant) and isinstance(arg.value, str) and arg.value in survey:
-                    found.setdefault(arg.value, set())
+    key = ("imported", path, str(PurePosixPath(script).parent) if script else "")
+    if key not in survey.memory:
+        survey.memory[key] = _imported(survey, path, script)
+    found: dict[str, set[str]] = survey.memory[key]
     return found
 
 
-def _executes(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Name) and node.func.id in ("exec", "open")
+_IMPORT = re.compile(r"(?m)^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]*))")
+_EXECUTED = re.compile(r"\b(?:exec|open)\([^\n]{0,40}[\"']([\w./-]+\.py)[\"']")
+
+
+def _imported(survey: Survey, path: str, script: str) -> dict[str, set[str]]:
+    """Read from the text: a syntax tree of every file of a large project takes minutes."""
+    found: dict[str, set[str]] = {}
+    bases = _bases(path, script)
+    text = survey.text(path) if path.endswith(".py") else ""
+    for match in _IMPORT.finditer(text):
+        dots, module, names, plain = match.groups()
+        if plain is not None:
+            for alias in plain.split(","):
+                parts = alias.split()
+                for file in _files(survey, bases, parts[0]) if parts else ():
+                    found.setdefault(file, set()).add(parts[-1].rsplit(".", 1)[-1])
+            continue
+        wanted = {name.split()[0] for name in re.sub(r"#[^\n]*|[()]", "", names).split(",") if name.strip()}
+        for file, taken in _from(survey, bases, path, dots, module, wanted):
+            found.setdefault(file, set()).update(taken)
+    for match in _EXECUTED.finditer(text):
+        if match[1] in survey:
+            found.setdefault(match[1], set())
+    return found
 
 
 def _bases(path: str, script: str) -> tuple[str, ...]:
@@ -66,22 +78,17 @@ def _bases(path: str, script: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((own, beside, "", "src/", above, "scripts/", "lib/", "code/")))
 
 
-def _from(survey: Survey, bases: Iterable[str], path: str, node: ast.ImportFrom) -> Iterator[tuple[str, set[str]]]:
-    names = {alias.name for alias in node.names}
-    module = node.module or ""
-    if node.level:
+def _from(
+    survey: Survey, bases: Iterable[str], path: str, dots: str, module: str, names: set[str]
+) -> Iterator[tuple[str, set[str]]]:
+    if dots:
         base = PurePosixPath(path).parent
-        for _ in range(node.level - 1):
+        for _ in range(len(dots) - 1):
             base = base.parent
         bases = (f"{base}/".removeprefix("./"),)
     for name in names:
-        inner = list(_files(survey, bases, f"{module}.{name}" if module else name))
-        leaf = f"{name}.py"
-        for file in inner:
-            if file.endswith((f"/{leaf}", f"/{name}/__init__.py")) or file == leaf:
-                yield file, {name}
-            else:
-                yield file, {name}
+        for file in _files(survey, bases, f"{module}.{name}" if module else name):
+            yield file, {name}
     if module:
         for file in _files(survey, bases, module):
             yield file, names

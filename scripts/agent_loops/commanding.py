@@ -146,6 +146,9 @@ def _pinned(
             if not given and amount > 0:
                 text = f"{text} {bound.option.flag}{bound.option.style}{amount:g}" if amount < 1e6 else f"{text} {bound.option.flag}{bound.option.style}{int(amount)}"
         pins.append(f"{bound.option.flag} {bound.option.place}")
+    elif bound.kind == "none" and (endless := _endless(survey, switches)):
+        text, pinned = f"{text} {endless}", True
+        pins.append("nothing else ends it")
     elif hydra and bound.kind in ("epochs", "steps") and bound.place.startswith(tuple(configs)):
         key = _hydra_key(bound)
         value = "{budget}" if bound.kind == "epochs" else f"{int(bound.amount)}"
@@ -162,6 +165,16 @@ def _pinned(
     text = _outputs(text, switches)
     shown = f"{evidence}; pins: {', '.join(pins)}" if pins else evidence
     return RunCommand(text, shown, documented, pinned, epochs)
+
+
+def _endless(survey: Survey, switches: Mapping[str, Option]) -> str:
+    """A switch for the number of steps whose default is none, with the number that the README gives."""
+    readme = survey.text(survey.first("README.md", "readme.md"))
+    for name, option in switches.items():
+        if option.default is None and re.fullmatch(r"(?:max|num|n)_(?:iters|steps|iterations)", name):
+            shown = re.search(rf"\b{name}\s*=\s*(\d+)", readme)
+            return f"{option.flag}{option.style}{int(shown[1]) + 1 if shown else 1001}"
+    return ""
 
 
 def _hydra_key(bound: Bound) -> str:

@@ -18,7 +18,17 @@ from agent_loops.printing import Output
 from agent_loops.survey import Survey
 
 Source = Literal["log", "file", "none-yet"]
+MONITOR = "a checkpoint's monitor"
 _SPLIT_WORTH = {"val": 6.0, "test": 4.0, "": 0.0, "train": -7.0}
+# Without one of these and a measure's name a file need not be parsed: it puts nothing of interest out.
+_PUTS = re.compile(r"(?:print|log|write|dump|Meter|postfix|scalar|echo|info|description|format)\w*\(|[\"']\w+/\w+[\"'],|%\s*\(|f[\"']")
+_MEASURES = re.compile(
+    r"(?i)loss|acc|err|auc|f1|bpb|ppl|perplex|score|reward|return|mse|mae|psnr|ssim|iou|dice|bleu|rouge|\b[wc]er\b|fid|map|recall|precision|"
+    r"r2\b|corr|kappa|ndcg|mrr|/s\b|latency|throughput|fps|nll|bpd|\bmean|result"
+)
+_MOST_FILES = 50
+# A loss of one of these is a part of another.
+_COMPONENTS = frozenset("box obj cls dfl kl disc gen g d aux reg commit commitment codebook vq smoothness adv policy actor critic entropy mask giou l1 ce quant".split())
 _READ = (".py", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".rs", ".go", ".jl", ".js", ".ts", ".mjs", ".java", ".R")
 
 
@@ -41,6 +51,7 @@ class Contender:
     key: str = ""
     speed: bool = False
     digits: int | None = None
+    picked: bool = False  # the project itself chooses its best model by it
 
     @property
     def place(self) -> str:
@@ -86,11 +97,11 @@ def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
     files = closure(survey, script) if script.endswith(".py") else [script]
     outputs = [
         output
-        for path in files
+        for path in files[:_MOST_FILES]
         for output in outputs_in(survey, path)
         if path == script or output.where.split(".")[0] not in (printing.MAIN, "main")
     ]
-    outputs += frameworks.outputs_of(survey, script, files)
+    outputs += frameworks.outputs_of(survey, script, files[:40])
     chosen = selections.selections(survey, files, _configs(survey, script))
     found = [_chosen(c, chosen) for output in outputs for c in _of_output(output, script, papers)]
     found += _monitored(found, chosen, script)
@@ -112,7 +123,7 @@ def _chosen(contender: Contender, chosen: Sequence[selections.Selection]) -> Con
     if one is None:
         return contender
     way = one.direction or contender.direction
-    return replace(contender, score=contender.score + 2.0, direction=way, sure_direction=contender.sure_direction or one.direction is not None)
+    return replace(contender, score=contender.score + 2.0, direction=way, picked=True, sure_direction=contender.sure_direction or one.direction is not None)
 
 
 def _monitored(found: Sequence[Contender], chosen: Sequence[selections.Selection], script: str) -> list[Contender]:
@@ -125,7 +136,7 @@ def _monitored(found: Sequence[Contender], chosen: Sequence[selections.Selection
             continue
         names.add(one.name)
         path, _, number = one.place.rpartition(":")
-        output = Output(path, int(number), (f"{one.name}=", templates.Hole(one.name)), via="logger", tool="a checkpoint's monitor", key=one.name)
+        output = Output(path, int(number), (f"{one.name}=", templates.Hole(one.name)), via="logger", tool=MONITOR, key=one.name)
         split = metric_names.split_of(one.name)
         more.append(Contender(
             name=one.name, direction=one.direction or judged.direction, sure_direction=one.direction is not None or judged.sure,
@@ -146,10 +157,12 @@ def _in_tables(outputs: Sequence[Output], script: str, papers: Papers) -> list[C
 def outputs_in(survey: Survey, path: str) -> list[Output]:
     """What one file puts out, in any language that is known."""
     if path.endswith(".py"):
-        tree = survey.tree(path)
-        if tree is None:
-            return []
-        return [*printing.outputs_of(path, tree), *tables.csv_columns(path, tree, survey.text(path))]
+        if ("outputs", path) not in survey.memory:
+            text = survey.text(path)
+            tree = survey.tree(path) if any(_MEASURES.search(text, m.end(), m.end() + 300) for m in _PUTS.finditer(text)) else None
+            survey.memory["outputs", path] = [*printing.outputs_of(path, tree), *tables.csv_columns(path, tree, text)] if tree else []
+        known: list[Output] = survey.memory["outputs", path]
+        return known
     return printing.other_outputs(path, survey.text(path)) if path.endswith(_READ) else []
 
 
@@ -200,6 +213,7 @@ def _contender(
     score += 1.0 if output.depth == 0 else 0.0
     score += 1.5 if re.search(r"\b(?:final|overall|mean|average|total)\b", text) and not judged.speed else 0.0
     score -= 2.5 if re.search(r"\bbest\b", text) else 0.0
+    score -= 1.5 if set(metric_names.words(name)) & _COMPONENTS else 0.0
     score -= 5.0 if re.search(r"(?i)(?:^|[._])(?:generate|sample|predict|infer|export|demo|plot|benchmark|profile|warmup)", output.where) else 0.0
     score -= 3.0 if re.search(r"\b(?:saving|saved|improved|load|expected|target|baseline|paper)\b", text) else 0.0
     score += 0.5 if output.path == script else -1.0

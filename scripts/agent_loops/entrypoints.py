@@ -6,6 +6,7 @@ Names nothing that is not a file of the project; runs nothing.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,6 +16,7 @@ from agent_loops.contenders import Contender, Papers
 from agent_loops.recipes import Command
 from agent_loops.survey import Survey
 
+_MOST_SECONDS = 6.0  # of looking at what programs print; the likeliest come first
 _TRAINS = re.compile(
     r"\.backward\(|optimizer\.step\(|\bopt\w*\.step\(|\.fit\(|trainer\.(?:train|fit)\(|\.learn\(|value_and_grad|jax\.grad|GradientTape|train_on_batch|"
     r"\b(?:xgb|lgb|lightgbm|xgboost)\.(?:train|cv)\(|apply_gradients|nn\.value_and_grad|cross_val_score|\.minimize\(|optax\.|train_one_epoch\(|\btrain\(|run_training|training_loop\(|\bTrainer\("
@@ -56,9 +58,10 @@ def ranked(survey: Survey, commands: Sequence[Command], papers: Papers) -> list[
         by_script.setdefault(script, [])
     names = dict.fromkeys([*by_script, *recipes.console_scripts(survey).values(), *_scripts(survey), *_sources(survey)])
     before = sorted(((_promise(survey, s, by_script.get(s, [])), s) for s in names), key=lambda pair: -pair[0][0])
-    entries = []
+    entries: list[Entry] = []
+    begun = time.monotonic()
     for (promise, reasons), script in before[:24]:
-        if promise < 0 and len(entries) > 6:
+        if (promise < 0 and len(entries) > 6) or (len(entries) > 2 and time.monotonic() - begun > _MOST_SECONDS):
             break
         found = contenders.of_script(survey, script, papers)
         best = found[0].score if found else -2.0
@@ -110,6 +113,7 @@ def _promise(survey: Survey, script: str, commands: Sequence[Command]) -> tuple[
     score = 0.0
     good = [c for c in commands if not _NOT_A_RUN.search(c.text)]
     score += _documented(script, good, reasons)
+    score += _mentioned(survey, script)
     if _GOOD_STEM.search(pure.stem):
         score += 3.0
     if _BAD_STEM.search(pure.stem) and not re.match(r"(?i)train|finetune|main_", pure.stem):
@@ -151,6 +155,15 @@ def _documented(script: str, commands: Sequence[Command], reasons: list[str]) ->
     return best
 
 
+def _mentioned(survey: Survey, script: str) -> float:
+    """Up to two points for standing early in the README: that is how its author ranks them."""
+    text = survey.text(survey.first("README.md", "readme.md", "README.rst"))
+    folder = str(PurePosixPath(script).parent)
+    places = [text.find(script)] + ([text.find(f"{folder}/"), text.find(f"({folder})")] if folder != "." else [])
+    places = [at for at in places if at >= 0]
+    return 2.0 * (1 - min(places) / len(text)) if places and text else 0.0
+
+
 def _built(survey: Survey, stem: str) -> bool:
     return bool(re.search(rf"(?m)^{re.escape(stem)}(?:cu)?\s*:", survey.text("Makefile")))
 
@@ -187,6 +200,8 @@ def alike(survey: Survey, first: Entry, second: Entry) -> bool:
     """Whether a second program is a rival of the first, and not a step before or after it."""
     if second.script in closures.closure(survey, first.script) or first.script in closures.closure(survey, second.script):
         return False
+    if PurePosixPath(first.script).with_suffix("") == PurePosixPath(second.script).with_suffix(""):
+        return second.best is not None  # one program in two languages
     return second.best is not None and second.best.score > 4 and first.score - second.score < 3.0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from agent_loops import benches, cautions, closures, commanding, entrypoints, makefiles, measures, recipes
+from agent_loops import benches, cautions, closures, commanding, contenders, entrypoints, makefiles, measures, recipes
 from agent_loops import survey as surveys
 from agent_loops.benches import Bench
 from agent_loops.cautions import Caution
@@ -156,7 +156,9 @@ def _metric(finding: Finding, first: Entry, told: bool, rivals: Sequence[Entry],
     plain = best.split in ("val", "test") and best.score >= 10 and best.source != "none-yet"
     if best.speed and best.score < 4:
         finding.missing.append("metric: only speeds and times are printed")
-    level: Confidence = "low" if best.speed or any(_tied(best, c) for c in close) else "high" if told or (plain and not any(_rival(best, c) for c in close)) else "medium" if plain or (best.score >= 8 and best.source != "none-yet") else "low"
+    monitored = [c for c in first.found if c.output.tool == contenders.MONITOR]
+    doubtful = best.speed or any(_tied(best, c) for c in close) or (bool(monitored) and not best.picked)
+    level: Confidence = "low" if doubtful else "high" if told or (plain and not any(_rival(best, c) for c in close)) else "medium" if plain or (best.score >= 8 and best.source != "none-yet") else "low"
     finding.bindings["metric"] = Value(best.name, best.evidence, level)
     way: Confidence = level if best.sure_direction else "low"
     finding.bindings["metric_direction"] = Value(best.direction.value, _why_direction(best), "high" if best.sure_direction and level == "high" else way)
@@ -197,7 +199,10 @@ def _scope(finding: Finding, survey: Survey, division: measures.Division, editab
         finding.missing.append("editable_files: every file that was found is marked as not to be changed")
         return
     why = "; ".join(dict.fromkeys(division.editable.values()))
-    finding.bindings["editable_files"] = Value(editable, why, "high" if division.sure or len(editable) == 1 else "medium")
+    level: Confidence = "high" if division.sure or len(editable) == 1 else "medium"
+    if not division.sure and not any(measures.builds(survey, path) for path in editable):
+        level, why = "low", f"{why}; but no model and no training is seen in it"
+    finding.bindings["editable_files"] = Value(editable, why, level)
     readonly = [p for p in division.harness if not p.endswith("__init__.py")][:12]
     if readonly:
         finding.bindings["readonly_files"] = Value(readonly, f"{readonly[0]}: {division.harness[readonly[0]]}", "high" if division.sure else "medium")
@@ -292,7 +297,7 @@ def _of_bench(survey: Survey, bench: Bench) -> Finding:
     put = finding.bindings
     put["metric"] = Value(bench.metric, bench.evidence, level)
     put["metric_direction"] = Value(bench.direction.value, f"{bench.tool} prints {'time: lower' if bench.direction.value == 'minimize' else 'a rate: higher'} is better", "medium")
-    put["run_cmd"] = Value(bench.run_cmd, bench.evidence, "medium")
+    put["run_cmd"] = Value(bench.run_cmd, bench.evidence, level)
     put["editable_files"] = Value(list(bench.editable), "the code that the benchmark measures", "medium")
     put["readonly_files"] = Value(list(bench.harness)[:12], f"{bench.harness[0] if bench.harness else 'the benchmark'} is the measurement", "high")
     for key, value in (("metric_pattern", bench.pattern), ("metric_file", bench.file), ("metric_key", bench.key), ("checks_cmd", bench.checks or None)):

@@ -49,8 +49,8 @@ class Seed:
 
 
 _TIME = re.compile(r"(?i)^(?:time_?budget|budget_?(?:s|sec|seconds|minutes|min)|max_?(?:train(?:ing)?_?)?(?:time|seconds|minutes|runtime|wall_?time)|train(?:ing)?_?(?:time|seconds|minutes)(?:_?(?:budget|limit|s|sec))?|time_?limit(?:_?\w+)?|wall_?(?:clock|time)_?(?:budget|limit)?|time_?budget_?\w*)$")
-_EPOCHS = re.compile(r"(?i)^(?:n_|num_|max_|nb_|total_|train_|number_of_)*(?:epochs?)$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$|^training_epochs$")
-_STEPS = re.compile(r"(?i)^(?:n_|num_|max_|total_|train_|nb_)*(?:iters?|iterations|steps|timesteps|updates|kimg|train_steps|scheduled_iterations|trials|rounds|boost_round|estimators|episodes)$|^total_timesteps$|^train_steps$|^niters?$|^n_steps$")
+_EPOCHS = re.compile(r"(?i)^(?:n_|num_|max_|nb_|total_|train_|number_of_)*epochs$|^(?:n|num|max|nb|total)_epoch$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$|^training_epochs$")
+_STEPS = re.compile(r"(?i)^(?:n_|num_|max_|total_|train_|nb_)*(?:iters?|iterations|steps|timesteps|updates|kimg|train_steps|scheduled_iterations|rounds|boost_round|estimators|episodes)$|^total_timesteps$|^train_steps$|^niters?$|^n_steps$")
 _ASSIGNED = re.compile(r"(?m)^[ \t]*(?:self\.|args\.|cfg\.|config\.|hp\.|hyp\.)?([A-Za-z_]\w*)(?:\s*:\s*\w+)?\s*=\s*([\d_.* ]+?)\s*(?:#\s*(.*))?$")
 
 
@@ -105,7 +105,7 @@ def _from_constants(survey: Survey, files: Sequence[str]) -> Iterator[Bound]:
                 place = f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
                 seconds = _unit_s(match[1], match[3] or "") if kind == "time" else 1.0
                 yield Bound(kind, amount * seconds, match[1], place)
-        for match in re.finditer(r"\b(\w*epochs?|n_estimators|num_boost_round|max_iter|total_timesteps)\s*=\s*(\d[\d_]*)\b", text):
+        for match in re.finditer(r"\b(\w*epochs|n_estimators|num_boost_round|max_iter|total_timesteps)\s*=\s*(\d[\d_]*)\b", text):
             kind = _kind(match[1])
             if kind:
                 yield Bound(kind, float(match[2].replace("_", "")), match[1], f"{path}:{text.count(chr(10), 0, match.start()) + 1}")

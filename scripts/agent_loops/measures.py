@@ -64,7 +64,8 @@ def divide(survey: Survey, script: str, files: Sequence[str]) -> Division:
             editable[path] = f"{script} builds on it, and it measures nothing"
         else:
             harness[path] = f"{script} imports it"
-    if len(editable) > 1 and script in editable and not _TRAINS.search(survey.text(script)):
+    text = survey.text(script)
+    if len(editable) > 1 and script in editable and (not _TRAINS.search(text) or "instantiate(" in text and ".backward(" not in text):
         del editable[script]
         harness[script] = "it only starts what other files define"
     if len(editable) > _MOST_EDITABLE:
@@ -78,6 +79,11 @@ _TRAINS = re.compile(
     r"\.backward\(|optimi[sz]er\s*=|\boptim\.|nn\.Module|class \w+\([^)]*Model\b|Sequential\(|value_and_grad|GradientTape|\.compile\(|optax|nn\.Linear|def train|def fit|for epoch in|\bTrainer\("
 )
 _LOSS = re.compile(r"(?m)^\s*def (?:training_losses|loss_fn|compute_loss|losses)\b")
+
+
+def builds(survey: Survey, path: str) -> bool:
+    """Whether a file defines a model or trains one, as far as its words tell."""
+    return not path.endswith(".py") or bool(_BUILDS.search(survey.text(path)))
 
 
 def _nearest(script: str, editable: dict[str, str], taken: dict[str, set[str]]) -> set[str]:
@@ -131,11 +137,15 @@ def _why_harness(survey: Survey, path: str, names: set[str]) -> str:
 
 
 def _is_model(survey: Survey, path: str) -> bool:
+    text = survey.text(path)
     if _MODEL_NAME.search(str(PurePosixPath(path).with_suffix(""))):
-        return True
+        return bool(_BUILDS.search(text)) or len(text) < 400
     return bool(re.search(r"\((?:torch\.)?(?:nn|keras|eqx|hk|flax|linen|nnx)[.\w]*\.Module\)|class \w+\(.*(?:Module|Model|Optimizer|Layer)\)", survey.text(path)))
 
 
+_BUILDS = re.compile(
+    r"\.Module\b|\.backward\(|[Oo]ptimizer|\boptim\b|nn\.|jax|flax|haiku|keras|layers\.|@triton|sklearn|lightgbm|xgboost|def (?:adjust_)?l(?:ea)?r|param_groups|self\.(?:fc|net|model)|Sequential"
+)
 _MEASURING = re.compile(
     r"(?i)^_?(?:evaluate|evaluation|eval|validate|validation|test|valid|val)(?:_\w+)?$|^\w+_(?:evaluate|validate|eval)$|^(?:estimate_loss|val_epoch|validation_step|test_step|eval_step|"
     r"compute_metrics|calc_metrics?|get_score|score|compute_accuracy|accuracy|get_accuracy|eval_epoch|eval_split|run_eval\w*|compute_bpb|test_model|check_accuracy|test_one_epoch|evaluate_\w+)$"
@@ -155,15 +165,28 @@ def locked_in(survey: Survey, editable: Sequence[str], printed_in: Sequence[tupl
             continue
         for name, number in _functions(tree):
             leaf = name.rsplit(".", 1)[-1]
-            if _MEASURING.match(leaf) and leaf not in ("test_dataloader", "val_dataloader", "eval_mode", "evaluating"):
+            if _MEASURING.match(leaf) and leaf not in ("test_dataloader", "val_dataloader", "eval_mode", "evaluating", "eval_with_timeout"):
                 found.setdefault(f"{path}::{name}", f"{path}:{number} measures, in a file that is edited")
         for name, number in limits.constants_of(tree).items():
             if _MEASURING_CONSTANT.match(name):
                 found.setdefault(f"{path}::{name}", f"{path}:{number} decides how much is measured")
+    if not found:
+        found = {f"{path}::{name}": f"{path}:{number} decides on which data is measured"
+                 for path in editable if path.endswith(".py") and (tree := survey.tree(path))
+                 for name, number in _data_parts(tree)}  # fmt: skip
     for path, where in printed_in:
         if path in editable and where and _MEASURING.match(where.rsplit(".", 1)[-1]):
             found.setdefault(f"{path}::{where}", f"the metric is printed in {where}")
     return list(found.items())[:8]
+
+
+_DATA_PART = re.compile(r"(?:get|load|make|build|prepare)_(?:batch|batches|data|dataset|datasets|dataloaders?|loaders?|env|envs)$|_data_generator$|^\w+Dataset$|DataLoader$")
+
+
+def _data_parts(tree: ast.Module) -> list[tuple[str, int]]:
+    """Functions and classes that choose the data."""
+    classes = [(n.name, n.lineno) for n in tree.body if isinstance(n, ast.ClassDef)]
+    return [(name, number) for name, number in [*_functions(tree), *classes] if _DATA_PART.search(name)][:4]
 
 
 def _functions(tree: ast.Module) -> list[tuple[str, int]]:

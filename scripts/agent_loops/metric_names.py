@@ -60,6 +60,10 @@ _AFTER = frozenset(
 )
 
 
+# A label that ends so goes on behind the number: "accuracy of the network on the 10000 images".
+_CUT = frozenset("the a an with from by and than for on over every per after".split())
+
+
 @dataclass(frozen=True, slots=True)
 class Sense:
     """What a name says. `weight` is 0 for no metric, 10 for the plainest ones."""
@@ -89,7 +93,7 @@ def words(name: str) -> list[str]:
 def sense(name: str) -> Sense:
     """What a number of this name measures."""
     parts = words(name)
-    if not parts or len(name) > 120:
+    if not parts or len(name) > 120 or parts[-1] in _CUT:
         return NOTHING
     if re.search(r"(?<![a-z])mAP(?![a-z])", name):
         return Sense(Direction.MAXIMIZE, 8.4, "map")
@@ -154,6 +158,8 @@ def _speed(parts: list[str], joined: str) -> Sense:
 def split_of(text: str) -> Split:
     """Which data a name, a function or a line speaks of; validation wins over test over training."""
     parts = set(words(text))
+    if text.startswith("metrics/"):
+        return "val"
     parts |= {match[1] for part in parts if (match := re.match(r"(val|valid|test|train)(?:loss|acc|set|ing)", part))}
     if re.search(r"(?i)\b(?:out[- ]of[- ]fold|held[- ]out)\b", text):
         return "val"

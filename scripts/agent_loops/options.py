@@ -33,8 +33,9 @@ class Option:
 def options_of(survey: Survey, script: str, files: Sequence[str]) -> dict[str, Option]:
     """The switches of `script`, those declared in its own file first."""
     found: dict[str, Option] = {}
-    for path in (p for p in files if p.endswith(".py")):
-        tree = survey.tree(path)
+    for path in (p for p in files[:80] if p.endswith(".py")):
+        declares = path == script or re.search(r"add_argument|DEFINE_\w+\(|\.option\(", survey.text(path))
+        tree = survey.tree(path) if declares else None
         if tree is None:
             continue
         for option in _declared(path, tree, script):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,18 +60,20 @@ class _Reader:
     def __init__(self, path: str, tree: ast.Module) -> None:
         self.path = path
         self.found: list[Output] = []
-        self.module = _scope_of(tree)
-        self.scopes: list[Scope] = [self.module]
-        self.printers = _printers(tree)
-        self.called = _constant_arguments(tree)
-        self.summary = any(isinstance(n, ast.FunctionDef) and n.name == "display_summary" for n in ast.walk(tree))
+        self.scopes: list[Scope] = [_scope_of(tree)]
+        self.inside: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+        nodes = list(ast.walk(tree))
+        self.printers = _printers(nodes)
+        self.called = _constant_arguments(nodes)
+        self.summary = any(isinstance(n, ast.FunctionDef) and n.name == "display_summary" for n in nodes)
 
     def visit(self, node: ast.AST, where: str, depth: int) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                self.scopes.append(self._inner(child))
+                self.inside.append(child)
                 self.visit(child, f"{where}.{child.name}" if where else child.name, 0)
-                self.scopes.pop()
+                self.inside.pop()
+                del self.scopes[len(self.inside) + 1 :]
             elif isinstance(child, ast.ClassDef):
                 self.visit(child, f"{where}.{child.name}" if where else child.name, 0)
             elif isinstance(child, ast.If) and not where and "__name__" in ast.unparse(child.test):
@@ -80,6 +82,13 @@ class _Reader:
                 if isinstance(child, ast.Call):
                     self.call(child, where, depth)
                 self.visit(child, where, depth + isinstance(child, _INDENT))
+
+    @property
+    def scope(self) -> Scope:
+        """What names stand for here; made when it is first asked for."""
+        while len(self.scopes) <= len(self.inside):
+            self.scopes.append(self._inner(self.inside[len(self.scopes) - 1]))
+        return self.scopes[-1]
 
     def _inner(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Scope:
         own = _scope_of(function)
@@ -97,7 +106,6 @@ class _Reader:
 
     def call(self, node: ast.Call, where: str, depth: int) -> None:
         name, owner = _called_name(node)
-        scope = self.scopes[-1]
         if name in ("log", "log_dict", "log_metrics", "log_metric", "add_scalar", "add_scalars", "scalar", "set_postfix", "set_postfix_str", "set_description", "report", "logkv", "record", "record_tabular", "log_scalar") and self._logged(node, name, owner, where, depth):
             return
         if name == "dump" and owner.endswith("json") and len(node.args) >= 2:
@@ -116,9 +124,9 @@ class _Reader:
             if name in self.printers and name not in _LOG_NAMES:
                 at = self.printers[name]
                 args = args[at : at + 1]
-            self._print(node, args, scope, where, depth)
+            self._print(node, args, self.scope, where, depth)
         elif name == "echo" and owner in ("click", "typer"):
-            self._print(node, list(node.args), scope, where, depth)
+            self._print(node, list(node.args), self.scope, where, depth)
 
     def _print(self, node: ast.Call, args: list[ast.expr], scope: Scope, where: str, depth: int) -> None:
         sep, end = " ", "\n"
@@ -139,7 +147,7 @@ class _Reader:
             self.add(node, line if end == "\n" or not line else line, where, depth)
 
     def _logged(self, node: ast.Call, name: str, owner: str, where: str, depth: int) -> bool:
-        scope = self.scopes[-1]
+        scope = self.scope
         if name in ("set_postfix", "set_postfix_str", "set_description"):
             for keyword in node.keywords:
                 if keyword.arg not in (None, "refresh", "ordered_dict"):
@@ -172,15 +180,11 @@ class _Reader:
         return True
 
     def _dumped(self, node: ast.Call, where: str, depth: int) -> None:
-        scope = self.scopes[-1]
+        scope = self.scope
         items = _dict_items(node.args[0], scope)
-        file = _opened(node.args[1], scope, self._tree_opens)
+        file = _opened(node.args[1], scope, scope)
         for key, _ in items:
             self.add(node, (f'"{key}": ', Hole(key)), where, depth, via="file", tool="json", file=file, key=key)
-
-    @property
-    def _tree_opens(self) -> Scope:
-        return self.scopes[-1]
 
     def _meter(self, node: ast.Call, where: str, depth: int) -> None:
         first = node.args[0]
@@ -193,18 +197,18 @@ class _Reader:
 
     def _written(self, node: ast.Call, owner: str, where: str, depth: int) -> None:
         file = ""
-        for name, values in self.scopes[-1].lines.items():
+        for name, values in self.scope.lines.items():
             if name == owner:
-                file = next((f for v in values if (f := _opened(v, self.scopes[-1], self.scopes[-1]))), "")
+                file = next((f for v in values if (f := _opened(v, self.scope, self.scope))), "")
         if not node.args:
             return
         arg = node.args[0]
         inner = arg.left if isinstance(arg, ast.BinOp) and isinstance(arg.op, ast.Add) else arg
         if isinstance(inner, ast.Call) and _called_name(inner)[0] == "dumps":
-            for key, _ in _dict_items(inner.args[0], self.scopes[-1]):
+            for key, _ in _dict_items(inner.args[0], self.scope):
                 self.add(node, (f'"{key}": ', Hole(key)), where, depth, via="file", tool="json", file=file, key=key)
             return
-        for line in lines_of(arg, self.scopes[-1]):
+        for line in lines_of(arg, self.scope):
             self.add(node, line, where, depth, via="file", tool="text", file=file)
 
 
@@ -303,7 +307,7 @@ def _scope_of(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> Scop
                 lines.setdefault(name, []).append(value)
             case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=value):
                 before = lines.get(name)
-                if before:
+                if before and _texty(before[-1], value):
                     before[-1] = ast.BinOp(before[-1], ast.Add(), value)
             case ast.For(target=target, iter=iterated):
                 _loop(target, iterated, texts)
@@ -315,10 +319,20 @@ def _scope_of(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> Scop
                         lines.setdefault(item.optional_vars.id, []).append(item.context_expr)
     args = node.args if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else None
     if args and args.defaults:
-        for arg, default in zip(args.args[-len(args.defaults) :], args.defaults, strict=True):
+        positional = [*args.posonlyargs, *args.args]
+        for arg, default in zip(positional[-len(args.defaults) :], args.defaults, strict=True):
             if isinstance(default, ast.Constant) and isinstance(default.value, str):
                 texts.setdefault(arg.arg, []).append(default.value)
     return Scope({k: list(dict.fromkeys(v)) for k, v in texts.items()}, lines)
+
+
+def _texty(*nodes: ast.expr) -> bool:
+    """Whether one of the sides of `+=` is a text."""
+    return any(
+        (isinstance(node, ast.Constant) and isinstance(node.value, str)) or isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.BinOp) and _texty(node.left, node.right))
+        for node in nodes
+    )  # fmt: skip
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
@@ -347,13 +361,15 @@ def _loop(target: ast.expr, iterated: ast.expr, texts: dict[str, list[str]]) -> 
                 texts.setdefault(name.id, []).extend(values)
 
 
-def _printers(tree: ast.Module) -> dict[str, int]:
+def _printers(nodes: Sequence[ast.AST]) -> dict[str, int]:
     """Functions of the file that print one of their parameters, and which."""
     found: dict[str, int] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.FunctionDef) or not node.args.args:
             continue
         names = [arg.arg for arg in node.args.args if arg.arg != "self"]
+        if len(names) > 8 or node.end_lineno is None or node.end_lineno - node.lineno > 30:
+            continue
         for inner in ast.walk(node):
             if isinstance(inner, ast.Call) and _called_name(inner)[0] in ("print", "info", "write"):
                 for arg in inner.args[:2]:
@@ -362,18 +378,18 @@ def _printers(tree: ast.Module) -> dict[str, int]:
     return found
 
 
-def _constant_arguments(tree: ast.Module) -> dict[str, dict[str, list[str]]]:
+def _constant_arguments(nodes: Sequence[ast.AST]) -> dict[str, dict[str, list[str]]]:
     """For each function of the file, the texts that its parameters are called with."""
     functions = {
         node.name: [arg.arg for arg in node.args.args if arg.arg not in ("self", "cls")]
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     found: dict[str, dict[str, list[str]]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.Call):
             continue
-        name, _ = _called_name(node)
+        name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
         names = functions.get(name)
         if names is None:
             continue

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent_loops import metric, templates
+from agent_loops import metric, metric_names, templates
 from agent_loops.objective import Direction, MetricSpec
 from agent_loops.templates import Hole, Line
 
@@ -66,7 +66,7 @@ def _names(label: str) -> list[str]:
     found = [" ".join(parts[-n:]) for n in (4, 3, 2, 1) if len(parts) >= n]
     if len(parts) > 4:
         found = found[1:]
-    return [name for name in found if _PLAIN.fullmatch(name)]
+    return [name for name in found if _PLAIN.fullmatch(name) and (metric_names.sense(name).weight or len(parts) == 1)]
 
 
 def _number(line: Line, at: int) -> float | None:

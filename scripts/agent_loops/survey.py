@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from agent_loops import scan
 from agent_loops.errors import AgentLoopsError
@@ -48,6 +49,7 @@ class Survey:
     _trees: dict[str, ast.Module | None] = field(default_factory=dict)
     _left: int = _ALL_BYTES
     _names: frozenset[str] = frozenset()
+    memory: dict[tuple[str, ...], Any] = field(default_factory=dict)  # of whoever derives from files
 
     def __contains__(self, path: str) -> bool:
         return path in self._names

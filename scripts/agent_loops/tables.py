@@ -67,8 +67,12 @@ def _row(row: Output, names: Sequence[str]) -> list[Cell]:
 
 def csv_columns(path: str, tree: ast.Module, text: str) -> list[Output]:
     """Names of columns that a list of texts gives to a CSV file of the run."""
-    file = re.search(r"[\"']([\w./{}-]*\.csv)[\"']", text)
+    files = re.findall(r"[\"']([\w./{}-]*\.csv)[\"']", text)
+    telling = [f for f in files if re.search(r"(?i)result|metric|log|history|progress|score|summary", f)]
+    file = next(iter(telling or files), None)
     found: list[Output] = []
+    if file is None and not re.search(r"[\"']\w+/\w+[\"'],", text):
+        return found
     for node in ast.walk(tree):
         if not isinstance(node, ast.List | ast.Tuple) or len(node.elts) < 3:
             continue
@@ -79,5 +83,5 @@ def csv_columns(path: str, tree: ast.Module, text: str) -> list[Output]:
         if not any("/" in name for name in names) and not file:
             continue
         for name in measured:
-            found.append(Output(path, node.lineno, (f"{name}: ", Hole(name)), via="file", tool="csv", file=file[1] if file else "", key=name))
+            found.append(Output(path, node.lineno, (f"{name}: ", Hole(name)), via="file", tool="csv", file=file or "", key=name))
     return found[:30]

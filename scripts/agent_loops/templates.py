@@ -80,7 +80,7 @@ def lines_of(node: ast.expr, scope: Scope, depth: int = 0) -> list[Line]:
             return [(str(value),)]
         case ast.JoinedStr(values=values):
             return _joined([_formatted(value, scope, depth) for value in values])
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
+        case ast.BinOp(left=left, op=ast.Add(), right=right) if _has_text(node):
             return _joined([lines_of(left, scope, depth + 1), lines_of(right, scope, depth + 1)])
         case ast.BinOp(left=left, op=ast.Mod(), right=right):
             return _percent(left, right, scope, depth) or [(_hole(node),)]
@@ -106,6 +106,20 @@ def lines_of(node: ast.expr, scope: Scope, depth: int = 0) -> list[Line]:
                 found = [line for one in assigned[-2:] for line in lines_of(one, scope, depth + 2)]
                 return found[:_MOST]
     return [(_hole(node),)]
+
+
+def _has_text(node: ast.expr) -> bool:
+    """Whether a sum is one of texts: some leaf of it is."""
+    match node:
+        case ast.BinOp(left=left, right=right, op=ast.Add()):
+            return _has_text(left) or _has_text(right)
+        case ast.Constant(value=value):
+            return isinstance(value, str)
+        case ast.JoinedStr() | ast.BinOp(op=ast.Mod()):
+            return True
+        case ast.Call(func=ast.Attribute(attr="format" | "join" | "ljust" | "rjust") | ast.Name(id="str")):
+            return True
+    return False
 
 
 def printed(args: Sequence[ast.expr], scope: Scope, sep: str = " ") -> list[Line]:
