@@ -132,8 +132,19 @@ def judge(
         wanted.update({k: v for k, v in overrides.items() if k in wanted})
         expected = {**expected, **{k: v for k, v in overrides.items() if k in expected}}
     result: dict[str, tuple[str, str]] = {}
-    kinds = [expected["answer"], *_list(expected.get("also_acceptable")), *_list(expected.get("answer_acceptable"))]
-    result["answer"] = (RIGHT if finding.answer in kinds else UNSURE if finding.answer in ("which", "question") else WRONG, f"{finding.answer}, wanted {kinds}")
+    kinds = [
+        expected["answer"],
+        *_list(expected.get("also_acceptable")),
+        *_list(expected.get("answer_acceptable")),
+    ]
+    result["answer"] = (
+        RIGHT
+        if finding.answer in kinds
+        else UNSURE
+        if finding.answer in ("which", "question")
+        else WRONG,
+        f"{finding.answer}, wanted {kinds}",
+    )
     if expected["answer"] == "nothing" and finding.answer == "nothing":
         return result
     if "nothing" in kinds and finding.answer == "nothing":
@@ -142,21 +153,39 @@ def judge(
     position = _metric(result, wanted, finding)
     _direction(result, wanted, finding, position)
     if "metric_source" in wanted:
-        result["metric_source"] = _mark(finding, "metric", finding.metric_source in wanted["metric_source"] or not finding.metric_source and None in wanted["metric_source"], finding.metric_source, found_metric is None)
+        result["metric_source"] = _mark(
+            finding,
+            "metric",
+            finding.metric_source in wanted["metric_source"]
+            or (not finding.metric_source
+            and None in wanted["metric_source"]),
+            finding.metric_source,
+            found_metric is None,
+        )
     if finding.metric_source == "log" and result.get("metric", ("",))[0] == RIGHT:
         reads = _reads(wanted, finding)
         if reads is not None:
-            result["reads"] = _mark(finding, "metric", reads, f"{found_metric!r} {finding.value('metric_pattern')!r}", missing=False)
+            result["reads"] = _mark(
+                finding,
+                "metric",
+                reads,
+                f"{found_metric!r} {finding.value('metric_pattern')!r}",
+                missing=False,
+            )
     for key in ("metric_file", "metric_key"):
         if key in wanted and finding.metric_source == "file":
             good = any(_same_file(finding.value(key), w) for w in wanted[key])
             result[key] = _mark(finding, key, good, finding.value(key), finding.value(key) is None)
     if "run_cmd" in wanted:
         good = _runs(finding.value("run_cmd"), expected, wanted)
-        result["run_cmd"] = _mark(finding, "run_cmd", good, finding.value("run_cmd"), finding.value("run_cmd") is None)
+        result["run_cmd"] = _mark(
+            finding, "run_cmd", good, finding.value("run_cmd"), finding.value("run_cmd") is None
+        )
     if "prelude" in wanted:
         good = any(_same_prelude(finding.value("prelude"), w) for w in wanted["prelude"])
-        result["prelude"] = _mark(finding, "prelude", good, finding.value("prelude"), finding.value("prelude") is None)
+        result["prelude"] = _mark(
+            finding, "prelude", good, finding.value("prelude"), finding.value("prelude") is None
+        )
     _files(result, wanted, finding, root)
     _rest(result, wanted, finding, expected)
     return result
@@ -166,7 +195,9 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _mark(finding: Finding, key: str, good: bool | None, shown: object, missing: bool) -> tuple[str, str]:  # noqa: FBT001
+def _mark(
+    finding: Finding, key: str, good: bool | None, shown: object, missing: bool
+) -> tuple[str, str]:
     if good:
         return RIGHT, str(shown)
     if missing:
@@ -183,29 +214,61 @@ def _squash(name: object) -> str:
 def _metric(result: dict[str, tuple[str, str]], wanted: dict[str, Any], finding: Finding) -> int:
     names = wanted.get("metric") or [None]
     found = finding.value("metric")
-    position = next((i for i, n in enumerate(names) if (n is None) == (found is None) and (n is None or _squash(n) == _squash(found))), -1)
+    position = next(
+        (
+            i
+            for i, n in enumerate(names)
+            if (n is None) == (found is None) and (n is None or _squash(n) == _squash(found))
+        ),
+        -1,
+    )
     if position < 0 and found is not None and finding.value("metric_key"):
         keys = [_squash(k) for k in wanted.get("metric_key") or []]
         if _squash(finding.value("metric_key")) in keys:
             position = 0
     if position < 0 and found is not None:
-        position = next((i for i, n in enumerate(names) if n and (_squash(n).endswith(" " + _squash(found)) or _squash(found).endswith(" " + _squash(n)))), -1)
-    result["metric"] = _mark(finding, "metric", position >= 0, f"{found!r}, wanted {names}", found is None)
+        position = next(
+            (
+                i
+                for i, n in enumerate(names)
+                if n
+                and (
+                    _squash(n).endswith(" " + _squash(found))
+                    or _squash(found).endswith(" " + _squash(n))
+                )
+            ),
+            -1,
+        )
+    result["metric"] = _mark(
+        finding, "metric", position >= 0, f"{found!r}, wanted {names}", found is None
+    )
     return position
 
 
-def _direction(result: dict[str, tuple[str, str]], wanted: dict[str, Any], finding: Finding, position: int) -> None:
+def _direction(
+    result: dict[str, tuple[str, str]], wanted: dict[str, Any], finding: Finding, position: int
+) -> None:
     ways = wanted.get("metric_direction") or [None]
     found = finding.value("metric_direction")
-    want = ways[position] if 0 <= position < len(ways) and len(ways) == len(wanted.get("metric") or []) else None
+    want = (
+        ways[position]
+        if 0 <= position < len(ways) and len(ways) == len(wanted.get("metric") or [])
+        else None
+    )
     good = found == want if want else found in ways
-    result["metric_direction"] = _mark(finding, "metric_direction", good, f"{found}, wanted {want or ways}", found is None)
+    result["metric_direction"] = _mark(
+        finding, "metric_direction", good, f"{found}, wanted {want or ways}", found is None
+    )
 
 
 def _reads(wanted: dict[str, Any], finding: Finding) -> bool | None:
     """Whether name and pattern read one of the example lines, as the library reads them."""
     name = str(finding.value("metric"))
-    spec = MetricSpec(name, Direction(finding.value("metric_direction") or "minimize"), finding.value("metric_pattern"))
+    spec = MetricSpec(
+        name,
+        Direction(finding.value("metric_direction") or "minimize"),
+        finding.value("metric_pattern"),
+    )
     tried = False
     for example in _list(wanted.get("pattern_must_match")):
         line, arrow, values = str(example).rpartition(" -> ")
@@ -215,7 +278,9 @@ def _reads(wanted: dict[str, Any], finding: Finding) -> bool | None:
         if "tr -d ," in str(finding.value("run_cmd")):
             line = line.replace(",", "")
         reading = metric.read_log(io.BytesIO(line.encode() + b"\n"), spec).reading
-        numbers = [float(n) for n in re.findall(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w])", values)]
+        numbers = [
+            float(n) for n in re.findall(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w])", values)
+        ]
         if reading is not None and reading.value in numbers:
             return True
     return False if tried else None
@@ -246,13 +311,22 @@ def _bare(command: str) -> list[str]:
 def _program(command: str) -> str:
     text = command.replace("'", "").replace('"', "")
     match = re.search(r"-m\s+([\w.]+)", text)
-    if match and match[1] not in ("torch.distributed.launch", "torch.distributed.run", "pytest", "accelerate.commands.launch"):
+    if match and match[1] not in (
+        "torch.distributed.launch",
+        "torch.distributed.run",
+        "pytest",
+        "accelerate.commands.launch",
+    ):
         return match[1].replace(".", "/") + ".py"
     for part in _bare(command):
         if part.endswith((".py", ".sh", ".js")):
             folder = re.match(r"cd\s+(\S+)\s*&&", text)
             return f"{folder[1]}/{part}" if folder else part
-    parts = [p for p in _bare(command) if not p.startswith("-") and "=" not in p and p not in ("uv", "run", "python", "-m")]
+    parts = [
+        p
+        for p in _bare(command)
+        if not p.startswith("-") and "=" not in p and p not in ("uv", "run", "python", "-m")
+    ]
     return " ".join(parts[:2])
 
 
@@ -261,7 +335,11 @@ def _runs(found: object, expected: dict[str, Any], wanted: dict[str, Any]) -> bo
     if found is None:
         return None in wanted["run_cmd"]
     text = str(found)
-    never = [str(w) for w in _list(expected.get("run_cmd_must_not_be")) + _list(wanted.get("run_cmd_must_not_be"))]
+    never = [
+        str(w)
+        for w in _list(expected.get("run_cmd_must_not_be"))
+        + _list(wanted.get("run_cmd_must_not_be"))
+    ]
     if text in never:
         return False
     must = expected.get("run_cmd_must_match") or wanted.get("run_cmd_must_match")
@@ -283,25 +361,47 @@ def _positional(command: str) -> set[str]:
     for before, part in zip(["", *parts], parts, strict=False):
         if before.startswith("-") or part.startswith("-") or re.search(r"[{}<>…$=|]", part):
             continue
-        if part.endswith((".py", ".yaml", ".sh", ".js")) and before in ("",) or "config" in part:
+        if (part.endswith((".py", ".yaml", ".sh", ".js")) and before in ("",)) or "config" in part:
             found.add(part)
     return found
 
 
-def _files(result: dict[str, tuple[str, str]], wanted: dict[str, Any], finding: Finding, root: Path) -> None:
+def _files(
+    result: dict[str, tuple[str, str]], wanted: dict[str, Any], finding: Finding, root: Path
+) -> None:
     found = finding.value("editable_files")
     listed = [path for path, _ in scan.walk(root)]
     editable = set(_expanded(found or [], listed))
     if "editable_files" in wanted:
         sets = [set(_expanded(_list(s), listed)) for s in wanted["editable_files"]]
         everything = set().union(*sets) if sets else set()
-        good = not editable and any(not s for s in sets) or bool(editable) and editable <= everything and any(len(editable & s) >= 0.3 * len(s) for s in sets if s)
+        good = (
+            (not editable
+            and any(not s for s in sets))
+            or (bool(editable)
+            and editable <= everything
+            and any(len(editable & s) >= 0.3 * len(s) for s in sets if s))
+        )
         extra = sorted(editable - everything)[:4]
-        result["editable_files"] = _mark(finding, "editable_files", good, f"{found}, extra {extra}", found is None)
-    forbidden = set(_expanded(_list(wanted.get("editable_must_not_include")) + _list(wanted.get("readonly_must_include")), listed))
+        result["editable_files"] = _mark(
+            finding, "editable_files", good, f"{found}, extra {extra}", found is None
+        )
+    forbidden = set(
+        _expanded(
+            _list(wanted.get("editable_must_not_include"))
+            + _list(wanted.get("readonly_must_include")),
+            listed,
+        )
+    )
     if (forbidden or wanted.get("readonly_must_include") == []) and found is not None:
         inside = sorted(editable & forbidden)
-        mark = RIGHT if not inside else UNSURE if finding.bindings["editable_files"].confidence == "low" else WRONG
+        mark = (
+            RIGHT
+            if not inside
+            else UNSURE
+            if finding.bindings["editable_files"].confidence == "low"
+            else WRONG
+        )
         result["harness"] = (mark, f"editable: {inside}")
 
 
@@ -313,47 +413,106 @@ def _expanded(patterns: list[Any], listed: list[str]) -> list[str]:
         matches = scan.matcher([base])
         without = scan.matcher([less.strip()]) if less else None
         hits = [p for p in listed if matches(p) or p == base]
-        found += [p for p in hits if without is None or not (without(p) or p.endswith("/" + less.strip()))]
+        found += [
+            p for p in hits if without is None or not (without(p) or p.endswith("/" + less.strip()))
+        ]
     return found
 
 
-def _rest(result: dict[str, tuple[str, str]], wanted: dict[str, Any], finding: Finding, expected: dict[str, Any]) -> None:
+def _rest(
+    result: dict[str, tuple[str, str]],
+    wanted: dict[str, Any],
+    finding: Finding,
+    expected: dict[str, Any],
+) -> None:
     if "locked" in wanted:
         options = [set(map(str, _list(s))) for s in wanted["locked"]]
         found = set(finding.value("locked") or [])
         leafs = {re.split(r"::|\.", f)[-1] for f in found}
-        good = any((not s and not found) or (s and leafs & {re.split(r"::|\.", x)[-1].split(" ")[0] for x in s}) for s in options)
-        result["locked"] = _mark(finding, "locked", good, f"{sorted(found)}, wanted {[sorted(o) for o in options][:2]}", not found)
+        good = any(
+            (not s and not found)
+            or (s and leafs & {re.split(r"::|\.", x)[-1].split(" ")[0] for x in s})
+            for s in options
+        )
+        result["locked"] = _mark(
+            finding,
+            "locked",
+            good,
+            f"{sorted(found)}, wanted {[sorted(o) for o in options][:2]}",
+            not found,
+        )
     if "budget" in wanted:
         found = f"{finding.value('budget')} {finding.budget}"
         texts = [str(w) for w in wanted["budget"]]
-        numbers = {n.replace("_", "") for t in texts for n in re.findall(r"\d[\d_]*(?:\.\d+)?", re.sub(r"\S+:\d+\S*", "", t))}
-        mine = set(re.findall(r"\d+(?:\.\d+)?", re.sub(r"\S+:\d+", "", found).replace("e+06", "000000")))
-        good = bool(numbers & mine) or any("none" in t.lower() for t in texts) and finding.value("budget") in (None, "none")
-        result["budget"] = _mark(finding, "budget", good, f"{found}, wanted {texts[:2]}", finding.value("budget") is None)
+        numbers = {
+            n.replace("_", "")
+            for t in texts
+            for n in re.findall(r"\d[\d_]*(?:\.\d+)?", re.sub(r"\S+:\d+\S*", "", t))
+        }
+        mine = set(
+            re.findall(r"\d+(?:\.\d+)?", re.sub(r"\S+:\d+", "", found).replace("e+06", "000000"))
+        )
+        good = (
+            bool(numbers & mine)
+            or (any("none" in t.lower() for t in texts)
+            and finding.value("budget") in (None, "none"))
+        )
+        result["budget"] = _mark(
+            finding, "budget", good, f"{found}, wanted {texts[:2]}", finding.value("budget") is None
+        )
     if "seed" in wanted:
         texts = " ".join(map(str, wanted["seed"])).lower()
         kind = finding.seed.split(" ")[0]
-        good = kind in texts or kind == "argument" and "config" in texts or kind == "config" and "argument" in texts
+        good = (
+            kind in texts
+            or (kind == "argument"
+            and "config" in texts)
+            or (kind == "config"
+            and "argument" in texts)
+        )
         result["seed"] = (RIGHT if good else WRONG, f"{finding.seed}, wanted {wanted['seed']}")
     if "outputs" in wanted:
         wants = [re.sub(r"[^\w./~-].*$", "", str(w)).strip("/") for w in wanted["outputs"]]
+        wants = [w for w in wants if "/" in w or "." in w or w.startswith("--") or w in ("none", "") or len(w.split()) == 1 and w not in ("resume", "second")]
         mine = [o.strip("/") for o in finding.outputs]
         pinned = str(finding.value("run_cmd"))
-        outside = all(w.startswith("~") or w in ("none", "") or w.startswith("--") and w in pinned for w in wants)
-        good = outside or any(m == w or m.startswith(w + "/") or w.startswith(m + "/") or m.split("/")[-1] == w.split("/")[-1] for m in mine for w in wants)
-        good = good or all(w.split("/")[0] in ("build", "target", ".benchmarks", ".pytest_cache") for w in wants)
-        result["outputs"] = (RIGHT if good else MISSING if not mine else UNSURE, f"{mine[:5]}, wanted {wants}")
+        outside = all(
+            w.startswith("~") or w in ("none", "") or (w.startswith("--") and w in pinned)
+            for w in wants
+        )
+        good = outside or any(
+            m == w
+            or m.startswith(w + "/")
+            or w.startswith(m + "/")
+            or m.split("/")[-1] == w.split("/")[-1]
+            for m in mine
+            for w in wants
+        )
+        good = good or all(
+            w.split("/")[0] in ("build", "target", ".benchmarks", ".pytest_cache") for w in wants
+        )
+        result["outputs"] = (
+            RIGHT if good else MISSING if not mine else UNSURE,
+            f"{mine[:5]}, wanted {wants}",
+        )
     if "iter_strategy" in wanted and "snapshots" in wanted["iter_strategy"]:
         found = finding.value("iter_strategy")
         good = found in wanted["iter_strategy"] or found == "branches"
         result["iter_strategy"] = _mark(finding, "iter_strategy", good, found, found is None)
     if "program" in wanted:
-        result["program"] = _mark(finding, "program", finding.value("program") in wanted["program"], finding.value("program"), finding.value("program") is None)
+        result["program"] = _mark(
+            finding,
+            "program",
+            finding.value("program") in wanted["program"],
+            finding.value("program"),
+            finding.value("program") is None,
+        )
     _warnings(result, expected, finding)
 
 
-def _warnings(result: dict[str, tuple[str, str]], expected: dict[str, Any], finding: Finding) -> None:
+def _warnings(
+    result: dict[str, tuple[str, str]], expected: dict[str, Any], finding: Finding
+) -> None:
     """Right where at least three quarters of the kinds of warning that were written down are there."""
     mine = "\n".join(f"{w.kind}: {w.text}" for w in finding.warnings)
     want = "\n".join(str(w) for w in _list(expected.get("warnings")))

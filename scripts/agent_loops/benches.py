@@ -36,7 +36,9 @@ class Bench:
     source: str = "log"
 
 
-_CALIBRATED = "wall_s is no measure here: the benchmark runs for a fixed time, however fast the code is"
+_CALIBRATED = (
+    "wall_s is no measure here: the benchmark runs for a fixed time, however fast the code is"
+)
 
 
 def find(survey: Survey) -> Bench | None:
@@ -55,11 +57,21 @@ def _rust(survey: Survey) -> Bench | None:
     path = files[0]
     text = survey.text(path)
     stem = PurePosixPath(path).stem
-    editable = tuple(sorted({f"{p.split('src/')[0]}src/**/*.rs" for p in survey.with_suffix(".rs") if "src/" in p and p.count("/") < 4}))[:3]
+    cargo = survey.text("Cargo.toml")
+    folders = {p.split("src/")[0] for p in survey.with_suffix(".rs") if "src/" in p}
+    used = [f for f in sorted(folders) if not f or f'path = "{f.rstrip("/")}"' in cargo]
+    editable = tuple(f"{folder}src/**/*.rs" for folder in used)[:3]
     harness = (*files, "Cargo.toml")
     nightly = "feature(test)" in text
     if nightly:
-        names = tuple(dict.fromkeys([*re.findall(r"#\[bench\]\s*(?:pub )?fn (\w+)", text), *re.findall(r"\bbench\w*!\(\s*(\w+)", text)]))
+        names = tuple(
+            dict.fromkeys(
+                [
+                    *re.findall(r"#\[bench\]\s*(?:pub )?fn (\w+)", text),
+                    *re.findall(r"\bbench\w*!\(\s*(\w+)", text),
+                ]
+            )
+        )
         name = names[0] if names else stem
         pattern = rf"^test {name}\s+\.\.\. bench:\s+{_NUMBER} ns/iter"
         return Bench(
@@ -67,7 +79,9 @@ def _rust(survey: Survey) -> Bench | None:
             editable, harness, pattern=pattern, example=f"test {name} ... bench:     1234 ns/iter (+/- 12)", checks="cargo test",
             warnings=(f"{path} needs the nightly toolchain (feature test)", "the number has thousands separators: `tr -d ,` takes them out (pipefail keeps the exit code)", _CALIBRATED),
         )  # fmt: skip
-    groups = re.findall(r"(?:bench_function|benchmark_group|BenchmarkId::new)\(\s*(?:format!\()?\"([^\"]+)\"", text)
+    groups = re.findall(
+        r"(?:bench_function|benchmark_group|BenchmarkId::new)\(\s*(?:format!\()?\"([^\"]+)\"", text
+    )
     cases = tuple(dict.fromkeys(groups)) or (stem,)
     name = cases[0]
     return Bench(
@@ -79,14 +93,24 @@ def _rust(survey: Survey) -> Bench | None:
 
 
 def _go(survey: Survey) -> Bench | None:
-    files = [p for p in survey.files if p.endswith("_test.go") and "func Benchmark" in survey.text(p)]
+    files = [
+        p for p in survey.files if p.endswith("_test.go") and "func Benchmark" in survey.text(p)
+    ]
     if not files or not survey.text("go.mod"):
         return None
-    names = tuple(dict.fromkeys(n for p in files for n in re.findall(r"func (Benchmark\w+)\(b \*testing\.B", survey.text(p))))
+    names = tuple(
+        dict.fromkeys(
+            n
+            for p in files
+            for n in re.findall(r"func (Benchmark\w+)\(b \*testing\.B", survey.text(p))
+        )
+    )
     if not names:
         return None
     name = names[0]
-    code = [p for p in survey.with_suffix(".go") if not p.endswith("_test.go") and "vendor/" not in p]
+    code = [
+        p for p in survey.with_suffix(".go") if not p.endswith("_test.go") and "vendor/" not in p
+    ]
     folder = PurePosixPath(files[0]).parent
     beside = [p for p in code if PurePosixPath(p).parent == folder][:8] or code[:8]
     package = "." if str(folder) == "." else f"./{folder}"
@@ -100,19 +124,58 @@ def _go(survey: Survey) -> Bench | None:
 
 
 def _pytest_benchmark(survey: Survey) -> Bench | None:
-    papers = "".join(survey.text(p) for p in ("pyproject.toml", "setup.cfg", "requirements-dev.txt", "requirements.txt", "tox.ini"))
-    files = [p for p in survey.with_suffix(".py") if re.search(r"(?:^|/)(?:bench\w*|perf\w*|test_bench\w*)(?:/|[^/]*\.py)", p) and re.search(r"def test_\w+\([^)]*\bbenchmark\b", survey.text(p))]
+    papers = "".join(
+        survey.text(p)
+        for p in (
+            "pyproject.toml",
+            "setup.cfg",
+            "requirements-dev.txt",
+            "requirements.txt",
+            "tox.ini",
+        )
+    )
+    files = [
+        p
+        for p in survey.with_suffix(".py")
+        if re.search(r"(?:^|/)(?:bench\w*|perf\w*|test_bench\w*)(?:/|[^/]*\.py)", p)
+        and re.search(r"def test_\w+\([^)]*\bbenchmark\b", survey.text(p))
+    ]
     if "pytest-benchmark" not in papers or not files:
         return None
     folder = files[0].split("/")[0]
     runner = "uv run pytest" if "uv.lock" in survey else "python -m pytest"
-    names = tuple(n for p in files for n in re.findall(r"def (test_\w+)\([^)]*\bbenchmark\b", survey.text(p)))[:12]
-    packages = [p.rsplit("/", 1)[0] for p in survey.files if p.startswith("src/") and p.endswith("__init__.py") and p.count("/") == 2]
-    package = max(packages, key=lambda folder: sum(p.startswith(f"{folder}/") for p in survey.files), default="")
-    editable = (f"{package}/**/*.py",) if package else tuple(f"{p.split('/')[0]}/**/*.py" for p in survey.files if p.endswith("/__init__.py") and p.count("/") == 1 and "test" not in p and "bench" not in p)[:2]
+    names = tuple(
+        n for p in files for n in re.findall(r"def (test_\w+)\([^)]*\bbenchmark\b", survey.text(p))
+    )[:12]
+    packages = [
+        p.rsplit("/", 1)[0]
+        for p in survey.files
+        if p.startswith("src/") and p.endswith("__init__.py") and p.count("/") == 2
+    ]
+    package = max(
+        packages,
+        key=lambda folder: sum(p.startswith(f"{folder}/") for p in survey.files),
+        default="",
+    )
+    editable = (
+        (f"{package}/**/*.py",)
+        if package
+        else tuple(
+            f"{p.split('/')[0]}/**/*.py"
+            for p in survey.files
+            if p.endswith("/__init__.py")
+            and p.count("/") == 1
+            and "test" not in p
+            and "bench" not in p
+        )[:2]
+    )
     if not editable:
         return None
-    several = "uv run --group test pytest" if "uv.lock" in survey and re.search(r"(?m)^test = \[", papers) else runner
+    several = (
+        "uv run --group test pytest"
+        if "uv.lock" in survey and re.search(r"(?m)^test = \[", papers)
+        else runner
+    )
     return Bench(
         "pytest-benchmark", f"{several} {folder} --benchmark-json={{run_dir}}/bench.json", "median", Direction.MINIMIZE, names,
         f"{files[0]} uses the benchmark fixture", editable, (*files[:20], "pyproject.toml"), file="{run_dir}/bench.json", key="benchmarks.0.stats.median", source="file",
@@ -123,14 +186,26 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
 
 
 def _k6(survey: Survey) -> Bench | None:
-    files = [p for p in survey.with_suffix(".js", ".ts") if re.search(r"from ['\"]k6/http['\"]", survey.text(p))][:40]
+    files = [
+        p
+        for p in survey.with_suffix(".js", ".ts")
+        if re.search(r"from ['\"]k6/http['\"]", survey.text(p))
+    ][:40]
     if not files:
         return None
     readme = survey.text(survey.first("README.md", "readme.md"))
-    files.sort(key=lambda p: (PurePosixPath(p).name not in readme, "handleSummary" in survey.text(p), p))
+    files.sort(
+        key=lambda p: (PurePosixPath(p).name not in readme, "handleSummary" in survey.text(p), p)
+    )
     path = files[0]
     code = survey.with_suffix(".go", ".rs", ".py")
-    folders = tuple(dict.fromkeys(f"{p.split('/')[0]}/**/*{PurePosixPath(p).suffix}" for p in code if "/" in p and not p.startswith(("k6", "vendor", "test"))))[:2]
+    folders = tuple(
+        dict.fromkeys(
+            f"{p.split('/')[0]}/**/*{PurePosixPath(p).suffix}"
+            for p in code
+            if "/" in p and not p.startswith(("k6", "vendor", "test"))
+        )
+    )[:2]
     return Bench(
         "k6", f"k6 run --summary-export={{run_dir}}/summary.json {path}", "http_req_duration", Direction.MINIMIZE, tuple(files), f"{path} imports k6/http",
         folders, tuple(files), file="{run_dir}/summary.json", key="metrics.http_req_duration.p(95)", source="file",
@@ -141,24 +216,53 @@ def _k6(survey: Survey) -> Bench | None:
 
 
 def _cpp(survey: Survey) -> Bench | None:
-    files = [p for p in survey.with_suffix(".cpp", ".cc", ".c") if re.search(r"(?i)(?:^|/)bench\w*/", p)]
+    files = [
+        p for p in survey.with_suffix(".cpp", ".cc", ".c") if re.search(r"(?i)(?:^|/)bench\w*/", p)
+    ]
     text = survey.text("CMakeLists.txt")
     if not files or not text:
         return None
     path = files[0]
-    label = re.search(r"(?:printf|pretty_print)\([^\n]*?\"([^\"%]*?)\s*:?\s*%[^\"]*?(MB/s|GB/s|ns/\w+|ops/s)", survey.text(path))
-    calls = re.findall(r"\b(?!printf|fprintf|include|throw|assert)\w+(?:<[^<>]*>)?\([^;{}\"]*\"([^\"\\%/#]{3,40})\"", survey.text(path))
-    names = tuple(name for name in dict.fromkeys(calls) if re.search(r"[a-z]{3}", name) and not re.search(r"\.\w{2,4}$", name))
+    label = re.search(
+        r"(?:printf|pretty_print)\([^\n]*?\"([^\"%]*?)\s*:?\s*%[^\"]*?(MB/s|GB/s|ns/\w+|ops/s)",
+        survey.text(path),
+    )
+    calls = re.findall(
+        r"\b(?!printf|fprintf|include|throw|assert)\w+(?:<[^<>]*>)?\([^;{}\"]*\"([^\"\\%/#]{3,40})\"",
+        survey.text(path),
+    )
+    names = tuple(
+        name
+        for name in dict.fromkeys(calls)
+        if re.search(r"[a-z]{3}", name) and not re.search(r"\.\w{2,4}$", name)
+    )
     listing = "".join(survey.text(p) for p in survey.named("CMakeLists.txt") if "bench" in p)
     binary = re.search(r"add_executable\(\s*(\w+)", listing)
     option = re.search(r"option\(\s*(\w*BENCH\w*)", text)
     folder = path.rsplit("/", 1)[0]
     run = f"cmake -B build{f' -D {option[1]}=ON' if option else ''} && cmake --build build -j && ./build/{folder}/{binary[1] if binary else PurePosixPath(path).stem}"
-    headers = tuple(dict.fromkeys(f"{p.split('/')[0]}/**" for p in survey.with_suffix(".h", ".hpp") if p.startswith("include/"))) or ("src/**",)
-    own = [re.sub(r"\W|_", "", p.split("/")[1]).lower() for p in survey.files if p.startswith("include/") and p.count("/") > 1]
-    names = tuple(sorted(names, key=lambda n: not any(o and o in re.sub(r"\W|_", "", n).lower() for o in own)))
+    headers = tuple(
+        dict.fromkeys(
+            f"{p.split('/')[0]}/**"
+            for p in survey.with_suffix(".h", ".hpp")
+            if p.startswith("include/")
+        )
+    ) or ("src/**",)
+    own = [
+        re.sub(r"\W|_", "", p.split("/")[1]).lower()
+        for p in survey.files
+        if p.startswith("include/") and p.count("/") > 1
+    ]
+    names = tuple(
+        sorted(names, key=lambda n: not any(o and o in re.sub(r"\W|_", "", n).lower() for o in own))
+    )
     name = names[0] if names else (label[1].strip() if label else "")
-    speed = not re.search(r"ns/op|seconds|\bms\b", survey.text(path)) or label is None or "/s" in label[2] or "MB/s" in survey.text(path)
+    speed = (
+        not re.search(r"ns/op|seconds|\bms\b", survey.text(path))
+        or label is None
+        or "/s" in label[2]
+        or "MB/s" in survey.text(path)
+    )
     if not name:
         return None
     return Bench(
@@ -172,7 +276,9 @@ def _cpp(survey: Survey) -> Bench | None:
 
 def test_suite(survey: Survey) -> Bench | None:
     """A suite of tests whose time could be the goal."""
-    tests = [p for p in survey.with_suffix(".py") if re.search(r"(?:^|/)test_\w+\.py$|_test\.py$", p)]
+    tests = [
+        p for p in survey.with_suffix(".py") if re.search(r"(?:^|/)test_\w+\.py$|_test\.py$", p)
+    ]
     if len(tests) < 3 and sum(survey.sizes.get(p, 0) for p in tests) < 1200:
         return None
     slow = any(re.search(r"sleep\(|timeout|httpbin|server", survey.text(p)) for p in tests[:40])

@@ -83,7 +83,9 @@ def _stop_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _infer_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--write", action="store_true", help="write loop.run.yaml, if there is none")
+    command.add_argument(
+        "--write", action="store_true", help="write loop.run.yaml, if there is none"
+    )
 
 
 def _resume_arguments(command: argparse.ArgumentParser) -> None:

@@ -44,7 +44,9 @@ def imported(survey: Survey, path: str, script: str = "") -> dict[str, set[str]]
     return found
 
 
-_IMPORT = re.compile(r"(?m)^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]*))")
+_IMPORT = re.compile(
+    r"(?m)^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]*))"
+)
 _EXECUTED = re.compile(r"\b(?:exec|open)\([^\n]{0,40}[\"']([\w./-]+\.py)[\"']")
 
 
@@ -61,7 +63,11 @@ def _imported(survey: Survey, path: str, script: str) -> dict[str, set[str]]:
                 for file in _files(survey, bases, parts[0]) if parts else ():
                     found.setdefault(file, set()).add(parts[-1].rsplit(".", 1)[-1])
             continue
-        wanted = {name.split()[0] for name in re.sub(r"#[^\n]*|[()]", "", names).split(",") if name.strip()}
+        wanted = {
+            name.split()[0]
+            for name in re.sub(r"#[^\n]*|[()]", "", names).split(",")
+            if name.strip()
+        }
         for file, taken in _from(survey, bases, path, dots, module, wanted):
             found.setdefault(file, set()).update(taken)
     for match in _EXECUTED.finditer(text):
@@ -100,7 +106,10 @@ def _files(survey: Survey, bases: Iterable[str], module: str) -> Iterator[str]:
         found = [
             path
             for depth in range(1, len(parts) + 1)
-            for path in (f"{base}{'/'.join(parts[:depth])}.py", f"{base}{'/'.join(parts[:depth])}/__init__.py")
+            for path in (
+                f"{base}{'/'.join(parts[:depth])}.py",
+                f"{base}{'/'.join(parts[:depth])}/__init__.py",
+            )
             if path in survey
         ]
         if found:
@@ -109,14 +118,22 @@ def _files(survey: Survey, bases: Iterable[str], module: str) -> Iterator[str]:
 
 
 def _uses_hydra(survey: Survey, path: str) -> bool:
-    return bool(re.search(r"\bhydra\b|instantiate_from_config|LightningCLI|import_module\(|get_obj_from_str", survey.text(path)))
+    return bool(
+        re.search(
+            r"\bhydra\b|instantiate_from_config|LightningCLI|import_module\(|get_obj_from_str",
+            survey.text(path),
+        )
+    )
 
 
 def hydra_targets(survey: Survey) -> list[str]:
     """Files that configurations name with `_target_:` or `target:` as what to build."""
     found: dict[str, None] = {}
     for path in survey.with_suffix(".yaml", ".yml")[:200]:
-        for module in re.findall(r"(?m)^\s*(?:\{\s*)?.*?\b(?:_target_|target|class_path):\s*[\"']?([\w.]+)", survey.text(path)):
+        for module in re.findall(
+            r"(?m)^\s*(?:\{\s*)?.*?\b(?:_target_|target|class_path):\s*[\"']?([\w.]+)",
+            survey.text(path),
+        ):
             stem = module.rsplit(".", 1)[0]
             for file in _files(survey, ("", "src/"), stem):
                 found.setdefault(file)

@@ -45,43 +45,70 @@ class Facts:
     warnings: list[Caution] = field(default_factory=list)
 
 
-def gather(survey: Survey, entry: Entry, files: Sequence[str], commands: Sequence[Command]) -> Facts:
+def gather(
+    survey: Survey, entry: Entry, files: Sequence[str], commands: Sequence[Command]
+) -> Facts:
     """Everything about how `entry` is run."""
     command = entrypoints.best_command(entry)
-    switches = options.options_of(survey, entry.script, files) if entry.script.endswith(".py") else {}
+    switches = (
+        options.options_of(survey, entry.script, files) if entry.script.endswith(".py") else {}
+    )
     configs = _configs(survey, entry, command, files)
     bound = limits.bound_of(survey, files, switches, configs)
     seed = limits.seed_of(survey, files, switches, configs)
     written = limits.written(survey, [*files, *configs], switches)
     base, evidence = _base(survey, entry, command, commands)
     hydra = bool(re.search(r"hydra\.main|@hydra", survey.text(entry.script)))
-    run = _pinned(base, evidence, command is not None, bound, seed, switches, configs, survey, hydra)
+    run = _pinned(
+        base, evidence, command is not None, bound, seed, switches, configs, survey, hydra
+    )
     minutes, why = _timeout(survey)
     return Facts(run, bound, seed, written, _prelude(survey, base), minutes, why)
 
 
-def _configs(survey: Survey, entry: Entry, command: Command | None, files: Sequence[str]) -> list[str]:
+def _configs(
+    survey: Survey, entry: Entry, command: Command | None, files: Sequence[str]
+) -> list[str]:
     """Configurations of the run: those the command names first, then the defaults of Hydra."""
     found: list[str] = []
     for word in command.words if command else ():
         name = word.split("=", 1)[-1]
-        if name.endswith((".yaml", ".yml", ".py", ".json", ".toml", ".gin")) and name in survey and name != entry.script:
+        if (
+            name.endswith((".yaml", ".yml", ".py", ".json", ".toml", ".gin"))
+            and name in survey
+            and name != entry.script
+        ):
             found.append(name)
     text = survey.text(entry.script)
     if re.search(r"hydra", text):
         match = re.search(r"config_path\s*=\s*[\"']([^\"']+)[\"']", text)
         folder = PurePosixPath(match[1]).name if match else "configs"
         inside = [p for p in survey.with_suffix(".yaml", ".yml") if f"{folder}/" in p]
-        found += sorted(inside, key=lambda p: (not p.endswith(("train.yaml", "config.yaml")), "trainer/default" not in p, p.count("/"), p))[:30]
+        found += sorted(
+            inside,
+            key=lambda p: (
+                not p.endswith(("train.yaml", "config.yaml")),
+                "trainer/default" not in p,
+                p.count("/"),
+                p,
+            ),
+        )[:30]
     for name in re.findall(r"[\"']([\w./-]+\.(?:ya?ml|toml|json))[\"']", text):
         if name in survey:
             found.append(name)
     for name in re.findall(r"config_flags|DEFINE_config_file", text)[:1]:
-        found += [p for p in survey.with_suffix(".py") if f"{PurePosixPath(entry.script).parent}/configs/default" in p or p == "configs/default.py"]
+        found += [
+            p
+            for p in survey.with_suffix(".py")
+            if f"{PurePosixPath(entry.script).parent}/configs/default" in p
+            or p == "configs/default.py"
+        ]
     return list(dict.fromkeys(found))
 
 
-def _base(survey: Survey, entry: Entry, command: Command | None, commands: Sequence[Command]) -> tuple[str, str]:
+def _base(
+    survey: Survey, entry: Entry, command: Command | None, commands: Sequence[Command]
+) -> tuple[str, str]:
     """The command without pins, and where it comes from."""
     script = entry.script
     if not script.endswith(".py"):
@@ -91,15 +118,35 @@ def _base(survey: Survey, entry: Entry, command: Command | None, commands: Seque
         if command.folder:
             text = _moved(text, command, survey)
         return text, f"{command.place} shows it"
-    shell = next((c for c in commands if c.script.endswith(".sh") and survey.text(c.script).count(PurePosixPath(script).name) and c.path.lower().endswith((".md", ".rst")) and len(survey.text(c.script)) < 1500), None)
+    shell = next(
+        (
+            c
+            for c in commands
+            if c.script.endswith(".sh")
+            and survey.text(c.script).count(PurePosixPath(script).name)
+            and c.path.lower().endswith((".md", ".rst"))
+            and len(survey.text(c.script)) < 1500
+        ),
+        None,
+    )
     inner = [c for c in entry.commands if shell and c.path == shell.script]
-    if shell is not None and inner and not re.search(r"while |nproc=\$|for ", survey.text(shell.script)):
+    if (
+        shell is not None
+        and inner
+        and not re.search(r"while |nproc=\$|for ", survey.text(shell.script))
+    ):
         return shell.text, f"{shell.place} shows it; it runs {script}"
     runner = "uv run" if "uv.lock" in survey else "python"
     folder = str(PurePosixPath(script).parent)
-    own = any(p.startswith(f"{folder}/") and p.lower().endswith(("readme.md", "requirements.txt")) for p in survey.files)
+    own = any(
+        p.startswith(f"{folder}/") and p.lower().endswith(("readme.md", "requirements.txt"))
+        for p in survey.files
+    )
     if folder != "." and own and "/" not in folder:
-        return f"cd {shlex.quote(folder)} && {runner} {shlex.quote(PurePosixPath(script).name)}", f"{script} is a script; no paper shows its command"
+        return (
+            f"cd {shlex.quote(folder)} && {runner} {shlex.quote(PurePosixPath(script).name)}",
+            f"{script} is a script; no paper shows its command",
+        )
     return f"{runner} {shlex.quote(script)}", f"{script} is a script; no paper shows its command"
 
 
@@ -118,14 +165,29 @@ def _compiled(survey: Survey, script: str) -> tuple[str, str]:
     """A program that has to be built first, else the edit is not what runs."""
     stem = PurePosixPath(script).stem
     makefile = survey.text("Makefile")
-    target = next((t for t in (f"{stem}cu", stem) if re.search(rf"(?m)^{re.escape(t)}\s*:[^\n]*{re.escape(PurePosixPath(script).name)}", makefile)), "")
+    target = next(
+        (
+            t
+            for t in (f"{stem}cu", stem)
+            if re.search(
+                rf"(?m)^{re.escape(t)}\s*:[^\n]*{re.escape(PurePosixPath(script).name)}", makefile
+            )
+        ),
+        "",
+    )
     if target:
-        return f"make {target} && ./{target}", f"Makefile:{survey.line_of('Makefile', target + ':')} builds it; building is part of the run"
+        return (
+            f"make {target} && ./{target}",
+            f"Makefile:{survey.line_of('Makefile', target + ':')} builds it; building is part of the run",
+        )
     if "Cargo.toml" in survey:
         return "cargo run --release", "Cargo.toml builds it"
     if script.endswith(".jl"):
         return f"julia {script}", f"{script} is a script"
-    return f"cc -O2 -o {stem} {script} -lm && ./{stem}", f"{script} has a main function and no rule builds it"
+    return (
+        f"cc -O2 -o {stem} {script} -lm && ./{stem}",
+        f"{script} has a main function and no rule builds it",
+    )
 
 
 def _pinned(
@@ -135,16 +197,28 @@ def _pinned(
     """The command with budget, seed and output folder out of the agent's hands."""
     text, epochs, pinned = base, 0.0, bound.kind == "time"
     pins: list[str] = []
-    if bound.option is not None and bound.kind in ("epochs", "steps") and not base.startswith("cd ") | ("&&" in base and "make" in base):
+    if (
+        bound.option is not None
+        and bound.kind in ("epochs", "steps")
+        and not base.startswith("cd ") | ("&&" in base and "make" in base)
+    ):
         text, given = _replaced(text, bound.option, "{budget}" if bound.kind == "epochs" else "")
         amount = given or bound.amount
         if bound.kind == "epochs" and amount > 0:
             epochs, pinned = amount, True
-            text = text if "{budget}" in text else f"{text} {bound.option.flag}{bound.option.style}{{budget}}"
+            text = (
+                text
+                if "{budget}" in text
+                else f"{text} {bound.option.flag}{bound.option.style}{{budget}}"
+            )
         elif bound.kind == "steps":
             pinned = True
             if not given and amount > 0:
-                text = f"{text} {bound.option.flag}{bound.option.style}{amount:g}" if amount < 1e6 else f"{text} {bound.option.flag}{bound.option.style}{int(amount)}"
+                text = (
+                    f"{text} {bound.option.flag}{bound.option.style}{amount:g}"
+                    if amount < 1e6
+                    else f"{text} {bound.option.flag}{bound.option.style}{int(amount)}"
+                )
         pins.append(f"{bound.option.flag} {bound.option.place}")
     elif bound.kind == "none" and (endless := _endless(survey, switches)):
         text, pinned = f"{text} {endless}", True
@@ -156,7 +230,11 @@ def _pinned(
             text = f"{text} {key}={value}"
         epochs, pinned = (bound.amount, True) if bound.kind == "epochs" else (0.0, True)
         pins.append(f"{key} {bound.place}")
-    if seed.option is not None and seed.option.flag not in text and not isinstance(seed.option.default, bool):
+    if (
+        seed.option is not None
+        and seed.option.flag not in text
+        and not isinstance(seed.option.default, bool)
+    ):
         text = f"{text} {seed.option.flag}{seed.option.style}{{seed}}"
     elif hydra and seed.kind == "config" and "seed=" not in text:
         text = f"{text} seed={{seed}}"
@@ -171,7 +249,9 @@ def _endless(survey: Survey, switches: Mapping[str, Option]) -> str:
     """A switch for the number of steps whose default is none, with the number that the README gives."""
     readme = survey.text(survey.first("README.md", "readme.md"))
     for name, option in switches.items():
-        if option.default is None and re.fullmatch(r"(?:max|num|n)_(?:iters|steps|iterations)", name):
+        if option.default is None and re.fullmatch(
+            r"(?:max|num|n)_(?:iters|steps|iterations)", name
+        ):
             shown = re.search(rf"\b{name}\s*=\s*(\d+)", readme)
             return f"{option.flag}{option.style}{int(shown[1]) + 1 if shown else 1001}"
     return ""
@@ -179,7 +259,13 @@ def _endless(survey: Survey, switches: Mapping[str, Option]) -> str:
 
 def _hydra_key(bound: Bound) -> str:
     group = PurePosixPath(bound.place.rsplit(":", 1)[0]).parent.name
-    return f"{group}.{bound.name}" if group not in ("configs", "config", "conf", ".", "") else f"trainer.{bound.name}" if "max_" in bound.name else bound.name
+    return (
+        f"{group}.{bound.name}"
+        if group not in ("configs", "config", "conf", ".", "")
+        else f"trainer.{bound.name}"
+        if "max_" in bound.name
+        else bound.name
+    )
 
 
 def _replaced(text: str, option: Option, by: str) -> tuple[str, float]:
@@ -213,13 +299,21 @@ def _prelude(survey: Survey, base: str) -> tuple[str, str] | None:
     for path in ("environment.yml", "environment.yaml", "env.yml", "conda.yaml"):
         match = re.search(r"(?m)^name:\s*([\w.-]+)", survey.text(path))
         if match and not base.startswith(("uv ", "poetry ", "pixi ", "conda ")):
-            return f'source "$(conda info --base)/etc/profile.d/conda.sh" && conda activate {match[1]}', f"{path} names the environment {match[1]}"
+            return (
+                f'source "$(conda info --base)/etc/profile.d/conda.sh" && conda activate {match[1]}',
+                f"{path} names the environment {match[1]}",
+            )
     readme = survey.text(survey.first("README.md", "readme.md"))
     match = re.search(r"(?m)^\s*\$?\s*conda activate ([\w.-]+)\s*$", readme)
     if match and not base.startswith(("uv ", "poetry ")):
-        return f'source "$(conda info --base)/etc/profile.d/conda.sh" && conda activate {match[1]}', f"README activates the conda environment {match[1]}"
+        return (
+            f'source "$(conda info --base)/etc/profile.d/conda.sh" && conda activate {match[1]}',
+            f"README activates the conda environment {match[1]}",
+        )
     for folder in (".venv", "venv"):
-        if (survey.root / folder / "bin" / "activate").is_file() and not base.startswith(("uv ", "poetry ", "pixi ")):
+        if (survey.root / folder / "bin" / "activate").is_file() and not base.startswith(
+            ("uv ", "poetry ", "pixi ")
+        ):
             return f"source {folder}/bin/activate", f"{folder}/ is a virtual environment"
     return None
 
@@ -228,7 +322,9 @@ def _timeout(survey: Survey) -> tuple[int, str]:
     """Minutes after which the project's own papers give a run up."""
     for path in ("program.md", "README.md"):
         for number, line in enumerate(survey.text(path).splitlines(), 1):
-            match = re.search(r"(?i)(?:exceeds|over|more than|longer than|past)\s+(\d{1,3})\s*min", line)
+            match = re.search(
+                r"(?i)(?:exceeds|over|more than|longer than|past)\s+(\d{1,3})\s*min", line
+            )
             if match and re.search(r"(?i)kill|timeout|time-out|abort", line):
                 return int(match[1]), f"{path}:{number} gives a run up after {match[1]} minutes"
     return 0, ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Literal
 
 from agent_loops import frameworks, metric_names, printing, reading, selections, tables, templates
@@ -21,15 +22,36 @@ Source = Literal["log", "file", "none-yet"]
 MONITOR = "a checkpoint's monitor"
 _SPLIT_WORTH = {"val": 6.0, "test": 4.0, "": 0.0, "train": -7.0}
 # Without one of these and a measure's name a file need not be parsed: it puts nothing of interest out.
-_PUTS = re.compile(r"(?:print|log|write|dump|Meter|postfix|scalar|echo|info|description|format)\w*\(|[\"']\w+/\w+[\"'],|%\s*\(|f[\"']")
+_PUTS = re.compile(
+    r"(?:print|log|write|dump|Meter|postfix|scalar|echo|info|description|format)\w*\(|[\"']\w+/\w+[\"'],|%\s*\(|f[\"']"
+)
 _MEASURES = re.compile(
     r"(?i)loss|acc|err|auc|f1|bpb|ppl|perplex|score|reward|return|mse|mae|psnr|ssim|iou|dice|bleu|rouge|\b[wc]er\b|fid|map|recall|precision|"
     r"r2\b|corr|kappa|ndcg|mrr|/s\b|latency|throughput|fps|nll|bpd|\bmean|result"
 )
 _MOST_FILES = 50
 # A loss of one of these is a part of another.
-_COMPONENTS = frozenset("box obj cls dfl kl disc gen g d aux reg commit commitment codebook vq smoothness adv policy actor critic entropy mask giou l1 ce quant".split())
-_READ = (".py", ".c", ".cc", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".rs", ".go", ".jl", ".js", ".ts", ".mjs", ".java", ".R")
+_COMPONENTS = frozenset(
+    "box obj cls dfl kl disc gen g d aux reg commit commitment codebook vq smoothness adv policy actor critic entropy mask giou l1 ce quant".split()
+)
+_READ = (
+    ".py",
+    ".c",
+    ".cc",
+    ".cpp",
+    ".cu",
+    ".cuh",
+    ".h",
+    ".hpp",
+    ".rs",
+    ".go",
+    ".jl",
+    ".js",
+    ".ts",
+    ".mjs",
+    ".java",
+    ".R",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +81,13 @@ class Contender:
 
     @property
     def evidence(self) -> str:
-        verb = {"print": "prints", "progress": "shows in a progress bar", "logger": f"logs to {self.output.tool}",
-                "file": f"writes {self.file or 'a file'} with", "framework": f"({self.output.tool}) prints"}[self.output.via]
+        verb = {
+            "print": "prints",
+            "progress": "shows in a progress bar",
+            "logger": f"logs to {self.output.tool}",
+            "file": f"writes {self.file or 'a file'} with",
+            "framework": f"({self.output.tool}) prints",
+        }[self.output.via]
         return f'{self.place} {verb} "{self.key or self.name}{":" if self.output.via == "print" else ""}"'
 
 
@@ -73,10 +100,11 @@ class Papers:
 
     def worth(self, name: str) -> float:
         found = 0.0
+        telling = len(name) > 3 and bool(re.search(r"[_/@\d]|\w \w|-", name))
         pattern = re.compile(rf"(?<![\w.]){re.escape(name.lower())}(?!\w)")
-        if len(name) > 3 and pattern.search(self.program):
+        if telling and pattern.search(self.program):
             found += 4
-        if len(name) > 3 and pattern.search(self.readme):
+        if telling and pattern.search(self.readme):
             found += 1.5
         return found
 
@@ -85,8 +113,12 @@ class Papers:
         for text in (self.program, self.readme):
             for match in re.finditer(re.escape(name.lower()), text):
                 near = text[max(0, match.start() - 120) : match.end() + 120]
-                lower = bool(re.search(r"lower (?:is|wins|=|the) ?(?:better)?|lowest|minimi[sz]e", near))
-                higher = bool(re.search(r"higher (?:is|wins|=|the) ?(?:better)?|highest|maximi[sz]e", near))
+                lower = bool(
+                    re.search(r"lower (?:is|wins|=|the) ?(?:better)?|lowest|minimi[sz]e", near)
+                )
+                higher = bool(
+                    re.search(r"higher (?:is|wins|=|the) ?(?:better)?|highest|maximi[sz]e", near)
+                )
                 if lower != higher:
                     return Direction.MINIMIZE if lower else Direction.MAXIMIZE
         return None
@@ -107,12 +139,16 @@ def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
     found += _monitored(found, chosen, script)
     found += _in_tables(outputs, script, papers)
     found.sort(key=lambda c: -c.score)
-    return readable(found[:12], outputs)
+    ranked = readable(found[:12], outputs)
+    quality = any(not c.speed and c.score > 0 and c.source == "log" for c in ranked)
+    return sorted(ranked, key=lambda c: c.speed) if quality else ranked
 
 
 def _configs(survey: Survey, script: str) -> list[str]:
     text = survey.text(script)
-    return survey.with_suffix(".yaml", ".yml")[:60] if re.search(r"hydra|OmegaConf|yaml", text) else []
+    return (
+        survey.with_suffix(".yaml", ".yml")[:60] if re.search(r"hydra|OmegaConf|yaml", text) else []
+    )
 
 
 def _chosen(contender: Contender, chosen: Sequence[selections.Selection]) -> Contender:
@@ -123,20 +159,41 @@ def _chosen(contender: Contender, chosen: Sequence[selections.Selection]) -> Con
     if one is None:
         return contender
     way = one.direction or contender.direction
-    return replace(contender, score=contender.score + 2.0, direction=way, picked=True, sure_direction=contender.sure_direction or one.direction is not None)
+    return replace(
+        contender,
+        score=contender.score + 2.0,
+        direction=way,
+        picked=True,
+        sure_direction=contender.sure_direction or one.direction is not None,
+    )
 
 
-def _monitored(found: Sequence[Contender], chosen: Sequence[selections.Selection], script: str) -> list[Contender]:
+def _monitored(
+    found: Sequence[Contender], chosen: Sequence[selections.Selection], script: str
+) -> list[Contender]:
     """Names that a checkpoint monitors and nothing is seen to print."""
     names = {c.key or c.name for c in found}
     more = []
     for one in chosen:
         judged = metric_names.sense(one.name)
-        if not one.name or one.name in names or not judged.weight or judged.direction is None or re.fullmatch(r"auto|loss", one.name):
+        if (
+            not one.name
+            or one.name in names
+            or not judged.weight
+            or judged.direction is None
+            or re.fullmatch(r"auto|loss", one.name)
+        ):
             continue
         names.add(one.name)
         path, _, number = one.place.rpartition(":")
-        output = Output(path, int(number), (f"{one.name}=", templates.Hole(one.name)), via="logger", tool=MONITOR, key=one.name)
+        output = Output(
+            path,
+            int(number),
+            (f"{one.name}=", templates.Hole(one.name)),
+            via="logger",
+            tool=MONITOR,
+            key=one.name,
+        )
         split = metric_names.split_of(one.name)
         more.append(Contender(
             name=one.name, direction=one.direction or judged.direction, sure_direction=one.direction is not None or judged.sure,
@@ -150,7 +207,14 @@ def _in_tables(outputs: Sequence[Output], script: str, papers: Papers) -> list[C
     for cell in tables.cells([o for o in outputs if o.path == script]):
         judged = metric_names.sense(cell.name)
         one = _contender(cell.output, cell.at, cell.name, judged, script, papers)
-        found.append(replace(one, pattern=cell.pattern, example=templates.render(cell.output.line).strip(), score=one.score - 1.0))
+        found.append(
+            replace(
+                one,
+                pattern=cell.pattern,
+                example=templates.render(cell.output.line).strip(),
+                score=one.score - 1.0,
+            )
+        )
     return found
 
 
@@ -159,8 +223,16 @@ def outputs_in(survey: Survey, path: str) -> list[Output]:
     if path.endswith(".py"):
         if ("outputs", path) not in survey.memory:
             text = survey.text(path)
-            tree = survey.tree(path) if any(_MEASURES.search(text, m.end(), m.end() + 300) for m in _PUTS.finditer(text)) else None
-            survey.memory["outputs", path] = [*printing.outputs_of(path, tree), *tables.csv_columns(path, tree, text)] if tree else []
+            tree = (
+                survey.tree(path)
+                if any(_MEASURES.search(text, m.end(), m.end() + 300) for m in _PUTS.finditer(text))
+                else None
+            )
+            survey.memory["outputs", path] = (
+                [*printing.outputs_of(path, tree), *tables.csv_columns(path, tree, text)]
+                if tree
+                else []
+            )
         known: list[Output] = survey.memory["outputs", path]
         return known
     return printing.other_outputs(path, survey.text(path)) if path.endswith(_READ) else []
@@ -192,13 +264,20 @@ def metric_words(label: str) -> str:
 
 def _by_variable(output: Output, at: int, label: str, expr: str) -> Sense:
     """A number without a telling name is what its variable is called."""
-    if output.via == "print" and re.search(r"(?i)^(?:mean|average|avg|result|final|value|final result|metric)$", label):
+    if output.via == "print" and re.search(
+        r"(?i)^(?:mean|average|avg|result|final|value|final result|metric)$", label
+    ):
         judged = metric_names.sense(re.sub(r"\.(?:mean|item|avg)\(\)|\.avg", "", expr))
         return replace(judged, weight=max(0.0, judged.weight - 2))
     if label:
         return metric_names.NOTHING
     texts = "".join(p for p in output.line if isinstance(p, str)).strip()
-    if len(output.line) <= 2 and not re.search(r"[A-Za-z]", texts) and output.via == "print" and at == 0:
+    if (
+        len(output.line) <= 2
+        and not re.search(r"[A-Za-z]", texts)
+        and output.via == "print"
+        and at == 0
+    ):
         judged = metric_names.sense(expr)
         return replace(judged, weight=max(0.0, judged.weight - 3))
     return metric_names.NOTHING
@@ -208,25 +287,56 @@ def _contender(
     output: Output, at: int, name: str, judged: Sense, script: str, papers: Papers
 ) -> Contender:
     split = _split(output, at, name)
-    score = judged.weight + _SPLIT_WORTH[split] + papers.worth(name)
+    score = judged.weight + papers.worth(name)
+    score += _SPLIT_WORTH[split] if not judged.speed else 0.0
     text = "".join(p for p in output.line if isinstance(p, str)).lower()
     score += 1.0 if output.depth == 0 else 0.0
-    score += 1.5 if re.search(r"\b(?:final|overall|mean|average|total)\b", text) and not judged.speed else 0.0
+    score += (
+        1.5
+        if re.search(r"\b(?:final|overall|mean|average|total)\b", text) and not judged.speed
+        else 0.0
+    )
     score -= 2.5 if re.search(r"\bbest\b", text) else 0.0
     score -= 1.5 if set(metric_names.words(name)) & _COMPONENTS else 0.0
-    score -= 5.0 if re.search(r"(?i)(?:^|[._])(?:generate|sample|predict|infer|export|demo|plot|benchmark|profile|warmup)", output.where) else 0.0
-    score -= 3.0 if re.search(r"\b(?:saving|saved|improved|load|expected|target|baseline|paper)\b", text) else 0.0
-    score += 0.5 if output.path == script else -1.0
-    score -= {"print": 0.0, "framework": 0.5, "file": 1.5, "progress": 5.0, "logger": 5.5}[output.via]
+    score -= (
+        5.0
+        if re.search(
+            r"(?i)(?:^|[._])(?:generate|sample|predict|infer|export|demo|plot|benchmark|profile|warmup)",
+            output.where,
+        )
+        else 0.0
+    )
+    score -= (
+        3.0
+        if re.search(r"\b(?:saving|saved|improved|load|expected|target|baseline|paper)\b", text)
+        else 0.0
+    )
+    beside = PurePosixPath(output.path).parent == PurePosixPath(script).parent
+    score += 0.5 if output.path == script else -1.0 if beside or output.via != "print" else -3.0
+    score -= {"print": 0.0, "framework": 0.5, "file": 1.5, "progress": 5.0, "logger": 5.5}[
+        output.via
+    ]
     hole = output.line[at]
     digits = hole.digits if isinstance(hole, templates.Hole) else None
-    score -= 1.0 if digits is not None and digits < 2 else 0.3 if digits is not None and digits < 3 else 0.0
+    score -= (
+        1.0
+        if digits is not None and digits < 2
+        else 0.3
+        if digits is not None and digits < 3
+        else 0.0
+    )
     said = papers.direction(name)
-    source: Source = "file" if output.via == "file" else "none-yet" if output.via in ("progress", "logger") else "log"
+    source: Source = (
+        "file"
+        if output.via == "file"
+        else "none-yet"
+        if output.via in ("progress", "logger")
+        else "log"
+    )
     assert judged.direction is not None
     return Contender(
         name=name, direction=said or judged.direction, score=score, split=split, source=source,
-        sure_direction=judged.sure or judged.speed and judged.weight > 2 or said is not None, output=output, at=at,
+        sure_direction=judged.sure or (judged.speed and judged.weight > 2) or said is not None, output=output, at=at,
         file=output.file, key=output.key, speed=judged.speed, digits=digits,
     )  # fmt: skip
 
@@ -235,7 +345,12 @@ def _split(output: Output, at: int, name: str) -> Split:
     """On which data the number was taken: its name says so, else its line, its variable, its function."""
     hole = output.line[at]
     before = "".join(p for p in output.line[:at] if isinstance(p, str)).rsplit("\n", 1)[-1]
-    for text in (name, before, hole.expr if isinstance(hole, templates.Hole) else "", output.where.rsplit(".", 1)[-1]):
+    for text in (
+        name,
+        before,
+        hole.expr if isinstance(hole, templates.Hole) else "",
+        output.where.rsplit(".", 1)[-1],
+    ):
         if found := metric_names.split_of(text):
             return found
     inner = [part for part in output.where.split(".") if metric_names.split_of(part)]
@@ -251,19 +366,38 @@ def readable(found: Sequence[Contender], outputs: Sequence[Output]) -> list[Cont
         if contender.source != "log" or contender.pattern:
             result.append(contender)
             continue
-        others = [lines[id(o)] for o in shown if o is not contender.output and not _twin(o, contender)]
-        how = reading.how_to_read(contender.output.line, contender.at, others, fallback=_identifier(contender))
+        others = [
+            lines[id(o)] for o in shown if o is not contender.output and not _twin(o, contender)
+        ]
+        how = reading.how_to_read(
+            contender.output.line, contender.at, others, fallback=_identifier(contender)
+        )
         penalty = 0.0 if how.unique else 1.0
-        result.append(replace(contender, name=how.name, pattern=how.pattern, example=how.example, unique=how.unique, score=contender.score - penalty))
+        result.append(
+            replace(
+                contender,
+                name=how.name,
+                pattern=how.pattern,
+                example=how.example,
+                unique=how.unique,
+                score=contender.score - penalty,
+            )
+        )
     return sorted(result, key=lambda c: -c.score)
 
 
 def _twin(other: Output, contender: Contender) -> bool:
     """Whether another output prints the same figure again, such as before and after the loop."""
-    return [p for p in other.line if isinstance(p, str)] == [p for p in contender.output.line if isinstance(p, str)] and other.via == contender.output.via
+    return [p for p in other.line if isinstance(p, str)] == [
+        p for p in contender.output.line if isinstance(p, str)
+    ] and other.via == contender.output.via
 
 
 def _identifier(contender: Contender) -> str:
-    told = [word for word in re.findall(r"[A-Za-z_][\w@.-]*", contender.name) if metric_names.sense(word).weight]
+    told = [
+        word
+        for word in re.findall(r"[A-Za-z_][\w@.-]*", contender.name)
+        if metric_names.sense(word).weight
+    ]
     plain = re.search(r"[A-Za-z_]\w*", contender.name)
     return told[-1] if told else plain[0] if plain else "metric"

@@ -21,15 +21,21 @@ _TRAINS = re.compile(
     r"\.backward\(|optimizer\.step\(|\bopt\w*\.step\(|\.fit\(|trainer\.(?:train|fit)\(|\.learn\(|value_and_grad|jax\.grad|GradientTape|train_on_batch|"
     r"\b(?:xgb|lgb|lightgbm|xgboost)\.(?:train|cv)\(|apply_gradients|nn\.value_and_grad|cross_val_score|\.minimize\(|optax\.|train_one_epoch\(|\btrain\(|run_training|training_loop\(|\bTrainer\("
 )
-_GOOD_STEM = re.compile(r"(?i)^(?:train|main|run|fit|finetune|fine_tune|pretrain|experiment)(?:$|[_\d-])|[_-](?:train|training|pretrain|finetune)(?:$|[_\d-])|^ppo|^dqn|^sac|^airbench")
+_GOOD_STEM = re.compile(
+    r"(?i)^(?:train|main|run|fit|finetune|fine_tune|pretrain|experiment)(?:$|[_\d-])|[_-](?:train|training|pretrain|finetune)(?:$|[_\d-])|^ppo|^dqn|^sac|^airbench"
+)
 _BAD_STEM = re.compile(
     r"(?i)(?:^|[_.-])(?:prepare|preprocess|preprocessing|download|tokenize|tok|dataset|datasets|data|convert|export|sample|sampling|generate|gen|infer|inference|"
     r"predict|demo|plot|plots|visuali[sz]e|vis|analy[sz]e|analysis|test|tests|setup|utils?|config|eval|evaluate|evaluation|val|validate|scores?|calc|submit|submitit|launch|launcher|"
     r"serve|server|app|chat|cli|web|interactive|bench|benchmark|profile|upload|merge|blend|ensemble|install|check|conftest|hubconf|detect|export|"
-    r"extract|summary|compare|report|average|clean|make|build|bump|release|docs?|notebook|rigor|sweep|hyperparam|hp|search|tune|optuna|reproduce|slurm|cluster|enjoy|push|resume|backup|distill)(?:$|[_.-])"
+    r"extract|summary|legacy|old|deprecated|compare|report|average|clean|make|build|bump|release|docs?|notebook|rigor|sweep|hyperparam|hp|search|tune|optuna|reproduce|slurm|cluster|enjoy|push|resume|backup|distill)(?:$|[_.-])"
 )
-_BAD_FOLDER = re.compile(r"(?i)(?:^|/)(?:legacy|old|archive|archived|records|deprecated|tests?|testing|docs?|tools?|utils?|notebooks?|dev|data|datasets|baselines|\.github|\.ci|ci|docker|third_party|colab|contrib|misc|research|demo|demos|tutorials?|templates?|submodules|assets|sweeps?)/")
-_NOT_A_RUN = re.compile(r"(?:^|\s)--?(?:eval|evaluate|test|resume|dry[-_]run|help|h|version|predict|infer|inference|dummy|demo|export|validate|eval[-_]only|only[-_]eval|eval_only=True|smoke[-_]test|test[-_]only)(?:[=\s]|$)|mode=(?!train)\w*eval|hparams_search|ckpt_path=|\s-m\s+\w+=|pip install|--multirun")
+_BAD_FOLDER = re.compile(
+    r"(?i)(?:^|/)(?:legacy|old|archive|archived|records|deprecated|tests?|testing|docs?|tools?|utils?|notebooks?|dev|data|datasets|baselines|\.github|\.ci|ci|docker|third_party|colab|contrib|misc|research|demo|demos|tutorials?|templates?|submodules|assets|sweeps?)/"
+)
+_NOT_A_RUN = re.compile(
+    r"(?:^|\s)--?(?:eval|evaluate|test|resume|dry[-_]run|help|h|version|predict|infer|inference|dummy|demo|export|validate|eval[-_]only|only[-_]eval|eval_only=True|smoke[-_]test|test[-_]only)(?:[=\s]|$)|mode=(?!train)\w*eval|hparams_search|ckpt_path=|\s-m\s+\w+=|pip install|--multirun"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +62,47 @@ def ranked(survey: Survey, commands: Sequence[Command], papers: Papers) -> list[
     wrapped = _wrapped(survey, commands)
     for script in wrapped:
         by_script.setdefault(script, [])
-    names = dict.fromkeys([*by_script, *recipes.console_scripts(survey).values(), *_scripts(survey), *_sources(survey)])
-    before = sorted(((_promise(survey, s, by_script.get(s, [])), s) for s in names), key=lambda pair: -pair[0][0])
+    names = dict.fromkeys(
+        [
+            *by_script,
+            *recipes.console_scripts(survey).values(),
+            *_scripts(survey),
+            *_sources(survey),
+        ]
+    )
+    before = sorted(
+        ((_promise(survey, s, by_script.get(s, [])), s) for s in names),
+        key=lambda pair: -pair[0][0],
+    )
     entries: list[Entry] = []
     begun = time.monotonic()
     for (promise, reasons), script in before[:24]:
-        if (promise < 0 and len(entries) > 6) or (len(entries) > 2 and time.monotonic() - begun > _MOST_SECONDS):
+        if (promise < 0 and len(entries) > 6) or (
+            len(entries) > 2 and time.monotonic() - begun > _MOST_SECONDS
+        ):
             break
         found = contenders.of_script(survey, script, papers)
         best = found[0].score if found else -2.0
         worth = min(max(best, -4.0), 15.0) * 0.6
-        entries.append(Entry(script, promise + worth, tuple(by_script.get(script, ())), tuple(found), tuple(reasons)))
+        entries.append(
+            Entry(
+                script,
+                promise + worth,
+                tuple(by_script.get(script, ())),
+                tuple(found),
+                tuple(reasons),
+            )
+        )
     return sorted(entries, key=lambda entry: -entry.score)
 
 
 def _wrapped(survey: Survey, commands: Sequence[Command]) -> list[str]:
     """Python files that documented shell scripts run."""
-    shells = {c.script for c in commands if c.script.endswith((".sh", ".slurm")) and not c.path.endswith(".sh")}
+    shells = {
+        c.script
+        for c in commands
+        if c.script.endswith((".sh", ".slurm")) and not c.path.endswith(".sh")
+    }
     return [c.script for c in commands if c.path in shells and c.script.endswith(".py")]
 
 
@@ -101,7 +131,12 @@ def _sources(survey: Survey) -> list[str]:
     for path in survey.with_suffix(".c", ".cu", ".cpp", ".cc", ".rs", ".jl")[:300]:
         stem = PurePosixPath(path).stem
         text = survey.text(path) if re.search(r"(?i)train|main", stem) else ""
-        if text and re.search(r"\bmain\s*\(", text) and re.search(r"(?i)loss|accuracy|error", text) and "test" not in stem:
+        if (
+            text
+            and re.search(r"\bmain\s*\(", text)
+            and re.search(r"(?i)loss|accuracy|error", text)
+            and "test" not in stem
+        ):
             found.append(path)
     return found
 
@@ -113,7 +148,10 @@ def _promise(survey: Survey, script: str, commands: Sequence[Command]) -> tuple[
     score = 0.0
     good = [c for c in commands if not _NOT_A_RUN.search(c.text)]
     score += _documented(script, good, reasons)
-    score += _mentioned(survey, script)
+    mentioned = _mentioned(survey, script)
+    score += mentioned
+    if mentioned:
+        reasons.append("the README names it")
     if _GOOD_STEM.search(pure.stem):
         score += 3.0
     if _BAD_STEM.search(pure.stem) and not re.match(r"(?i)train|finetune|main_", pure.stem):
@@ -121,19 +159,27 @@ def _promise(survey: Survey, script: str, commands: Sequence[Command]) -> tuple[
     folder = f"{pure.parent}/"
     if _BAD_FOLDER.search(folder):
         score -= 5.0
-    score -= 0.6 * script.count("/")
+    if re.search(r"(?i)(?:^|/)(?:records|archived?|legacy|old|deprecated|submodules)/", folder):
+        score -= 5.0
+    score -= 0.6 * script.count("/") + 1.0 * max(0, script.count("/") - 2)
     text = survey.text(script)
     if _TRAINS.search(text):
         score += 4.0
         reasons.append("trains")
-    elif script.endswith(".py") and any(_TRAINS.search(survey.text(p)) for p in closures.closure(survey, script)[1:25]):
+    elif script.endswith(".py") and any(
+        _TRAINS.search(survey.text(p)) for p in closures.closure(survey, script)[1:25]
+    ):
         score += 3.0
     if script.endswith((".c", ".cu", ".cpp", ".cc")):
         score += 3.0 if _built(survey, pure.stem) else 0.0
         score += 1.0 if script.endswith(".cu") else 0.0
     if re.search(r"(?m)^\s*(?:import|from) (?:matplotlib|seaborn)", text) and "show()" in text:
         score -= 3.0
-    if re.search(r"while True:.{0,400}subprocess|subprocess\.(?:run|Popen|call|check_call)\([^)]{0,200}train", text, re.DOTALL):
+    if re.search(
+        r"while True:.{0,400}subprocess|subprocess\.(?:run|Popen|call|check_call)\([^)]{0,200}train",
+        text,
+        re.DOTALL,
+    ):
         score -= 6.0
     return score, reasons
 
@@ -145,10 +191,14 @@ def _documented(script: str, commands: Sequence[Command], reasons: list[str]) ->
             worth = 6.0
         elif re.search(r"(?i)readme", command.path) and "/" not in command.path:
             worth = 5.0
-        elif PurePosixPath(command.path).parent == PurePosixPath(script).parent and command.path.endswith((".md", ".rst")):
+        elif PurePosixPath(command.path).parent == PurePosixPath(
+            script
+        ).parent and command.path.endswith((".md", ".rst")):
             worth = 4.0
         else:
-            worth = 3.0 if command.path.endswith((".md", ".rst")) or "akefile" in command.path else 2.0
+            worth = (
+                3.0 if command.path.endswith((".md", ".rst")) or "akefile" in command.path else 2.0
+            )
         if worth > best:
             best = worth
             reasons.append(f"{command.place} runs it")
@@ -159,7 +209,9 @@ def _mentioned(survey: Survey, script: str) -> float:
     """Up to two points for standing early in the README: that is how its author ranks them."""
     text = survey.text(survey.first("README.md", "readme.md", "README.rst"))
     folder = str(PurePosixPath(script).parent)
-    places = [text.find(script)] + ([text.find(f"{folder}/"), text.find(f"({folder})")] if folder != "." else [])
+    places = [text.find(script)] + (
+        [text.find(f"{folder}/"), text.find(f"({folder})")] if folder != "." else []
+    )
     places = [at for at in places if at >= 0]
     return 2.0 * (1 - min(places) / len(text)) if places and text else 0.0
 
@@ -170,7 +222,11 @@ def _built(survey: Survey, stem: str) -> bool:
 
 def best_command(entry: Entry) -> Command | None:
     """The documented command that is nearest to what a loop needs."""
-    choices = [c for c in entry.commands if not _NOT_A_RUN.search(c.text) and c.kind in ("python", "module", "other", "binary")]
+    choices = [
+        c
+        for c in entry.commands
+        if not _NOT_A_RUN.search(c.text) and c.kind in ("python", "module", "other", "binary")
+    ]
     if not choices:
         return None
 
@@ -180,10 +236,17 @@ def best_command(entry: Entry) -> Command | None:
         if command.path == "program.md":
             points += 3
         if re.search(r"(?i)readme", command.path):
-            points += 2 if "/" not in command.path or PurePosixPath(command.path).parent == PurePosixPath(entry.script).parent else 1
+            points += (
+                2
+                if "/" not in command.path
+                or PurePosixPath(command.path).parent == PurePosixPath(entry.script).parent
+                else 1
+            )
         elif command.path.endswith(".md"):
             points += 1
-        if re.search(r"(?i)<[\w ]+>|\[[\w -]+\]|/path/to|\.\.\.|…|\$\{?\w*(?:PATH|DIR|CKPT)", command.text):
+        if re.search(
+            r"(?i)<[\w ]+>|\[[\w -]+\]|/path/to|\.\.\.|…|\$\{?\w*(?:PATH|DIR|CKPT)", command.text
+        ):
             points -= 1
         if re.search(r"nproc[_-]per[_-]node|mpirun|--nnodes|multi", command.text):
             points -= 0.5
@@ -196,12 +259,21 @@ def best_command(entry: Entry) -> Command | None:
     return min(enumerate(choices), key=worth)[1]
 
 
+def _early(entry: Entry) -> bool:
+    """Whether the README speaks of the program, although no command of it is shown."""
+    return "the README names it" in entry.reasons
+
+
 def alike(survey: Survey, first: Entry, second: Entry) -> bool:
     """Whether a second program is a rival of the first, and not a step before or after it."""
-    if second.script in closures.closure(survey, first.script) or first.script in closures.closure(survey, second.script):
+    if second.script in closures.closure(survey, first.script) or first.script in closures.closure(
+        survey, second.script
+    ):
         return False
     if PurePosixPath(first.script).with_suffix("") == PurePosixPath(second.script).with_suffix(""):
         return second.best is not None  # one program in two languages
+    if first.commands and not second.commands and not _early(second):
+        return False
     return second.best is not None and second.best.score > 4 and first.score - second.score < 3.0
 
 

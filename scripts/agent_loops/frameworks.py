@@ -28,8 +28,20 @@ def outputs_of(survey: Survey, script: str, files: Sequence[str]) -> list[Output
             found += _trainer(path, text)
         if re.search(r"\b(?:trainer|self\.trainer)\.(?:test|validate)\(", text):
             found += _lightning(survey, path, text, files)
-        if re.search(r"\bstable_baselines3\b|\.learn\(\s*(?:total_timesteps|\d)", text) and "EvalCallback" in whole:
-            found.append(_line(path, text, "EvalCallback" if "EvalCallback" in text else ".learn(", "Eval num_timesteps=", "episode_reward", "stable-baselines3"))
+        if (
+            re.search(r"\bstable_baselines3\b|\.learn\(\s*(?:total_timesteps|\d)", text)
+            and "EvalCallback" in whole
+        ):
+            found.append(
+                _line(
+                    path,
+                    text,
+                    "EvalCallback" if "EvalCallback" in text else ".learn(",
+                    "Eval num_timesteps=",
+                    "episode_reward",
+                    "stable-baselines3",
+                )
+            )
     return found
 
 
@@ -39,7 +51,11 @@ def _number(text: str, needle: str) -> int:
 
 
 def _line(path: str, text: str, needle: str, head: str, name: str, tool: str) -> Output:
-    line: Line = (head, Hole("n"), f", {name}=", Hole(name, ".2f")) if head else (f"{name}: ", Hole(name, ".4f"))
+    line: Line = (
+        (head, Hole("n"), f", {name}=", Hole(name, ".2f"))
+        if head
+        else (f"{name}: ", Hole(name, ".4f"))
+    )
     return Output(path, _number(text, needle), line, via="framework", tool=tool, depth=1)
 
 
@@ -57,21 +73,34 @@ def _keras(path: str, text: str) -> list[Output]:
     pieces: list[str | Hole] = ["938/938 - 3s 2ms/step"]
     for name in names:
         pieces += [f" - {name}: ", Hole(name, ".4f")]
-    return [Output(path, _number(text, ".fit("), tuple(pieces), via="framework", tool="Keras", depth=1)]
+    return [
+        Output(path, _number(text, ".fit("), tuple(pieces), via="framework", tool="Keras", depth=1)
+    ]
 
 
 def _trainer(path: str, text: str) -> list[Output]:
     """`***** eval metrics *****` and below it `eval_accuracy = 0.86`; all_results.json holds the same."""
     names = ["loss"]
     for body in re.findall(r"(?s)def compute_metrics\(.*?\n(?=\S|    def |\Z)", text):
-        names += re.findall(r"[\"'](\w+)[\"']\s*:", body) + re.findall(r"\[[\"'](\w+)[\"']\]\s*=", body)
+        names += re.findall(r"[\"'](\w+)[\"']\s*:", body) + re.findall(
+            r"\[[\"'](\w+)[\"']\]\s*=", body
+        )
     if re.search(r"(?:evaluate\.)?load(?:_metric)?\(\s*[\"'](?:accuracy|glue|xnli)", text):
         names.append("accuracy")
-    for name in re.findall(r"evaluate\.load\(\s*[\"'](f1|wer|cer|rouge|sacrebleu|bleu|seqeval|squad|mse|perplexity)", text):
-        names.append({"sacrebleu": "bleu", "seqeval": "f1", "squad": "f1", "rouge": "rougeL"}.get(name, name))
+    for name in re.findall(
+        r"evaluate\.load\(\s*[\"'](f1|wer|cer|rouge|sacrebleu|bleu|seqeval|squad|mse|perplexity)",
+        text,
+    ):
+        names.append(
+            {"sacrebleu": "bleu", "seqeval": "f1", "squad": "f1", "rouge": "rougeL"}.get(name, name)
+        )
     if re.search(r"[\"']perplexity[\"']\]\s*=", text):
         names.append("perplexity")
-    at = _number(text, "trainer.evaluate(") if "trainer.evaluate(" in text else _number(text, "Trainer(")
+    at = (
+        _number(text, "trainer.evaluate(")
+        if "trainer.evaluate(" in text
+        else _number(text, "Trainer(")
+    )
     return [
         Output(path, at, (f"  {prefix}_{name} {' ' * 8}= ", Hole(name, ".4f")), via="framework", where="evaluate", tool="Trainer", depth=0)
         for name in dict.fromkeys(names) for prefix in ("eval",)

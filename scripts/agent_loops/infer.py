@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from agent_loops import benches, cautions, closures, commanding, contenders, entrypoints, makefiles, measures, recipes
+from agent_loops import (
+    benches,
+    cautions,
+    closures,
+    commanding,
+    contenders,
+    entrypoints,
+    makefiles,
+    measures,
+    recipes,
+)
 from agent_loops import survey as surveys
 from agent_loops.benches import Bench
 from agent_loops.cautions import Caution
@@ -88,7 +98,9 @@ def _papers(survey: Survey) -> Papers:
 def _trains(entry: Entry) -> bool:
     """Whether a program is worth proposing: it trains, or prints a plain measure of quality."""
     best = entry.best
-    return entry.score > 5 and (best is not None and best.score > -4 or "trains" in entry.reasons and entry.score > 8)
+    return entry.score > 5 and (
+        (best is not None and best.score > -4) or ("trains" in entry.reasons and entry.score > 8)
+    )
 
 
 def _prints(entry: Entry) -> bool:
@@ -96,12 +108,19 @@ def _prints(entry: Entry) -> bool:
     best = entry.best
     if best is None or best.source == "none-yet":
         return False
-    return best.score >= 7 or (best.speed and best.score >= 2.5 and bool(entry.commands) and entry.score > 2)
+    return best.score >= 7 or (
+        best.speed and best.score >= 2.5 and bool(entry.commands) and entry.score > 2
+    )
 
 
 def _doubt(finding: Finding) -> None:
     """Nothing here trains: what was found is only a suggestion."""
-    finding.bindings = {k: Value(v.value, v.evidence, "low" if k not in ("iter_strategy", "program") else v.confidence) for k, v in finding.bindings.items()}
+    finding.bindings = {
+        k: Value(
+            v.value, v.evidence, "low" if k not in ("iter_strategy", "program") else v.confidence
+        )
+        for k, v in finding.bindings.items()
+    }
     if finding.answer == "bindings":
         finding.answer = "question"
         finding.question = "nothing here trains; is this figure the goal?"
@@ -110,7 +129,9 @@ def _doubt(finding: Finding) -> None:
 # --- training -----------------------------------------------------------------------------------
 
 
-def _of_training(survey: Survey, entries: Sequence[Entry], commands: Sequence[recipes.Command], papers: Papers) -> Finding:
+def _of_training(
+    survey: Survey, entries: Sequence[Entry], commands: Sequence[recipes.Command], papers: Papers
+) -> Finding:
     first = entries[0]
     rivals = [entry for entry in entries[1:8] if entrypoints.alike(survey, first, entry)]
     told = bool(papers.program) and any(c.path == "program.md" for c in first.commands)
@@ -118,11 +139,15 @@ def _of_training(survey: Survey, entries: Sequence[Entry], commands: Sequence[re
         rivals = []
     finding = Finding("which" if rivals else "bindings")
     sure: Confidence = "high" if not rivals and first.commands else "medium"
-    files = closures.closure(survey, first.script) if first.script.endswith(".py") else [first.script]
+    files = (
+        closures.closure(survey, first.script) if first.script.endswith(".py") else [first.script]
+    )
     facts = commanding.gather(survey, first, files, commands)
     _metric(finding, first, told, rivals, papers)
     run = facts.run
-    finding.bindings["run_cmd"] = Value(run.text, run.evidence, sure if run.documented else "medium" if not rivals else "low")
+    finding.bindings["run_cmd"] = Value(
+        run.text, run.evidence, sure if run.documented else "medium" if not rivals else "low"
+    )
     if facts.prelude:
         finding.bindings["prelude"] = Value(*facts.prelude, "medium")
     division = measures.divide(survey, first.script, files)
@@ -133,10 +158,19 @@ def _of_training(survey: Survey, entries: Sequence[Entry], commands: Sequence[re
     if rivals:
         finding.choices = [_choice(entry) for entry in (first, *rivals)]
         finding.question = "which program is the run? The bindings below are for the first"
-        finding.bindings = {k: Value(v.value, v.evidence, _LOWER[v.confidence] if k in ("program", "iter_strategy", "prelude") else "low") for k, v in finding.bindings.items()}
-    elif first.best is None or first.best.source == "none-yet" and first.best.score < 4:
+        finding.bindings = {
+            k: Value(
+                v.value,
+                v.evidence,
+                _LOWER[v.confidence] if k in ("program", "iter_strategy", "prelude") else "low",
+            )
+            for k, v in finding.bindings.items()
+        }
+    elif first.best is None or (first.best.source == "none-yet" and first.best.score < 4):
         finding.answer = "question"
-        finding.question = "which number says how good a run is? Nothing that reaches the log or a file was found"
+        finding.question = (
+            "which number says how good a run is? Nothing that reaches the log or a file was found"
+        )
     _warn(finding, survey, first, files, facts, editable, commands)
     return finding
 
@@ -146,57 +180,107 @@ def _choice(entry: Entry) -> str:
     return f"{entry.script}{best}"
 
 
-def _metric(finding: Finding, first: Entry, told: bool, rivals: Sequence[Entry], papers: Papers) -> None:  # noqa: FBT001
+def _metric(
+    finding: Finding, first: Entry, told: bool, rivals: Sequence[Entry], papers: Papers
+) -> None:
     best = first.best
     if best is None:
-        finding.missing.append("metric: no number that says how good a run is was found in what the script prints or writes")
+        finding.missing.append(
+            "metric: no number that says how good a run is was found in what the script prints or writes"
+        )
         return
     best = _prefer(first.found)
-    close = [c for c in first.found if c is not best and c.score > best.score - 2.5 and c.name != best.name]
+    close = [
+        c
+        for c in first.found
+        if c is not best and c.score > best.score - 2.5 and c.name != best.name
+    ]
     plain = best.split in ("val", "test") and best.score >= 10 and best.source != "none-yet"
     if best.speed and best.score < 4:
         finding.missing.append("metric: only speeds and times are printed")
     monitored = [c for c in first.found if c.output.tool == contenders.MONITOR]
-    doubtful = best.speed or any(_tied(best, c) for c in close) or (bool(monitored) and not best.picked)
-    level: Confidence = "low" if doubtful else "high" if told or (plain and not any(_rival(best, c) for c in close)) else "medium" if plain or (best.score >= 8 and best.source != "none-yet") else "low"
+    doubtful = (
+        best.speed or any(_tied(best, c) for c in close) or (bool(monitored) and not best.picked)
+    )
+    level: Confidence = (
+        "low"
+        if doubtful
+        else "high"
+        if told or (plain and not any(_rival(best, c) for c in close))
+        else "medium"
+        if plain or (best.score >= 8 and best.source != "none-yet")
+        else "low"
+    )
     finding.bindings["metric"] = Value(best.name, best.evidence, level)
     way: Confidence = level if best.sure_direction else "low"
-    finding.bindings["metric_direction"] = Value(best.direction.value, _why_direction(best), "high" if best.sure_direction and level == "high" else way)
+    finding.bindings["metric_direction"] = Value(
+        best.direction.value,
+        _why_direction(best),
+        "high" if best.sure_direction and level == "high" else way,
+    )
     finding.metric_source, finding.example = best.source, best.example
     if best.pattern:
-        finding.bindings["metric_pattern"] = Value(best.pattern, f"the name alone would not read, or would read another of, e.g. {best.example!r}", "medium")
+        finding.bindings["metric_pattern"] = Value(
+            best.pattern,
+            f"the name alone would not read, or would read another of, e.g. {best.example!r}",
+            "medium",
+        )
     if best.source == "file":
-        name = best.file.rsplit("/", 1)[-1] if best.file else "*.json"
-        finding.bindings["metric_file"] = Value(f"{{run_dir}}/{re.sub(r'[{][^}]*[}]', '*', name)}", best.evidence, "medium" if best.file else "low")
+        name = best.file.rsplit("/", 1)[-1] if best.file else f"*.{'csv' if best.output.tool == 'csv' else 'json'}"
+        finding.bindings["metric_file"] = Value(
+            f"{{run_dir}}/{re.sub(r'[{][^}]*[}]', '*', name)}",
+            best.evidence,
+            "medium" if best.file else "low",
+        )
         if best.key:
-            finding.bindings["metric_key"] = Value(best.key, best.evidence, "medium")
+            finding.bindings["metric_key"] = Value(best.key, best.evidence, "medium" if best.file else "low")
     finding.runners_up = [f"{c.name} ({c.direction.value}) {c.place}" for c in close[:4]]
 
 
 def _rival(best: Contender, other: Contender) -> bool:
     """Whether another number of the same standing makes the choice a matter of taste."""
-    return other.source == best.source and other.score >= best.score - 0.6 and other.direction is not best.direction
+    return (
+        other.source == best.source
+        and other.score >= best.score - 0.6
+        and other.direction is not best.direction
+    )
 
 
 def _tied(best: Contender, other: Contender) -> bool:
     """Whether two numbers pull in different directions and nothing tells which is meant."""
-    return other.source == best.source and other.score >= best.score - 0.15 and other.direction is not best.direction
+    return (
+        other.source == best.source
+        and other.score >= best.score - 0.15
+        and other.direction is not best.direction
+    )
 
 
 def _prefer(found: Sequence[Contender]) -> Contender:
     """The best; among equals one with digits enough, and the plainest."""
     best = found[0]
-    same = [c for c in found[:8] if c.score >= best.score - 0.31 and c.source == best.source]
-    return max(same, key=lambda c: (c.score, (c.digits if c.digits is not None else 5) >= 3)) if same else best
+    same = [c for c in found[:8] if abs(c.score - best.score) < 0.31 and c.source == best.source]
+    return (
+        max(same, key=lambda c: (c.score, (c.digits if c.digits is not None else 5) >= 3))
+        if same
+        else best
+    )
 
 
 def _why_direction(best: Contender) -> str:
-    return f"{'lower' if best.direction.value == 'minimize' else 'higher'} is better by its name" if best.sure_direction else "a guess from its name: please confirm"
+    return (
+        f"{'lower' if best.direction.value == 'minimize' else 'higher'} is better by its name"
+        if best.sure_direction
+        else "a guess from its name: please confirm"
+    )
 
 
-def _scope(finding: Finding, survey: Survey, division: measures.Division, editable: list[str], first: Entry) -> None:
+def _scope(
+    finding: Finding, survey: Survey, division: measures.Division, editable: list[str], first: Entry
+) -> None:
     if not editable:
-        finding.missing.append("editable_files: every file that was found is marked as not to be changed")
+        finding.missing.append(
+            "editable_files: every file that was found is marked as not to be changed"
+        )
         return
     why = "; ".join(dict.fromkeys(division.editable.values()))
     level: Confidence = "high" if division.sure or len(editable) == 1 else "medium"
@@ -205,7 +289,11 @@ def _scope(finding: Finding, survey: Survey, division: measures.Division, editab
     finding.bindings["editable_files"] = Value(editable, why, level)
     readonly = [p for p in division.harness if not p.endswith("__init__.py")][:12]
     if readonly:
-        finding.bindings["readonly_files"] = Value(readonly, f"{readonly[0]}: {division.harness[readonly[0]]}", "high" if division.sure else "medium")
+        finding.bindings["readonly_files"] = Value(
+            readonly,
+            f"{readonly[0]}: {division.harness[readonly[0]]}",
+            "high" if division.sure else "medium",
+        )
     where = [(c.output.path, c.output.where) for c in first.found[:1]]
     locked = measures.locked_in(survey, editable, where)
     if locked:
@@ -222,19 +310,31 @@ def _limits(finding: Finding, facts: commanding.Facts) -> None:
         text = f"{minutes:g} min" if minutes >= 1 else f"{bound.amount:g} s"
         finding.bindings["budget"] = Value(text, bound.evidence, "high")
         if facts.timeout_minutes:
-            finding.bindings["timeout_minutes"] = Value(facts.timeout_minutes, facts.timeout_why, "medium")
+            finding.bindings["timeout_minutes"] = Value(
+                facts.timeout_minutes, facts.timeout_why, "medium"
+            )
         return
     if bound.kind == "epochs" and facts.run.epochs:
         finding.bindings["budget"] = Value(f"{facts.run.epochs:g} epochs", bound.evidence, "medium")
     else:
-        finding.bindings["budget"] = Value("none", bound.evidence, "medium" if bound.kind != "none" else "low")
-    minutes, why = (facts.timeout_minutes, facts.timeout_why) if facts.timeout_minutes else (60, "a guess: nothing says how long a run takes; measure one")
+        finding.bindings["budget"] = Value(
+            "none", bound.evidence, "medium" if bound.kind != "none" else "low"
+        )
+    minutes, why = (
+        (facts.timeout_minutes, facts.timeout_why)
+        if facts.timeout_minutes
+        else (60, "a guess: nothing says how long a run takes; measure one")
+    )
     finding.bindings["timeout_minutes"] = Value(minutes, why, "low")
 
 
 def _program(finding: Finding, survey: Survey) -> None:
     if "program.md" in survey:
-        finding.bindings["program"] = Value("program.md", "program.md holds the person's goals and hints; its protocol is superseded", "high")
+        finding.bindings["program"] = Value(
+            "program.md",
+            "program.md holds the person's goals and hints; its protocol is superseded",
+            "high",
+        )
 
 
 def _warn(
@@ -258,24 +358,43 @@ def _warn(
 
 
 def _of_makefile(survey: Survey, target: makefiles.Target) -> Finding:
-    finding = Finding("question", question="which data or model should the target be run with, and is this figure the goal?")
+    finding = Finding(
+        "question",
+        question="which data or model should the target be run with, and is this figure the goal?",
+    )
     put = finding.bindings
     if target.metric and target.judged.direction is not None:
-        put["metric"] = Value(target.metric, f"{target.metric_place} searches the log for it", "low")
+        put["metric"] = Value(
+            target.metric, f"{target.metric_place} searches the log for it", "low"
+        )
         put["metric_direction"] = Value(target.judged.direction.value, "by its name", "low")
         finding.metric_source = "log"
-    put["run_cmd"] = Value(target.run_cmd, f"{target.place} is a target that trains or measures", "low")
+    put["run_cmd"] = Value(
+        target.run_cmd, f"{target.place} is a target that trains or measures", "low"
+    )
     put["editable_files"] = Value(["Makefile"], "the settings stand in it", "low")
     put["budget"] = Value("none", target.setting or "nothing that bounds a run was found", "low")
     put["timeout_minutes"] = Value(60, "a guess: measure one run", "low")
     finding.budget, finding.seed = target.setting or "none", target.seed
     text = survey.text("Makefile")
-    finding.outputs = list(dict.fromkeys(f"{name}/" for name in re.findall(r"(?m)^\w*(?:OUTPUT|DATA|OUT)\w*_?DIR\s*[:?]?=\s*(\w[\w-]*)", text)))
-    where = {name: "Makefile" for name in finding.outputs}
+    finding.outputs = list(
+        dict.fromkeys(
+            f"{name}/"
+            for name in re.findall(
+                r"(?m)^\w*(?:OUTPUT|DATA|OUT)\w*_?DIR\s*[:?]?=\s*(\w[\w-]*)", text
+            )
+        )
+    )
+    where = dict.fromkeys(finding.outputs, "Makefile")
     finding.warnings += cautions.about_outputs(where, text, pinned=False)
     finding.warnings += cautions.about_command(target.run_cmd, [], survey, text)
     if re.search(r"(?i)checkpoint", text):
-        finding.warnings.append(Caution("resumes", "a second `make` resumes from the checkpoint of the first, or does nothing: documented command is wrong for a loop; clean first, or name each run's output"))
+        finding.warnings.append(
+            Caution(
+                "resumes",
+                "a second `make` resumes from the checkpoint of the first, or does nothing: documented command is wrong for a loop; clean first, or name each run's output",
+            )
+        )
     if re.search(r"tee -a|>>", text):
         finding.warnings.append(Caution("appends", "a log file is appended to across runs"))
     if re.search(r"\|\s*tee\b", text):
@@ -292,43 +411,104 @@ def _of_bench(survey: Survey, bench: Bench) -> Finding:
     finding = Finding("question" if several else "bindings")
     level: Confidence = "low" if several else "medium"
     if several:
-        finding.question = f"which of the benchmarks is the goal, one of them or a mean over all? ({bench.tool})"
+        finding.question = (
+            f"which of the benchmarks is the goal, one of them or a mean over all? ({bench.tool})"
+        )
         finding.choices = list(bench.names[:12])
     put = finding.bindings
     put["metric"] = Value(bench.metric, bench.evidence, level)
-    put["metric_direction"] = Value(bench.direction.value, f"{bench.tool} prints {'time: lower' if bench.direction.value == 'minimize' else 'a rate: higher'} is better", "medium")
+    put["metric_direction"] = Value(
+        bench.direction.value,
+        f"{bench.tool} prints {'time: lower' if bench.direction.value == 'minimize' else 'a rate: higher'} is better",
+        "medium",
+    )
     put["run_cmd"] = Value(bench.run_cmd, bench.evidence, level)
-    put["editable_files"] = Value(list(bench.editable), "the code that the benchmark measures", "medium")
-    put["readonly_files"] = Value(list(bench.harness)[:12], f"{bench.harness[0] if bench.harness else 'the benchmark'} is the measurement", "high")
-    for key, value in (("metric_pattern", bench.pattern), ("metric_file", bench.file), ("metric_key", bench.key), ("checks_cmd", bench.checks or None)):
+    put["editable_files"] = Value(
+        list(bench.editable), "the code that the benchmark measures", "medium"
+    )
+    put["readonly_files"] = Value(
+        list(bench.harness)[:12],
+        f"{bench.harness[0] if bench.harness else 'the benchmark'} is the measurement",
+        "high",
+    )
+    for key, value in (
+        ("metric_pattern", bench.pattern),
+        ("metric_file", bench.file),
+        ("metric_key", bench.key),
+        ("checks_cmd", bench.checks or None),
+    ):
         if value:
             put[key] = Value(value, f"{bench.tool}'s own format", "medium")
     put["budget"] = Value("none", "a benchmark ends by itself", "medium")
-    paced = next((m for p in bench.harness[:6] if (m := re.search(r"(?:duration|repeat|iterations|warmups?)\s*[:=]\s*['\"]?(\d+\w*)", survey.text(p)))), None)
+    paced = next(
+        (
+            m
+            for p in bench.harness[:6]
+            if (
+                m := re.search(
+                    r"(?:duration|repeat|iterations|warmups?)\s*[:=]\s*['\"]?(\d+\w*)",
+                    survey.text(p),
+                )
+            )
+        ),
+        None,
+    )
     finding.budget = f"{paced[0]} in {bench.harness[0]}" if paced else "none"
     put["timeout_minutes"] = Value(60, "a guess: measure one run", "low")
     finding.metric_source, finding.example = bench.source, bench.example
     finding.warnings += [Caution("benchmark", text) for text in bench.warnings]
     if several:
-        finding.warnings.append(Caution("several benchmarks", f"several benchmarks ({len(bench.names)}): one was picked"))
+        finding.warnings.append(
+            Caution(
+                "several benchmarks", f"several benchmarks ({len(bench.names)}): one was picked"
+            )
+        )
     return finding
 
 
-def _of_nothing(survey: Survey, entries: Sequence[Entry], commands: Sequence[recipes.Command]) -> Finding:
+def _of_nothing(
+    survey: Survey, entries: Sequence[Entry], commands: Sequence[recipes.Command]
+) -> Finding:
     notebooks = survey.with_suffix(".ipynb")
     scripts = [p for p in survey.with_suffix(".py") if "/" not in p]
     suite = benches.test_suite(survey) if not notebooks else None
-    if suite and re.search(r"(?i)pytest", "".join(survey.text(p) for p in ("pyproject.toml", "Makefile", "tox.ini", "setup.cfg", "requirements-dev.txt", "README.md"))) and len(survey.with_suffix(".rs", ".go")) == 0:
+    if (
+        suite
+        and re.search(
+            r"(?i)pytest",
+            "".join(
+                survey.text(p)
+                for p in (
+                    "pyproject.toml",
+                    "Makefile",
+                    "tox.ini",
+                    "setup.cfg",
+                    "requirements-dev.txt",
+                    "README.md",
+                )
+            ),
+        )
+        and len(survey.with_suffix(".rs", ".go")) == 0
+    ):
         finding = _of_bench(survey, suite)
         finding.answer = "question"
-        finding.question = "nothing prints a metric; is the goal a faster test suite (wall_s, measured for you)?"
+        finding.question = (
+            "nothing prints a metric; is the goal a faster test suite (wall_s, measured for you)?"
+        )
         finding.bindings["metric"] = Value("wall_s", suite.evidence, "low")
         finding.bindings["metric_direction"] = Value("minimize", "time: lower is better", "low")
         return finding
     finding = Finding("nothing")
     if notebooks and not entries:
-        finding.notes.append(f"notebooks only ({len(notebooks)}): convert one to a script first, `jupyter nbconvert --to script {notebooks[0]}`")
-        finding.warnings.append(Caution("notebooks only", f"notebooks only: convert one to a script first, e.g. {notebooks[0]}"))
+        finding.notes.append(
+            f"notebooks only ({len(notebooks)}): convert one to a script first, `jupyter nbconvert --to script {notebooks[0]}`"
+        )
+        finding.warnings.append(
+            Caution(
+                "notebooks only",
+                f"notebooks only: convert one to a script first, e.g. {notebooks[0]}",
+            )
+        )
         finding.choices = notebooks[:5]
     elif not survey.files:
         finding.notes.append("the folder is empty")
@@ -337,20 +517,30 @@ def _of_nothing(survey: Survey, entries: Sequence[Entry], commands: Sequence[rec
         finding.warnings.append(Caution("nothing", "nothing here prints a number to improve"))
     finding.missing.append("metric, run_cmd and editable_files: name them in loop.run.yaml by hand")
     if scripts and not notebooks:
-        finding.notes.append("scripts at the top: " + ", ".join(PurePosixPath(s).name for s in scripts[:6]))
+        finding.notes.append(
+            "scripts at the top: " + ", ".join(PurePosixPath(s).name for s in scripts[:6])
+        )
     return finding
 
 
 def _common(survey: Survey, finding: Finding) -> None:
     if finding.answer != "nothing":
         if survey.git and survey.clean:
-            finding.bindings["iter_strategy"] = Value("branches", "git is there and clean: one commit an experiment", "medium")
+            finding.bindings["iter_strategy"] = Value(
+                "branches", "git is there and clean: one commit an experiment", "medium"
+            )
         else:
-            finding.bindings["iter_strategy"] = Value("snapshots", "no git here" if not survey.git else "git has uncommitted changes", "medium")
+            finding.bindings["iter_strategy"] = Value(
+                "snapshots",
+                "no git here" if not survey.git else "git has uncommitted changes",
+                "medium",
+            )
     if survey.cut:
         finding.notes.append(f"more files than were looked at; {len(survey.files)} were")
     if survey.passed_over:
-        finding.notes.append(f"{len(survey.passed_over)} files are binary, unreadable or too large and were passed over")
+        finding.notes.append(
+            f"{len(survey.passed_over)} files are binary, unreadable or too large and were passed over"
+        )
     seen: dict[str, Caution] = {}
     for caution in finding.warnings:
         seen.setdefault(f"{caution.kind} {caution.text[:40]}", caution)

@@ -48,32 +48,56 @@ class Seed:
         return f"{self.kind} {self.value} ({self.place})"
 
 
-_TIME = re.compile(r"(?i)^(?:time_?budget|budget_?(?:s|sec|seconds|minutes|min)|max_?(?:train(?:ing)?_?)?(?:time|seconds|minutes|runtime|wall_?time)|train(?:ing)?_?(?:time|seconds|minutes)(?:_?(?:budget|limit|s|sec))?|time_?limit(?:_?\w+)?|wall_?(?:clock|time)_?(?:budget|limit)?|time_?budget_?\w*)$")
-_EPOCHS = re.compile(r"(?i)^(?:n_|num_|max_|nb_|total_|train_|number_of_)*epochs$|^(?:n|num|max|nb|total)_epoch$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$|^training_epochs$")
-_STEPS = re.compile(r"(?i)^(?:n_|num_|max_|total_|train_|nb_)*(?:iters?|iterations|steps|timesteps|updates|kimg|train_steps|scheduled_iterations|rounds|boost_round|estimators|episodes)$|^total_timesteps$|^train_steps$|^niters?$|^n_steps$")
-_ASSIGNED = re.compile(r"(?m)^[ \t]*(?:self\.|args\.|cfg\.|config\.|hp\.|hyp\.)?([A-Za-z_]\w*)(?:\s*:\s*\w+)?\s*=\s*([\d_.* ]+?)\s*(?:#\s*(.*))?$")
+_TIME = re.compile(
+    r"(?i)^(?:time_?budget|budget_?(?:s|sec|seconds|minutes|min)|max_?(?:train(?:ing)?_?)?(?:time|seconds|minutes|runtime|wall_?time)|train(?:ing)?_?(?:time|seconds|minutes)(?:_?(?:budget|limit|s|sec))?|time_?limit(?:_?\w+)?|wall_?(?:clock|time)_?(?:budget|limit)?|time_?budget_?\w*)$"
+)
+_EPOCHS = re.compile(
+    r"(?i)^(?:n_|num_|max_|nb_|total_|train_|number_of_)*epochs$|^(?:n|num|max|nb|total)_epoch$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$|^training_epochs$"
+)
+_STEPS = re.compile(
+    r"(?i)^(?:n_|num_|max_|total_|train_|nb_)*(?:iters?|iterations|steps|timesteps|updates|kimg|train_steps|scheduled_iterations|rounds|boost_round|estimators|episodes)$|^total_timesteps$|^train_steps$|^niters?$|^n_steps$"
+)
+_ASSIGNED = re.compile(
+    r"(?m)^[ \t]*(?:self\.|args\.|cfg\.|config\.|hp\.|hyp\.)?([A-Za-z_]\w*)(?:\s*:\s*\w+)?\s*=\s*([\d_.* ]+?)\s*(?:#\s*(.*))?$"
+)
 
 
-def bound_of(survey: Survey, files: Sequence[str], options: Mapping[str, Option], configs: Sequence[str]) -> Bound:
+def bound_of(
+    survey: Survey, files: Sequence[str], options: Mapping[str, Option], configs: Sequence[str]
+) -> Bound:
     """What bounds a run: a time before epochs before steps, a switch before a constant."""
-    found = [*_from_options(options), *_from_constants(survey, files), *_from_configs(survey, configs)]
+    found = [
+        *_from_options(options),
+        *_from_constants(survey, [*files, *(p for p in configs if p.endswith(".py"))]),
+        *_from_configs(survey, configs),
+    ]
     order = {"time": 0, "epochs": 1, "steps": 2}
     first_file = files[0] if files else ""
-    found.sort(key=lambda b: (order[b.kind], b.option is None, not b.place.startswith(first_file)))
+    found.sort(key=lambda b: (order[b.kind], b.name in ("steps", "iters", "iterations", "updates", "rounds"), b.option is None, not b.place.startswith(first_file)))
     return found[0] if found else Bound("none")
 
 
 def _from_options(options: Mapping[str, Option]) -> Iterator[Bound]:
     for name, option in options.items():
-        if re.search(r"(?i)warm|decay|eval|log|save|patience|start|cool|every|interval|freq|per_", name):
+        if re.search(
+            r"(?i)warm|decay|eval|log|save|patience|start|cool|every|interval|freq|per_", name
+        ):
             continue
         value = option.default
-        amount = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+        amount = (
+            float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+        )
         kind = _kind(name)
-        if kind == "time" and amount <= 0 or kind == "steps" and amount <= 0:
+        if (kind == "time" and amount <= 0) or (kind == "steps" and amount <= 0):
             continue
         if kind:
-            yield Bound(kind, amount * _unit_s(name, "") if kind == "time" else amount, option.flag, option.place, option)
+            yield Bound(
+                kind,
+                amount * _unit_s(name, "") if kind == "time" else amount,
+                option.flag,
+                option.place,
+                option,
+            )
 
 
 def _kind(name: str) -> Literal["time", "epochs", "steps"] | None:
@@ -105,17 +129,32 @@ def _from_constants(survey: Survey, files: Sequence[str]) -> Iterator[Bound]:
                 place = f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
                 seconds = _unit_s(match[1], match[3] or "") if kind == "time" else 1.0
                 yield Bound(kind, amount * seconds, match[1], place)
-        for match in re.finditer(r"\b(\w*epochs|n_estimators|num_boost_round|max_iter|total_timesteps)\s*=\s*(\d[\d_]*)\b", text):
+        for match in re.finditer(
+            r"\b(\w*epochs|n_estimators|num_boost_round|max_iter|total_timesteps)\s*=\s*(\d[\d_]*)\b",
+            text,
+        ):
             kind = _kind(match[1])
             if kind:
-                yield Bound(kind, float(match[2].replace("_", "")), match[1], f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
+                yield Bound(
+                    kind,
+                    float(match[2].replace("_", "")),
+                    match[1],
+                    f"{path}:{text.count(chr(10), 0, match.start()) + 1}",
+                )
 
 
 def _from_configs(survey: Survey, configs: Sequence[str]) -> Iterator[Bound]:
     for path in configs:
         for number, line in enumerate(survey.text(path).splitlines(), 1):
-            match = re.match(r"\s*[\"']?(?:config\.|cfg\.)?(\w+)[\"']?\s*[:=]\s*([\d_.e+]+)\s*,?\s*(?:#.*)?$", line)
-            if match and (kind := _kind(match[1])) and not re.search(r"(?i)warm|decay|eval|log|save", match[1]):
+            match = re.match(
+                r"\s*[\"']?(?:\w+\.)?(\w+)[\"']?\s*[:=]\s*([\d_.e+]+)\s*,?\s*(?:#.*)?$",
+                line,
+            )
+            if (
+                match
+                and (kind := _kind(match[1]))
+                and not re.search(r"(?i)warm|decay|eval|log|save", match[1])
+            ):
                 try:
                     amount = float(match[2].replace("_", ""))
                 except ValueError:
@@ -131,7 +170,9 @@ _SEEDING = (
 _SEED_CALL = re.compile(rf"{_SEEDING}\(\s*(?:seed\s*=\s*|params\s*=\s*)?([^(),\n]*)")
 
 
-def seed_of(survey: Survey, files: Sequence[str], options: Mapping[str, Option], configs: Sequence[str]) -> Seed:
+def seed_of(
+    survey: Survey, files: Sequence[str], options: Mapping[str, Option], configs: Sequence[str]
+) -> Seed:
     """Where the run's randomness comes from."""
     for name in ("seed", "random_seed", "rng_seed", "manual_seed", "global_seed", "manualSeed"):
         option = options.get(name)
@@ -140,7 +181,9 @@ def seed_of(survey: Survey, files: Sequence[str], options: Mapping[str, Option],
             return Seed(kind, f"{option.flag} default {option.default}", option.place, option)
     for path in configs:
         for number, line in enumerate(survey.text(path).splitlines(), 1):
-            if match := re.match(r"\s*[\"']?(?:random_)?seed[\"']?\s*[:=]\s*(\d+|null|None|True)\b", line):
+            if match := re.match(
+                r"\s*[\"']?(?:random_)?seed[\"']?\s*[:=]\s*(\d+|null|None|True)\b", line
+            ):
                 return Seed("config", f"seed: {match[1]}", f"{path}:{number}")
     found = list(_seedings(survey, files))
     return found[0] if found else Seed("none")
@@ -159,22 +202,32 @@ def _seedings(survey: Survey, files: Sequence[str]) -> Iterator[Seed]:
             if plain:
                 yield Seed("hard-coded", plain[0], f"{path}:{number}")
             elif re.fullmatch(r"[A-Za-z_]\w*", value):
-                known = re.search(rf"(?m)^\s*{value}\s*(?::\s*int)?\s*=\s*(\d+)|\b{value}(?::\s*int)?\s*=\s*(\d+)", text)
+                known = re.search(
+                    rf"(?m)^\s*{value}\s*(?::\s*int)?\s*=\s*(\d+)|\b{value}(?::\s*int)?\s*=\s*(\d+)",
+                    text,
+                )
                 if known:
                     yield Seed("hard-coded", known[1] or known[2], f"{path}:{number}")
 
 
-_OUT_OPTIONS = re.compile(r"(?i)^(?:output_?(?:dir|directory|path|folder)|out_?(?:dir|folder)|outdir|save_?(?:dir|path|folder)|log_?dir|logdir|model_dir|work_?dir|workdir|run_dir|results?_?dir|results_path|checkpoint_?dir|ckpt_?dir|exp_?dir|project|output|save|default_root_dir|logging_dir|log_path|artifact_dir|train_dir)$")
+_OUT_OPTIONS = re.compile(
+    r"(?i)^(?:output_?(?:dir|directory|path|folder)|out_?(?:dir|folder)|outdir|save_?(?:dir|path|folder)|log_?dir|logdir|model_dir|work_?dir|workdir|run_dir|results?_?dir|results_path|checkpoint_?dir|ckpt_?dir|exp_?dir|project|output|save|default_root_dir|logging_dir|log_path|artifact_dir|train_dir)$"
+)
 
 
 def output_options(options: Mapping[str, Option]) -> list[Option]:
     """Switches that say where a run writes."""
-    return [o for name, o in options.items() if _OUT_OPTIONS.match(name) and not isinstance(o.default, bool | int | float)]
+    return [
+        o
+        for name, o in options.items()
+        if _OUT_OPTIONS.match(name) and not isinstance(o.default, bool | int | float)
+    ]
 
 
 _MADE = re.compile(
     r"(?:makedirs|mkdir|Path)\(\s*[rf]?[\"']([\w./-]+)[\"']|(?:torch\.save|np\.save|joblib\.dump|save_weights|to_csv|savefig|\.save|save_image|SummaryWriter|save_model|FileHandler|CSVLogger|dump)\([^\n]*?[\"']([\w./-]+(?:/[\w{}.-]*|\.(?:pt|pth|tar|ckpt|h5|keras|pkl|npy|csv|json|png|safetensors|bin|txt|log|model)))[\"']"
     r"|^\s*(?:out_dir|output_dir|save_dir|log_dir|logdir|work_dir|outdir|OUT_DIR|OUTPUT_DIR|SAVE_DIR|LOG_DIR|CHECKPOINT_DIR|results_dir|ckpt_dir)\s*(?::\s*str)?\s*=\s*[rf]?[\"']([\w./-]+)[\"']"
+    r"|[\"']\.?/?((?:outputs?|logs|runs|results|checkpoints)(?:/[\w-]+)+)/?[\"']"
     r"|os\.path\.join\(\s*[\"'](\w[\w-]*)[\"']\s*,[^\n]*(?:uuid|run|exp|name|time)",
     re.MULTILINE,
 )
@@ -187,15 +240,31 @@ def written(survey: Survey, files: Sequence[str], options: Mapping[str, Option])
     for option in output_options(options):
         text = str(option.default or "").removeprefix("./")
         if re.fullmatch(r"\w[\w./-]*", text) and text != "None":
-            found.setdefault(text if "." in text.split("/")[-1] else f"{text.rstrip('/')}/", option.place)
+            found.setdefault(
+                text if "." in text.split("/")[-1] else f"{text.rstrip('/')}/", option.place
+            )
     for path in files:
-        if path.endswith((".yaml", ".yml")) and (match := re.search(r"(?m)^\s*dir:\s*[\"']?((?:\./)?\w[\w./-]*)", survey.text(path))):
-            found.setdefault(f"{match[1].removeprefix('./').rstrip('/')}/", f"{path}:{survey.text(path).count(chr(10), 0, match.start()) + 1}")
+        if path.endswith((".yaml", ".yml")) and (
+            match := re.search(r"(?m)^\s*dir:\s*[\"']?((?:\./)?\w[\w./-]*)", survey.text(path))
+        ):
+            found.setdefault(
+                f"{match[1].removeprefix('./').rstrip('/')}/",
+                f"{path}:{survey.text(path).count(chr(10), 0, match.start()) + 1}",
+            )
+    if not found and any("hydra" in survey.text(path) for path in files[:1]):
+        configs = " ".join(survey.text(p) for p in files if p.endswith((".yaml", ".yml")))
+        named = re.search(r"/(logs|outputs|runs|results)\b", configs)
+        found[f"{named[1] if named else 'outputs'}/"] = f"{files[0]}:1"
     for path in files[:30]:
         text = survey.text(path)
         for match in [*_MADE.finditer(text), *_OPENED.finditer(text)]:
             name = next(filter(None, match.groups()), "").removeprefix("./")
-            if not name or name.startswith(("/", "~", "..")) or "data" in name.lower() or name in survey:
+            if (
+                not name
+                or name.startswith(("/", "~", ".."))
+                or "data" in name.lower()
+                or name in survey
+            ):
                 continue
             name = name.split("{")[0]
             if "." not in name.split("/")[-1]:
@@ -209,7 +278,13 @@ def constants_of(tree: ast.Module) -> dict[str, int]:
     """Names that are given a plain value at the top of a file, with their line."""
     found = {}
     for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+        target = (
+            node.targets[0]
+            if isinstance(node, ast.Assign)
+            else node.target
+            if isinstance(node, ast.AnnAssign)
+            else None
+        )
         if isinstance(target, ast.Name):
             found[target.id] = node.lineno
     return found

@@ -13,7 +13,9 @@ from agent_loops.metric_names import Sense
 from agent_loops.survey import Survey
 
 _TARGET = re.compile(r"(?m)^(train|training|bench|benchmark|fit|experiment|run)\s*:(?!=)")
-_SEARCHED = re.compile(r"(?:grep|sed|awk|rg)\b[^\n]*?[\"'](?:s/)?[\^/]*\.?\*?([A-Za-z][\w @./%-]{2,40})")
+_SEARCHED = re.compile(
+    r"(?:grep|sed|awk|rg)\b[^\n]*?[\"'](?:s/)?[\^/]*\.?\*?([A-Za-z][\w @./%-]{2,40})"
+)
 _SETTING = re.compile(r"(?m)^(\w*(?:EPOCHS|ITERATIONS|ITERS|STEPS))\s*[:?]?=\s*(\d+)")
 
 
@@ -45,8 +47,12 @@ def find(survey: Survey) -> Target | None:
         shown = f"{setting[1]} = {setting[2]} ({path}:{_line(text, setting.start())})"
         command += f" {setting[1]}={setting[2]}"
     seed = re.search(r"(?m)^(\w*SEED)\s*[:?]?=\s*(\d+)", text)
-    told = f"variable {seed[1]} = {seed[2]} ({path}:{_line(text, seed.start())})" if seed else "none"
-    return Target(command, f"{path}:{_line(text, match.start())}", metric, judged, place, shown, told)
+    told = (
+        f"variable {seed[1]} = {seed[2]} ({path}:{_line(text, seed.start())})" if seed else "none"
+    )
+    return Target(
+        command, f"{path}:{_line(text, match.start())}", metric, judged, place, shown, told
+    )
 
 
 def _line(text: str, at: int) -> int:
@@ -61,7 +67,10 @@ def _searched(survey: Survey, path: str) -> tuple[str, Sense, str]:
         for match in _SEARCHED.finditer(text):
             name = match[1].strip()
             judged = metric_names.sense(name)
-            worth = judged.weight + {"val": 6.0, "test": 4.0, "": 0.0, "train": -7.0}[metric_names.split_of(name)]
+            worth = (
+                judged.weight
+                + {"val": 6.0, "test": 4.0, "": 0.0, "train": -7.0}[metric_names.split_of(name)]
+            )
             if judged.weight and worth > best[3]:
                 best = (name, judged, f"{file}:{_line(text, match.start())}", worth)
     return best[:3]

@@ -24,11 +24,15 @@ _HARNESS_NAME = re.compile(
 )
 _MODEL_NAME = re.compile(
     r"(?i)(?:^|[_/.-])(?:model|models|net|nets|network|networks|gpt|optim|optimizer|optimizers|layers?|modules?|loss|losses|arch|architecture|"
-    r"backbone|encoder|decoder|attention|transformer|unet|vqgan|policy|agent|trainer|training|engine|train|schedule|scheduler|lr_\w+|"
+    r"backbone|encoder|decoder|attention|transformer|unet|vqgan|policy|agent|trainer|training|engine_\w+|train|schedule|scheduler|lr_\w+|"
     r"kernels?|features?|solver|algorithm|diffusion|noise|augment|muon|vae|resnet|vit|mlp|rnn|quantize)(?:$|[_./-])"
 )
-_FORBIDDEN = re.compile(r"(?i)(?:do not|don't|never|must not|should not)\s+(?:modify|change|edit|touch)|not modified|read[- ]only|nobody edits|treat as fixed|\bfixed\b[^.\n]{0,30}\b(?:harness|evaluation)")
-_ONLY = re.compile(r"(?i)(?:only|single|one) (?:file|thing)[^.\n]{0,40}(?:edit|modif|change|touch)|file you (?:edit|modify|change)|agent (?:modifies|edits|changes)|(?:change|edit|modify) only|this file is edited|you (?:can|may) (?:edit|modify)|fair game")
+_FORBIDDEN = re.compile(
+    r"(?i)(?:do not|don't|never|must not|should not)\s+(?:modify|change|edit|touch)|not modified|read[- ]only|nobody edits|treat as fixed|\bfixed\b[^.\n]{0,30}\b(?:harness|evaluation)"
+)
+_ONLY = re.compile(
+    r"(?i)(?:only|single|one) (?:file|thing)[^.\n]{0,40}(?:edit|modif|change|touch)|file you (?:edit|modify|change)|agent (?:modifies|edits|changes)|(?:change|edit|modify) only|this file is edited|you (?:can|may) (?:edit|modify)|fair game"
+)
 _MOST_EDITABLE = 8
 
 
@@ -65,7 +69,11 @@ def divide(survey: Survey, script: str, files: Sequence[str]) -> Division:
         else:
             harness[path] = f"{script} imports it"
     text = survey.text(script)
-    if len(editable) > 1 and script in editable and (not _TRAINS.search(text) or "instantiate(" in text and ".backward(" not in text):
+    if (
+        len(editable) > 1
+        and script in editable
+        and (not _TRAINS.search(text) or ("instantiate(" in text and ".backward(" not in text))
+    ):
         del editable[script]
         harness[script] = "it only starts what other files define"
     if len(editable) > _MOST_EDITABLE:
@@ -83,13 +91,17 @@ _LOSS = re.compile(r"(?m)^\s*def (?:training_losses|loss_fn|compute_loss|losses)
 
 def builds(survey: Survey, path: str) -> bool:
     """Whether a file defines a model or trains one, as far as its words tell."""
-    return not path.endswith(".py") or bool(_BUILDS.search(survey.text(path)))
+    return not path.endswith(".py") or bool(_LEARNS.search(survey.text(path)))
 
 
 def _nearest(script: str, editable: dict[str, str], taken: dict[str, set[str]]) -> set[str]:
     direct = [path for path in editable if path in taken]
     own = {script} & set(editable)
-    return own | set(direct[: _MOST_EDITABLE - 1]) if direct else own or set(list(editable)[:_MOST_EDITABLE])
+    return (
+        own | set(direct[: _MOST_EDITABLE - 1])
+        if direct
+        else own or set(list(editable)[:_MOST_EDITABLE])
+    )
 
 
 def _told(survey: Survey) -> dict[str, tuple[bool, str]]:
@@ -104,18 +116,27 @@ def _told(survey: Survey) -> dict[str, tuple[bool, str]]:
             for clause in re.split(r"(?<=[.;])\s", line):
                 no, yes = bool(_FORBIDDEN.search(clause)), bool(_ONLY.search(clause))
                 context = clause if no or yes else ""
-                for name in re.findall(r"[\w./-]+\.(?:py|cu|c|cpp|rs|go|js|ts|jl|cuh|h)\b", context):
+                for name in re.findall(
+                    r"[\w./-]+\.(?:py|cu|c|cpp|rs|go|js|ts|jl|cuh|h)\b", context
+                ):
                     if name in survey and no != yes:
-                        found.setdefault(name, (yes, f'{paper}:{number} says so'))
-            names = [n for n in re.findall(r"[\w./-]+\.(?:py|cu|c|cpp|rs|go)\b", line) if n in survey]
+                        found.setdefault(name, (yes, f"{paper}:{number} says so"))
+            names = [
+                n for n in re.findall(r"[\w./-]+\.(?:py|cu|c|cpp|rs|go)\b", line) if n in survey
+            ]
             no, yes = bool(_FORBIDDEN.search(line)), bool(_ONLY.search(line))
             if len(set(names)) == 1 and no != yes:
                 found.setdefault(names[0], (yes, f"{paper}:{number} says so"))
     for path in survey.with_suffix(".py")[:300]:
         head = survey.text(path)[:3000]
-        match = re.search(r"(?im)^(?:#.*|\s*\"{3}.*)?\b(?:do not|don't) (?:modify|change|edit)\b", head)
+        match = re.search(
+            r"(?im)^(?:#.*|\s*\"{3}.*)?\b(?:do not|don't) (?:modify|change|edit)\b", head
+        )
         if match and path not in found:
-            found[path] = (False, f'{path}:{head.count(chr(10), 0, match.start()) + 1} says "do not modify"')
+            found[path] = (
+                False,
+                f'{path}:{head.count(chr(10), 0, match.start()) + 1} says "do not modify"',
+            )
     return found
 
 
@@ -127,11 +148,23 @@ def _why_harness(survey: Survey, path: str, names: set[str]) -> str:
     if _HARNESS_NAME.search(pure.stem) and not re.search(r"(?i)^(?:train|model)", pure.stem):
         return "by its name it is data, evaluation or plumbing"
     parts = [part for part in PurePosixPath(stem).parent.parts if part not in ("src", "lib")]
-    if any(re.fullmatch(r"(?i)data|datasets?|dataloaders?|datamodules?|evals?|evaluation|metrics?|tests?|benchmarks?|utils?|loggers?|callbacks?|configs?|scripts?_data|dnnlib|torch_utils", part) for part in parts) and not re.search(r"(?i)^lr_|model|optim", pure.stem):
+    if any(
+        re.fullmatch(
+            r"(?i)data|datasets?|dataloaders?|datamodules?|evals?|evaluation|metrics?|tests?|benchmarks?|utils?|loggers?|callbacks?|configs?|scripts?_data|dnnlib|torch_utils",
+            part,
+        )
+        for part in parts
+    ) and not re.search(r"(?i)^lr_|model|optim", pure.stem):
         return "it stands in a folder of data, evaluation or plumbing"
-    if _LOSS.search(survey.text(path)) and not pure.stem.startswith("train") and not re.search(r"(?i)(?:^|[_/])models?(?:$|[_/.])", stem):
+    if (
+        _LOSS.search(survey.text(path))
+        and not pure.stem.startswith("train")
+        and not re.search(r"(?i)(?:^|[_/])models?(?:$|[_/.])", stem)
+    ):
         return "it defines the loss that is reported"
-    if any(re.search(r"(?i)evaluat|metric|dataloader|dataset|tokenizer", name) for name in names) and not _MODEL_NAME.search(stem):
+    if any(
+        re.search(r"(?i)evaluat|metric|dataloader|dataset|tokenizer", name) for name in names
+    ) and not _MODEL_NAME.search(stem):
         return "it is imported for data or evaluation"
     return ""
 
@@ -140,20 +173,33 @@ def _is_model(survey: Survey, path: str) -> bool:
     text = survey.text(path)
     if _MODEL_NAME.search(str(PurePosixPath(path).with_suffix(""))):
         return bool(_BUILDS.search(text)) or len(text) < 400
-    return bool(re.search(r"\((?:torch\.)?(?:nn|keras|eqx|hk|flax|linen|nnx)[.\w]*\.Module\)|class \w+\(.*(?:Module|Model|Optimizer|Layer)\)", survey.text(path)))
+    return bool(
+        re.search(
+            r"\((?:torch\.)?(?:nn|keras|eqx|hk|flax|linen|nnx)[.\w]*\.Module\)|class \w+\(.*(?:Module|Model|Optimizer|Layer)\)",
+            survey.text(path),
+        )
+    )
 
 
 _BUILDS = re.compile(
     r"\.Module\b|\.backward\(|[Oo]ptimizer|\boptim\b|nn\.|jax|flax|haiku|keras|layers\.|@triton|sklearn|lightgbm|xgboost|def (?:adjust_)?l(?:ea)?r|param_groups|self\.(?:fc|net|model)|Sequential"
 )
+_LEARNS = re.compile(
+    r"\.backward\(|\.fit\(|\.Module\b|value_and_grad|jax\.grad|GradientTape|\boptim\b|optax|Trainer\("
+    r"|\b(?:lgb|xgb)\.(?:train|cv)|keras|haiku|Sequential|nn\.Linear|optimizer\.step|cross_val_score"
+)
 _MEASURING = re.compile(
     r"(?i)^_?(?:evaluate|evaluation|eval|validate|validation|test|valid|val)(?:_\w+)?$|^\w+_(?:evaluate|validate|eval)$|^(?:estimate_loss|val_epoch|validation_step|test_step|eval_step|"
     r"compute_metrics|calc_metrics?|get_score|score|compute_accuracy|accuracy|get_accuracy|eval_epoch|eval_split|run_eval\w*|compute_bpb|test_model|check_accuracy|test_one_epoch|evaluate_\w+)$"
 )
-_MEASURING_CONSTANT = re.compile(r"^(?:\w+_)?(?:EVAL|VAL|TEST)(?:_\w+)?$|^eval_iters$|^val_tokens$|^STARTUP_EXCLUDE\w*$|^(?:N|NUM|K)_?FOLDS$|^n_?folds$")
+_MEASURING_CONSTANT = re.compile(
+    r"^(?:\w+_)?(?:EVAL|VAL|TEST)(?:_\w+)?$|^eval_iters$|^val_tokens$|^STARTUP_EXCLUDE\w*$|^(?:N|NUM|K)_?FOLDS$|^n_?folds$"
+)
 
 
-def locked_in(survey: Survey, editable: Sequence[str], printed_in: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def locked_in(
+    survey: Survey, editable: Sequence[str], printed_in: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
     """(`file::name`, why) for each part of editable Python that is the measurement itself.
 
     `printed_in` are (file, function) where the metric is printed.
@@ -165,8 +211,16 @@ def locked_in(survey: Survey, editable: Sequence[str], printed_in: Sequence[tupl
             continue
         for name, number in _functions(tree):
             leaf = name.rsplit(".", 1)[-1]
-            if _MEASURING.match(leaf) and leaf not in ("test_dataloader", "val_dataloader", "eval_mode", "evaluating", "eval_with_timeout"):
-                found.setdefault(f"{path}::{name}", f"{path}:{number} measures, in a file that is edited")
+            if _MEASURING.match(leaf) and leaf not in (
+                "test_dataloader",
+                "val_dataloader",
+                "eval_mode",
+                "evaluating",
+                "eval_with_timeout",
+            ):
+                found.setdefault(
+                    f"{path}::{name}", f"{path}:{number} measures, in a file that is edited"
+                )
         for name, number in limits.constants_of(tree).items():
             if _MEASURING_CONSTANT.match(name):
                 found.setdefault(f"{path}::{name}", f"{path}:{number} decides how much is measured")
@@ -180,13 +234,17 @@ def locked_in(survey: Survey, editable: Sequence[str], printed_in: Sequence[tupl
     return list(found.items())[:8]
 
 
-_DATA_PART = re.compile(r"(?:get|load|make|build|prepare)_(?:batch|batches|data|dataset|datasets|dataloaders?|loaders?|env|envs)$|_data_generator$|^\w+Dataset$|DataLoader$")
+_DATA_PART = re.compile(
+    r"(?:get|load|make|build|prepare)_(?:batch|batches|data|dataset|datasets|dataloaders?|loaders?|env|envs)$|_data_generator$|^\w+Dataset$|DataLoader$"
+)
 
 
 def _data_parts(tree: ast.Module) -> list[tuple[str, int]]:
     """Functions and classes that choose the data."""
     classes = [(n.name, n.lineno) for n in tree.body if isinstance(n, ast.ClassDef)]
-    return [(name, number) for name, number in [*_functions(tree), *classes] if _DATA_PART.search(name)][:4]
+    return [
+        (name, number) for name, number in [*_functions(tree), *classes] if _DATA_PART.search(name)
+    ][:4]
 
 
 def _functions(tree: ast.Module) -> list[tuple[str, int]]:

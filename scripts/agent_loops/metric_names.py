@@ -28,7 +28,9 @@ _HIGHER = (
 # Worth less than a measure of quality proper: what they mean differs from project to project.
 _UNSURE = "score metric objective value mean result gap cost entropy reward map core return em deviation value".split()
 # Measures that a task is judged by: among numbers of one line they come before its loss.
-_TASK = frozenset("auc auroc roc_auc f1 map50 miou dice bleu wer cer rmse mae fid psnr bpb bpc bpd mcc matthews qwk kappa ndcg mrr iou rmsle".split())
+_TASK = frozenset(
+    "auc auroc roc_auc f1 map50 miou dice bleu wer cer rmse mae fid psnr bpb bpc bpd mcc matthews qwk kappa ndcg mrr iou rmsle".split()
+)
 _SPEED_HIGHER = (
     "throughput fps tps qps rps ops ips gflops gbps mbps samples_per_sec tok_per_sec bandwidth "
     "samples_per_second tokens_per_second ops_per_sec requests_per_second images_per_sec speedup"
@@ -48,7 +50,9 @@ _NO_METRIC = frozenset(
 )
 _VAL = frozenset("val valid validation dev eval evaluation heldout va oof cv evaluator".split())
 _TEST = frozenset("test testing holdout te tests private".split())
-_TRAIN = frozenset("train training trn tr tra fit batch minibatch running pretrain trainer smooth".split())
+_TRAIN = frozenset(
+    "train training trn tr tra fit batch minibatch running pretrain trainer smooth".split()
+)
 
 
 _SPLITS = _VAL | _TEST | _TRAIN
@@ -86,7 +90,11 @@ def words(name: str) -> list[str]:
     """The lower-case words of `valLoss`, `val_loss`, `Acc@1` and `val/acc`."""
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", name)
     name = re.sub(r"(?i)\bcross[- _]entropy\b", "crossentropy", name)
-    name = re.sub(r"(?i)\b(acc|prec|top|pass|recall|hits?|precision|map|ap|ndcg)(?:uracy)?[@-](\d+)", r"\1 \2", name)
+    name = re.sub(
+        r"(?i)\b(acc|prec|top|pass|recall|hits?|precision|map|ap|ndcg)(?:uracy)?[@-](\d+)",
+        r"\1 \2",
+        name,
+    )
     return [part for part in re.split(r"[^A-Za-z0-9]+", name.lower()) if part]
 
 
@@ -102,7 +110,12 @@ def sense(name: str) -> Sense:
     best = NOTHING
     for at, part in enumerate(parts):
         after = parts[at + 1 :]
-        after = after[: next((i for i, w in enumerate(after) if w in ("of", "on", "for", "over", "per")), len(after))]
+        after = after[
+            : next(
+                (i for i, w in enumerate(after) if w in ("of", "on", "for", "over", "per")),
+                len(after),
+            )
+        ]
         if not all(rest.isdigit() or rest in _AFTER or rest in _SPLITS for rest in after[:4]):
             if not any(_word(rest).weight for rest in parts[at + 1 :]):
                 continue
@@ -111,7 +124,31 @@ def sense(name: str) -> Sense:
             found = _word(word)
             if found.weight > best.weight or (found.weight == best.weight and found.weight and at):
                 best = found
-    if best.weight and any(part in ("lr", "grad", "norm", "weight", "weights", "scale", "scaling", "coef", "fn", "ratio", "gradnorm", "lambda", "spike", "skip", "accumulation", "accum", "budget", "every", "zscore") for part in parts):
+    if best.weight and any(
+        part
+        in (
+            "lr",
+            "grad",
+            "norm",
+            "weight",
+            "weights",
+            "scale",
+            "scaling",
+            "coef",
+            "fn",
+            "ratio",
+            "gradnorm",
+            "lambda",
+            "spike",
+            "skip",
+            "accumulation",
+            "accum",
+            "budget",
+            "every",
+            "zscore",
+        )
+        for part in parts
+    ):
         return NOTHING
     if re.search(r"(?:^|_)(?:time|ms|sec|seconds)$", joined) and not best.weight:
         return speed
@@ -122,7 +159,11 @@ def _tail(part: str) -> str:
     """`valloss` and `rloss` end in a metric's word; `accs` are several, `fid50k` one of a sort."""
     if sort := re.match(r"(fid|kid|psnr|ssim|map|ndcg|recall|acc|top|pr)\d+k?$", part):
         return sort[1]
-    if part.endswith("s") and part[:-1] in ("acc", "auc", "score", "f1", "reward", "return") or part in ("losses", "accuracies"):
+    if (
+        (part.endswith("s")
+        and part[:-1] in ("acc", "auc", "score", "f1", "reward", "return"))
+        or part in ("losses", "accuracies")
+    ):
         return {"losses": "loss", "accuracies": "accuracy"}.get(part, part[:-1])
     match = re.fullmatch(r"[a-z]{1,6}(loss|acc|accuracy|error|ppl|bpb|auc|mse|psnr|nll)", part)
     return match[1] if match else part
@@ -137,7 +178,11 @@ def _word(word: str) -> Sense:
     if word in _TASK:
         return Sense(Direction.MINIMIZE if word in _LOWER else Direction.MAXIMIZE, 8.4, word)
     if word in _HIGHER:
-        return Sense(Direction.MAXIMIZE, 5.0 if word in ("reward", "map", "return", "core") else 4.0 if unsure else 8.2, word)
+        return Sense(
+            Direction.MAXIMIZE,
+            5.0 if word in ("reward", "map", "return", "core") else 4.0 if unsure else 8.2,
+            word,
+        )
     if word in ("score", "scores", "points"):
         return Sense(Direction.MAXIMIZE, 4.0, word)
     return NOTHING
@@ -150,7 +195,7 @@ def _speed(parts: list[str], joined: str) -> Sense:
         text,
     ):
         return Sense(Direction.MAXIMIZE, 3.0, "speed", speed=True)
-    if any(f"_{word}_" in text for word in _SPEED_LOWER) or parts[-1] in ("ms", "ns", "us", "s"):
+    if any(f"_{word}_" in text for word in _SPEED_LOWER) or (len(parts) > 1 and parts[-1] in ("ms", "ns", "us", "s")):
         return Sense(Direction.MINIMIZE, 2.0, "time", speed=True)
     return NOTHING
 
@@ -160,7 +205,11 @@ def split_of(text: str) -> Split:
     parts = set(words(text))
     if text.startswith("metrics/"):
         return "val"
-    parts |= {match[1] for part in parts if (match := re.match(r"(val|valid|test|train)(?:loss|acc|set|ing)", part))}
+    parts |= {
+        match[1]
+        for part in parts
+        if (match := re.match(r"(val|valid|test|train)(?:loss|acc|set|ing)", part))
+    }
     if re.search(r"(?i)\b(?:out[- ]of[- ]fold|held[- ]out)\b", text):
         return "val"
     if parts & _VAL:

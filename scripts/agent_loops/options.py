@@ -34,7 +34,9 @@ def options_of(survey: Survey, script: str, files: Sequence[str]) -> dict[str, O
     """The switches of `script`, those declared in its own file first."""
     found: dict[str, Option] = {}
     for path in (p for p in files[:80] if p.endswith(".py")):
-        declares = path == script or re.search(r"add_argument|DEFINE_\w+\(|\.option\(", survey.text(path))
+        declares = path == script or re.search(
+            r"add_argument|DEFINE_\w+\(|\.option\(", survey.text(path)
+        )
         tree = survey.tree(path) if declares else None
         if tree is None:
             continue
@@ -48,8 +50,18 @@ def options_of(survey: Survey, script: str, files: Sequence[str]) -> dict[str, O
         for option in _nodes(survey, script, files):
             found.setdefault(option.name, option)
     if re.search(r"TrainingArguments", survey.text(script)):
-        for name, default in (("num_train_epochs", 3), ("output_dir", None), ("seed", 42), ("max_steps", -1)):
-            found.setdefault(name, Option(name, f"--{name}", default, script, survey.line_of(script, "TrainingArguments")))
+        for name, default in (
+            ("num_train_epochs", 3),
+            ("output_dir", None),
+            ("seed", 42),
+            ("max_steps", -1),
+        ):
+            found.setdefault(
+                name,
+                Option(
+                    name, f"--{name}", default, script, survey.line_of(script, "TrainingArguments")
+                ),
+            )
     return found
 
 
@@ -66,8 +78,18 @@ def _declared(path: str, tree: ast.Module, script: str) -> list[Option]:
 
 
 def _argument(path: str, node: ast.Call, script: str) -> Option | None:
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
-    texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    called = (
+        node.func.attr
+        if isinstance(node.func, ast.Attribute)
+        else node.func.id
+        if isinstance(node.func, ast.Name)
+        else ""
+    )
+    texts = [
+        arg.value
+        for arg in node.args
+        if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+    ]
     keywords = {k.arg: k.value for k in node.keywords if k.arg}
     if called in ("add_argument", "option"):
         flags = [text for text in texts if text.startswith("--")]
@@ -76,7 +98,9 @@ def _argument(path: str, node: ast.Call, script: str) -> Option | None:
         flag = max(flags, key=len)
         default = _constant(keywords.get("default"))
         required = _constant(keywords.get("required")) is True
-        return Option(flag.lstrip("-").replace("-", "_"), flag, default, path, node.lineno, required=required)
+        return Option(
+            flag.lstrip("-").replace("-", "_"), flag, default, path, node.lineno, required=required
+        )
     if called.startswith("DEFINE_") and texts:
         value = _constant(node.args[1]) if len(node.args) > 1 else None
         return Option(texts[0], f"--{texts[0]}", value, path, node.lineno, "=")
@@ -87,12 +111,23 @@ def _is_cli_class(node: ast.ClassDef, tree: ast.Module) -> bool:
     """Whether a dataclass is the program's command line (tyro, HfArgumentParser, simple_parsing)."""
     name = node.name
     text = ast.unparse(tree)
-    return bool(re.search(rf"(?:tyro\.cli|HfArgumentParser|simple_parsing\.parse|draccus|pyrallis|parse_args?_into|ArgumentParser)\(?[^\n]*\b{name}\b", text))
+    return bool(
+        re.search(
+            rf"(?:tyro\.cli|HfArgumentParser|simple_parsing\.parse|draccus|pyrallis|parse_args?_into|ArgumentParser)\(?[^\n]*\b{name}\b",
+            text,
+        )
+    )
 
 
 def _fields(path: str, node: ast.ClassDef) -> list[Option]:
     return [
-        Option(item.target.id, f"--{item.target.id.replace('_', '-')}", _constant(item.value), path, item.lineno)
+        Option(
+            item.target.id,
+            f"--{item.target.id.replace('_', '-')}",
+            _constant(item.value),
+            path,
+            item.lineno,
+        )
         for item in node.body
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
     ]
@@ -101,9 +136,13 @@ def _fields(path: str, node: ast.ClassDef) -> list[Option]:
 def _globals(path: str, tree: ast.Module) -> list[Option]:
     """Top-level constants that a configurator overrides by `--name=value`."""
     return [
-        Option(item.targets[0].id, f"--{item.targets[0].id}", item.value.value, path, item.lineno, "=")
+        Option(
+            item.targets[0].id, f"--{item.targets[0].id}", item.value.value, path, item.lineno, "="
+        )
         for item in tree.body
-        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name) and isinstance(item.value, ast.Constant)
+        if isinstance(item, ast.Assign)
+        and isinstance(item.targets[0], ast.Name)
+        and isinstance(item.value, ast.Constant)
     ]
 
 
@@ -114,7 +153,10 @@ def _nodes(survey: Survey, script: str, files: Sequence[str]) -> list[Option]:
     """Settings of a configuration tree that is changed by `--part.name=value`."""
     found = []
     for path in files:
-        for match in re.finditer(r"(?m)(?:\b\w+\.)?(max_iters|seed|work_dir|max_epochs|epochs)\s*=\s*(None|[\d.]+|['\"][^'\"]*['\"])", survey.text(path)):
+        for match in re.finditer(
+            r"(?m)(?:\b\w+\.)?(max_iters|seed|work_dir|max_epochs|epochs)\s*=\s*(None|[\d.]+|['\"][^'\"]*['\"])",
+            survey.text(path),
+        ):
             part = "system" if match[1] in ("seed", "work_dir") else "trainer"
             value: object = None if match[2] == "None" else match[2].strip("'\"")
             number = survey.text(path).count("\n", 0, match.start()) + 1
@@ -131,7 +173,11 @@ def _constant(node: ast.expr | None) -> object:
     try:
         return ast.literal_eval(node)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        texts = [
+            n.value
+            for n in ast.walk(node)
+            if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
         if texts:
             return texts[-1]
         return number_in(ast.unparse(node)) if isinstance(node, ast.BinOp) else None

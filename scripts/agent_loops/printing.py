@@ -41,7 +41,9 @@ _LOG_NAMES = frozenset(
     "rank_zero_info rank_zero_print pprint cprint master_print log_print log_info log_message say "
     "print_once logprint print_and_log print_on_main puts log_string log_line print_master secho printl".split()
 )
-_LOGGERS = re.compile(r"(?i)(?:wandb|run|writer|tb|summary|mlflow|logger|neptune|comet|experiment|tracker|clearml|aim|trackio|swanlab|metrics?_?writer|tensorboard\w*|sw)$")
+_LOGGERS = re.compile(
+    r"(?i)(?:wandb|run|writer|tb|summary|mlflow|logger|neptune|comet|experiment|tracker|clearml|aim|trackio|swanlab|metrics?_?writer|tensorboard\w*|sw)$"
+)
 _NOT_SHOWN = re.compile(r"(?i)(?:debug|warn|error|exception|critical)$")
 MAIN = "__main__"  # `where` of what only the file itself, run as a script, does
 _INDENT = (ast.For, ast.While, ast.AsyncFor)
@@ -65,7 +67,9 @@ class _Reader:
         nodes = list(ast.walk(tree))
         self.printers = _printers(nodes)
         self.called = _constant_arguments(nodes)
-        self.summary = any(isinstance(n, ast.FunctionDef) and n.name == "display_summary" for n in nodes)
+        self.summary = any(
+            isinstance(n, ast.FunctionDef) and n.name == "display_summary" for n in nodes
+        )
 
     def visit(self, node: ast.AST, where: str, depth: int) -> None:
         for child in ast.iter_child_nodes(node):
@@ -102,23 +106,57 @@ class _Reader:
 
     def add(self, node: ast.Call, line: Line, where: str, depth: int, **more: str) -> None:
         if len(self.found) < _MOST:
-            self.found.append(Output(self.path, node.lineno, line, where=where, depth=depth, **more))  # type: ignore[arg-type]
+            self.found.append(
+                Output(self.path, node.lineno, line, where=where, depth=depth, **more)
+            )  # type: ignore[arg-type]
 
     def call(self, node: ast.Call, where: str, depth: int) -> None:
         name, owner = _called_name(node)
-        if name in ("log", "log_dict", "log_metrics", "log_metric", "add_scalar", "add_scalars", "scalar", "set_postfix", "set_postfix_str", "set_description", "report", "logkv", "record", "record_tabular", "log_scalar") and self._logged(node, name, owner, where, depth):
+        if name in (
+            "log",
+            "log_dict",
+            "log_metrics",
+            "log_metric",
+            "add_scalar",
+            "add_scalars",
+            "scalar",
+            "set_postfix",
+            "set_postfix_str",
+            "set_description",
+            "report",
+            "logkv",
+            "record",
+            "record_tabular",
+            "log_scalar",
+        ) and self._logged(node, name, owner, where, depth):
             return
         if name == "dump" and owner.endswith("json") and len(node.args) >= 2:
             self._dumped(node, where, depth)
-        elif name == "AverageMeter" and node.args and owner == "" or (name == "AverageMeter" and node.args):
+        elif (
+            (name == "AverageMeter"
+            and node.args
+            and owner == "")
+            or (name == "AverageMeter" and node.args)
+        ):
             self._meter(node, where, depth)
         elif name in ("print_columns",):
             return
         elif name in _LOG_NAMES or name in self.printers:
-            if name == "write" and owner not in ("sys.stdout", "stdout", "tqdm", "tqdm.tqdm", "pbar", "bar", "sys.stderr"):
+            if name == "write" and owner not in (
+                "sys.stdout",
+                "stdout",
+                "tqdm",
+                "tqdm.tqdm",
+                "pbar",
+                "bar",
+                "sys.stderr",
+            ):
                 self._written(node, owner, where, depth)
                 return
             if name in ("log", "info", "warning", "report", "record") and _math(node, owner):
+                return
+            if name == "log" and owner and len(node.args) > 1 and _bare_name(node.args[0]):
+                self.add(node, (f"{_bare_name(node.args[0])}=", Hole("logged")), where, depth, via="logger", tool=owner, key=_bare_name(node.args[0]))
                 return
             args = list(node.args)
             if name in self.printers and name not in _LOG_NAMES:
@@ -128,20 +166,37 @@ class _Reader:
         elif name == "echo" and owner in ("click", "typer"):
             self._print(node, list(node.args), self.scope, where, depth)
 
-    def _print(self, node: ast.Call, args: list[ast.expr], scope: Scope, where: str, depth: int) -> None:
+    def _print(
+        self, node: ast.Call, args: list[ast.expr], scope: Scope, where: str, depth: int
+    ) -> None:
         sep, end = " ", "\n"
         for keyword in node.keywords:
             if keyword.arg in ("sep", "end") and isinstance(keyword.value, ast.Constant):
                 text = str(keyword.value.value)
                 sep, end = (text, end) if keyword.arg == "sep" else (sep, text)
-            if keyword.arg == "file" and ast.unparse(keyword.value) not in ("sys.stdout", "sys.stderr"):
+            if keyword.arg == "file" and ast.unparse(keyword.value) not in (
+                "sys.stdout",
+                "sys.stderr",
+            ):
                 return
-        if args and isinstance(args[0], ast.Constant) and isinstance(args[0].value, str) and "%" in args[0].value and len(args) > 1 and _called_name(node)[0] != "print":
+        if (
+            args
+            and isinstance(args[0], ast.Constant)
+            and isinstance(args[0].value, str)
+            and "%" in args[0].value
+            and len(args) > 1
+            and _called_name(node)[0] != "print"
+        ):
             args = [ast.BinOp(args[0], ast.Mod(), ast.Tuple(args[1:], ast.Load()))]
             ast.fix_missing_locations(args[0])
         for arg in args:
             if (values := _dict_items(arg, scope)) and len(args) <= 2:
-                self.add(node, tuple(p for k, _ in values for p in (f"'{k}': ", Hole(k), ", ")), where, depth)
+                self.add(
+                    node,
+                    tuple(p for k, _ in values for p in (f"'{k}': ", Hole(k), ", ")),
+                    where,
+                    depth,
+                )
                 return
         for line in printed(args, scope, sep):
             self.add(node, line if end == "\n" or not line else line, where, depth)
@@ -151,32 +206,73 @@ class _Reader:
         if name in ("set_postfix", "set_postfix_str", "set_description"):
             for keyword in node.keywords:
                 if keyword.arg not in (None, "refresh", "ordered_dict"):
-                    self.add(node, (f"{keyword.arg}=", Hole(keyword.arg or "")), where, depth, via="progress", tool="tqdm")
+                    self.add(
+                        node,
+                        (f"{keyword.arg}=", Hole(keyword.arg or "")),
+                        where,
+                        depth,
+                        via="progress",
+                        tool="tqdm",
+                    )
             for arg in node.args[:1]:
                 items = _dict_items(arg, scope)
                 for key, _ in items:
-                    self.add(node, (f"{key}=", Hole(key)), where, depth, via="progress", tool="tqdm")
+                    self.add(
+                        node, (f"{key}=", Hole(key)), where, depth, via="progress", tool="tqdm"
+                    )
                 if not items:
                     for line in lines_of(arg, scope):
                         self.add(node, line, where, depth, via="progress", tool="tqdm")
             return True
-        if owner.startswith("math") or owner in ("np", "torch", "jnp", "numpy", "F", "tf", "tf.math", "jax.numpy"):
+        if owner.startswith("math") or owner in (
+            "np",
+            "torch",
+            "jnp",
+            "numpy",
+            "F",
+            "tf",
+            "tf.math",
+            "jax.numpy",
+        ):
             return True
         lightning = owner == "self" and name in ("log", "log_dict")
-        if not lightning and not _LOGGERS.search(owner) and name not in ("add_scalar", "add_scalars", "logkv"):
+        if (
+            not lightning
+            and not _LOGGERS.search(owner)
+            and name not in ("add_scalar", "add_scalars", "logkv")
+        ):
             return False
         keys: list[str] = []
         for arg in node.args[:1]:
             keys += [key for key, _ in _dict_items(arg, scope)]
-            if not keys and name != "log_metrics" or isinstance(arg, ast.JoinedStr | ast.Constant):
-                if name in ("log", "log_metrics") and not lightning and not isinstance(arg, ast.Dict) and owner not in ("wandb",):
+            if (not keys and name != "log_metrics") or isinstance(arg, ast.JoinedStr | ast.Constant):
+                if (
+                    name in ("log", "log_metrics")
+                    and not lightning
+                    and not isinstance(arg, ast.Dict)
+                    and owner not in ("wandb",)
+                ):
                     return False
-                keys += ["".join(p if isinstance(p, str) else "*" for p in line) for line in lines_of(arg, scope)]
-        bar = any(k.arg == "prog_bar" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords)
+                keys += [
+                    "".join(p if isinstance(p, str) else "*" for p in line)
+                    for line in lines_of(arg, scope)
+                ]
+        bar = any(
+            k.arg == "prog_bar" and isinstance(k.value, ast.Constant) and k.value.value
+            for k in node.keywords
+        )
         tool = "Lightning" if lightning else owner.rsplit(".", 1)[-1]
         for key in keys:
             if re.search(r"[A-Za-z]", key) and len(key) < 80:
-                self.add(node, (f"{key}=", Hole(key)), where, depth, via="progress" if bar else "logger", tool=tool, key=key)
+                self.add(
+                    node,
+                    (f"{key}=", Hole(key)),
+                    where,
+                    depth,
+                    via="progress" if bar else "logger",
+                    tool=tool,
+                    key=key,
+                )
         return True
 
     def _dumped(self, node: ast.Call, where: str, depth: int) -> None:
@@ -184,14 +280,32 @@ class _Reader:
         items = _dict_items(node.args[0], scope)
         file = _opened(node.args[1], scope, scope)
         for key, _ in items:
-            self.add(node, (f'"{key}": ', Hole(key)), where, depth, via="file", tool="json", file=file, key=key)
+            self.add(
+                node,
+                (f'"{key}": ', Hole(key)),
+                where,
+                depth,
+                via="file",
+                tool="json",
+                file=file,
+                key=key,
+            )
 
     def _meter(self, node: ast.Call, where: str, depth: int) -> None:
         first = node.args[0]
         if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            spec = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else ""
+            spec = (
+                node.args[1].value
+                if len(node.args) > 1 and isinstance(node.args[1], ast.Constant)
+                else ""
+            )
             spec = str(spec).lstrip(":")
-            self.add(node, (f"{first.value} ", Hole("meter", spec), " (", Hole("meter.avg", spec), ")"), where, depth + 1)
+            self.add(
+                node,
+                (f"{first.value} ", Hole("meter", spec), " (", Hole("meter.avg", spec), ")"),
+                where,
+                depth + 1,
+            )
             if self.summary and not re.search(r"train", where):
                 self.add(node, (" * ", f"{first.value} ", Hole("meter.avg", ".3f")), where, depth)
 
@@ -206,15 +320,41 @@ class _Reader:
         inner = arg.left if isinstance(arg, ast.BinOp) and isinstance(arg.op, ast.Add) else arg
         if isinstance(inner, ast.Call) and _called_name(inner)[0] == "dumps":
             for key, _ in _dict_items(inner.args[0], self.scope):
-                self.add(node, (f'"{key}": ', Hole(key)), where, depth, via="file", tool="json", file=file, key=key)
+                self.add(
+                    node,
+                    (f'"{key}": ', Hole(key)),
+                    where,
+                    depth,
+                    via="file",
+                    tool="json",
+                    file=file,
+                    key=key,
+                )
             return
         for line in lines_of(arg, self.scope):
             self.add(node, line, where, depth, via="file", tool="text", file=file)
 
 
+def _bare_name(node: ast.expr) -> str:
+    """A text that is one word, such as the name under which a value is logged."""
+    text = node.value if isinstance(node, ast.Constant) else ""
+    return text if isinstance(text, str) and re.fullmatch(r"[\w/@.-]{2,60}", text) else ""
+
+
 def _math(node: ast.Call, owner: str) -> bool:
     """Whether `log` is the logarithm."""
-    if owner.split(".")[0] in ("math", "np", "torch", "jnp", "numpy", "F", "tf", "jax", "self", "cmath"):
+    if owner.split(".")[0] in (
+        "math",
+        "np",
+        "torch",
+        "jnp",
+        "numpy",
+        "F",
+        "tf",
+        "jax",
+        "self",
+        "cmath",
+    ):
         return not (node.args and isinstance(node.args[0], ast.JoinedStr))
     return False
 
@@ -286,9 +426,17 @@ def _file_name(node: ast.expr, scope: Scope) -> str:
         if isinstance(inner, ast.Name):
             for value in scope.lines.get(inner.id, ()):
                 for text in ast.walk(value):
-                    if isinstance(text, ast.Constant) and isinstance(text.value, str) and re.search(r"\.\w{2,5}$", text.value):
+                    if (
+                        isinstance(text, ast.Constant)
+                        and isinstance(text.value, str)
+                        and re.search(r"\.\w{2,5}$", text.value)
+                    ):
                         return text.value
-        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and re.search(r"\.\w{2,5}$", inner.value):
+        if (
+            isinstance(inner, ast.Constant)
+            and isinstance(inner.value, str)
+            and re.search(r"\.\w{2,5}$", inner.value)
+        ):
             return inner.value
     return ""
 
@@ -339,13 +487,19 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes of one function, without those of functions in it."""
     for child in ast.iter_child_nodes(node):
         yield child
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        if not isinstance(
+            child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+        ):
             yield from _own(child)
 
 
 def _loop(target: ast.expr, iterated: ast.expr, texts: dict[str, list[str]]) -> None:
     if isinstance(iterated, ast.List | ast.Tuple | ast.Set) and isinstance(target, ast.Name):
-        values = [v.value for v in iterated.elts if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+        values = [
+            v.value
+            for v in iterated.elts
+            if isinstance(v, ast.Constant) and isinstance(v.value, str)
+        ]
         if values:
             texts.setdefault(target.id, []).extend(values)
         return
@@ -354,7 +508,9 @@ def _loop(target: ast.expr, iterated: ast.expr, texts: dict[str, list[str]]) -> 
             values = [
                 row.elts[at].value  # type: ignore[attr-defined]
                 for row in iterated.elts
-                if isinstance(row, ast.Tuple) and at < len(row.elts) and isinstance(row.elts[at], ast.Constant)
+                if isinstance(row, ast.Tuple)
+                and at < len(row.elts)
+                and isinstance(row.elts[at], ast.Constant)
                 and isinstance(row.elts[at].value, str)  # type: ignore[attr-defined]
             ]
             if values and isinstance(name, ast.Name):
@@ -389,11 +545,20 @@ def _constant_arguments(nodes: Sequence[ast.AST]) -> dict[str, dict[str, list[st
     for node in nodes:
         if not isinstance(node, ast.Call):
             continue
-        name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        name = (
+            node.func.id
+            if isinstance(node.func, ast.Name)
+            else node.func.attr
+            if isinstance(node.func, ast.Attribute)
+            else ""
+        )
         names = functions.get(name)
         if names is None:
             continue
-        given = [*zip(names, node.args, strict=False), *((k.arg, k.value) for k in node.keywords if k.arg)]
+        given = [
+            *zip(names, node.args, strict=False),
+            *((k.arg, k.value) for k in node.keywords if k.arg),
+        ]
         for parameter, value in given:
             if isinstance(value, ast.Constant) and isinstance(value.value, str) and parameter:
                 values = found.setdefault(name, {}).setdefault(parameter, [])
@@ -410,14 +575,22 @@ _OTHER = re.compile(
     rf"fmt::print\s*\(|std::format\s*\(|console\.log\s*\(|\bcat\s*\(|sprintf\s*\(|println\s*\(|fmt\.Println\s*\(|std::println\s*\()\s*{_LITERAL}"
 )
 _CPP_STREAM = re.compile(r"(?:std::)?c(?:out|err)\s*<<\s*([^;]{1,400});")
-_VERB = re.compile(r"%[-+ #0]*(?:\*|\d*)(?:\.(\*|\d+))?(?:h|l|ll|z|L)?([diouxXeEfFgGcsvtq])|\$?\{([^{}]*)\}|%%")
+_VERB = re.compile(
+    r"%[-+ #0]*(?:\*|\d*)(?:\.(\*|\d+))?(?:h|l|ll|z|L)?([diouxXeEfFgGcsvtq])|\$?\{([^{}]*)\}|%%"
+)
 
 
 def other_outputs(path: str, text: str) -> list[Output]:
     """What a file in another language prints, found by the shape of its calls."""
     found = []
     for match in _OTHER.finditer(text):
-        literal = match[1].replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"').replace("\\r", "\r")
+        literal = (
+            match[1]
+            .replace("\\n", "\n")
+            .replace("\\t", "\t")
+            .replace('\\"', '"')
+            .replace("\\r", "\r")
+        )
         for part in literal.split("\n"):
             line = _verbs(part)
             if line:
@@ -429,7 +602,9 @@ def other_outputs(path: str, text: str) -> list[Output]:
             literal_part = re.fullmatch(_LITERAL, part)
             if literal_part:
                 pieces.append(literal_part[1].replace("\\n", "\n").replace("\\t", "\t"))
-            elif part not in ("std::endl", "endl", "'\\n'") and not part.startswith(("std::set", "std::fixed", "setprecision")):
+            elif part not in ("std::endl", "endl", "'\\n'") and not part.startswith(
+                ("std::set", "std::fixed", "setprecision")
+            ):
                 pieces.append(Hole(part[:80]))
         if any(isinstance(p, Hole) for p in pieces):
             found.append(Output(path, text.count("\n", 0, match.start()) + 1, tuple(pieces)))
@@ -446,8 +621,16 @@ def _verbs(text: str) -> Line:
             pieces.append("%")
             continue
         kind = match[2] or ""
-        digits = match[1] if match[1] and match[1] != "*" else "6" if kind in "fFeE" and kind else ""
-        spec = f".{digits}{kind}" if kind and kind in "fFeEgG" and digits else "d" if kind and kind in "diu" else ""
+        digits = (
+            match[1] if match[1] and match[1] != "*" else "6" if kind in "fFeE" and kind else ""
+        )
+        spec = (
+            f".{digits}{kind}"
+            if kind and kind in "fFeEgG" and digits
+            else "d"
+            if kind and kind in "diu"
+            else ""
+        )
         if match[3] and (inner := re.search(r":[^}]*?\.(\d+)", match[0])):
             spec = f".{inner[1]}f"
         pieces.append(Hole(match[3] or "?", spec, text=kind in ("s", "c", "q") and kind != ""))

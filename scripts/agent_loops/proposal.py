@@ -74,7 +74,9 @@ def _next(finding: Finding, written: str) -> str:
         return "read loop.run.yaml, then `agent-loops setup`"
     if finding.answer == "nothing":
         return "write loop.run.yaml by hand (metric, run_cmd, editable_files), then `agent-loops setup`"
-    return "`agent-loops infer --write`, mend what is wrong in loop.run.yaml, then `agent-loops setup`"
+    return (
+        "`agent-loops infer --write`, mend what is wrong in loop.run.yaml, then `agent-loops setup`"
+    )
 
 
 def _lines(finding: Finding, root: Path, written: str) -> list[str]:
@@ -83,18 +85,34 @@ def _lines(finding: Finding, root: Path, written: str) -> list[str]:
     lines = [display.clean(f"{head} in {root}", _WIDTH)]
     if finding.question:
         lines.append(f"? {display.clean(finding.question, _WIDTH)}")
-    lines += [f"  {number}. {display.clean(choice, 120)}" for number, choice in enumerate(finding.choices[:6], 1)]
+    lines += [
+        f"  {number}. {display.clean(choice, 120)}"
+        for number, choice in enumerate(finding.choices[:6], 1)
+    ]
     for key in _ORDER:
         value = finding.bindings.get(key)
         if value is not None:
-            lines.append(display.clean(f"{key}: {_shown(value.value)}  [{value.confidence}] {value.evidence}", _WIDTH + 40))
+            lines.append(
+                display.clean(
+                    f"{key}: {_shown(value.value)}  [{value.confidence}] {value.evidence}",
+                    _WIDTH + 40,
+                )
+            )
     if finding.example:
         lines.append(f"  read from a line like: {display.clean(finding.example, 110)!r}")
     if finding.runners_up:
         lines.append(display.clean("  also printed: " + "; ".join(finding.runners_up), _WIDTH))
     if finding.answer != "nothing":
-        lines.append(display.clean(f"seed: {finding.seed}; writes: {', '.join(finding.outputs[:4]) or 'nothing found'}", _WIDTH))
-    lines += [f"! {display.clean(w.text, _WIDTH + 20)}" for w in finding.warnings[: _MOST_LINES - len(lines) - 4]]
+        lines.append(
+            display.clean(
+                f"seed: {finding.seed}; writes: {', '.join(finding.outputs[:4]) or 'nothing found'}",
+                _WIDTH,
+            )
+        )
+    lines += [
+        f"! {display.clean(w.text, _WIDTH + 20)}"
+        for w in finding.warnings[: _MOST_LINES - len(lines) - 4]
+    ]
     lines += [f"missing: {display.clean(m, _WIDTH)}" for m in finding.missing[:2]]
     lines += [display.clean(n, _WIDTH) for n in finding.notes[:2]]
     if written:
@@ -125,7 +143,9 @@ def as_yaml(finding: Finding) -> str:
 
 
 def _yaml(finding: Finding, chosen: dict[str, Value]) -> str:
-    lines = ["# Proposed by `agent-loops infer`. Each value has its evidence above it; mend what is wrong."]
+    lines = [
+        "# Proposed by `agent-loops infer`. Each value has its evidence above it; mend what is wrong."
+    ]
     if finding.question:
         lines.append(f"# open question: {display.clean(finding.question, 200)}")
     lines += [f"#   {display.clean(choice, 160)}" for choice in finding.choices[:8]]

@@ -34,7 +34,9 @@ def how_to_read(line: Line, at: int, others: Sequence[str], *, fallback: str) ->
     wanted = _number(line, at)
     label = _label(line, at)
     for name in _names(label):
-        if _reads(own, MetricSpec(name, Direction.MINIMIZE), wanted) and not _taken(others, MetricSpec(name, Direction.MINIMIZE)):
+        if _reads(own, MetricSpec(name, Direction.MINIMIZE), wanted) and not _taken(
+            others, MetricSpec(name, Direction.MINIMIZE)
+        ):
             return Readable(name, None, _shown(own), unique=True)
     name = (_names(label) or [fallback])[0]
     first = ""
@@ -66,7 +68,11 @@ def _names(label: str) -> list[str]:
     found = [" ".join(parts[-n:]) for n in (4, 3, 2, 1) if len(parts) >= n]
     if len(parts) > 4:
         found = found[1:]
-    return [name for name in found if _PLAIN.fullmatch(name) and (metric_names.sense(name).weight or len(parts) == 1)]
+    return [
+        name
+        for name in found
+        if _PLAIN.fullmatch(name) and (metric_names.sense(name).weight or len(parts) == 1)
+    ]
 
 
 def _number(line: Line, at: int) -> float | None:
@@ -118,5 +124,7 @@ def _escaped(text: str) -> str:
 
 
 def _tidy(pattern: str) -> str:
-    pattern = pattern.replace(r"\s+\s*", r"\s+").replace(r"\s*\s*", r"\s*").replace(r"\s*\s+", r"\s+")
+    pattern = (
+        pattern.replace(r"\s+\s*", r"\s+").replace(r"\s*\s*", r"\s*").replace(r"\s*\s+", r"\s+")
+    )
     return re.sub(r"\\([=:,'\"<>/#%&~@!-])", r"\1", pattern)

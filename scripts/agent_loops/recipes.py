@@ -69,7 +69,12 @@ def _in_docstring(survey: Survey, path: str) -> list[Command]:
     text = match[2] if match else "\n".join(re.findall(r"(?m)^#\s?(.*)", head[:800]))
     found = []
     for number, line in enumerate(text.splitlines(), 1):
-        line = re.sub(r"^.*?(?:usage|run|launch|example|e\.g\.)[^:]{0,60}:\s*", "", line.strip(), flags=re.IGNORECASE)
+        line = re.sub(
+            r"^.*?(?:usage|run|launch|example|e\.g\.)[^:]{0,60}:\s*",
+            "",
+            line.strip(),
+            flags=re.IGNORECASE,
+        )
         line = line.lstrip("$> ").strip("`")
         if _COMMAND.match(line) and PurePosixPath(path).stem in line:
             found.append(Command(_bare(line), path, number))
@@ -107,7 +112,15 @@ def _in_prose(text: str, path: str) -> list[Command]:
             if match := re.fullmatch(r"cd\s+(\S+)", part):
                 inside = _into(inside, match[1])
             elif _COMMAND.match(part):
-                found.append(Command(_bare(part), path, at, _into(folder, inside) if inside else folder, heading=heading))
+                found.append(
+                    Command(
+                        _bare(part),
+                        path,
+                        at,
+                        _into(folder, inside) if inside else folder,
+                        heading=heading,
+                    )
+                )
     return found
 
 
@@ -115,7 +128,11 @@ def _bare(text: str) -> str:
     """A command without prompt, comment, redirection and pipes to tee."""
     text = re.sub(r"^(?:\$|>|%|>>>|\(\w+\))\s+", "", text.strip())
     text = re.sub(r"\s+#\s.*$", "", text)
-    text = re.sub(r"\s*(?:2>&1\s*)?\|\s*tee\b.*$|\s*\d?>>?\s*(?:&\d|[\w./$-]+)(?:\s+2>&1)?\s*&?$|\s*2>&1\s*$|\s+&\s*$", "", text)
+    text = re.sub(
+        r"\s*(?:2>&1\s*)?\|\s*tee\b.*$|\s*\d?>>?\s*(?:&\d|[\w./$-]+)(?:\s+2>&1)?\s*&?$|\s*2>&1\s*$|\s+&\s*$",
+        "",
+        text,
+    )
     return re.sub(r"^(?:nohup|time|sudo)\s+", "", text).strip()
 
 
@@ -126,7 +143,9 @@ def _parts(line: str) -> list[str]:
     if "`" in line:
         line = line.split("`")[0]
     parts = [part.strip() for part in re.split(r"\s+&&\s+|;\s+", line)]
-    if len(parts) > 1 and parts[0].startswith(("make", "cmake", "cargo build", "go build", "mkdir")):
+    if len(parts) > 1 and parts[0].startswith(
+        ("make", "cmake", "cargo build", "go build", "mkdir")
+    ):
         return [" && ".join(parts)]
     return parts
 
@@ -155,7 +174,15 @@ def _in_makefile(text: str, path: str) -> list[Command]:
         if match := re.match(r"([\w.-]+)(?:\s+[\w*=\"'+-]+)*\s*:(?!=)", line):
             target = match[1]
         elif target and line[:1] in "\t " and _COMMAND.match(line.strip().lstrip("@-")):
-            found.append(Command(_bare(line.strip().lstrip("@-")), path, number, _folder(path), heading=f"{'just' if just else 'make'} {target}"))
+            found.append(
+                Command(
+                    _bare(line.strip().lstrip("@-")),
+                    path,
+                    number,
+                    _folder(path),
+                    heading=f"{'just' if just else 'make'} {target}",
+                )
+            )
     return found
 
 
@@ -182,7 +209,9 @@ def resolved(survey: Survey, command: Command) -> Command:
     kind = _kind(words)
     script, folder = "", command.folder
     for at, word in enumerate(words):
-        if word.endswith((".py", ".sh", ".js", ".jl", ".R", ".slurm", ".sbatch")) or word.startswith("./"):
+        if word.endswith(
+            (".py", ".sh", ".js", ".jl", ".R", ".slurm", ".sbatch")
+        ) or word.startswith("./"):
             name = word.removeprefix("./")
             script, folder = _look_up(survey, name, command.folder)
         elif at and words[at - 1] == "-m" and not word.startswith("-"):
@@ -194,12 +223,17 @@ def resolved(survey: Survey, command: Command) -> Command:
             break
     if script and kind in ("other", "binary"):
         kind = "python" if script.endswith(".py") else "shell"
-    return replace(command, words=words, kind=kind, script=script, folder=folder if script else command.folder)
+    return replace(
+        command, words=words, kind=kind, script=script, folder=folder if script else command.folder
+    )
 
 
 def _source_of(survey: Survey, binary: str) -> str:
     """The source file from which a rule of the Makefile builds a program."""
-    match = re.search(rf"(?m)^{re.escape(binary)}\s*:\s*([\w./-]+\.(?:c|cc|cpp|cu|rs|go))\b", survey.text("Makefile"))
+    match = re.search(
+        rf"(?m)^{re.escape(binary)}\s*:\s*([\w./-]+\.(?:c|cc|cpp|cu|rs|go))\b",
+        survey.text("Makefile"),
+    )
     return match[1] if match and match[1] in survey else ""
 
 
@@ -220,7 +254,12 @@ def _look_up(survey: Survey, name: str, folder: str) -> tuple[str, str]:
 def _module(survey: Survey, name: str, folder: str) -> tuple[str, str]:
     stem = name.replace(".", "/")
     for base in dict.fromkeys((folder, "")):
-        for path in (f"{stem}.py", f"{stem}/__main__.py", f"src/{stem}.py", f"src/{stem}/__main__.py"):
+        for path in (
+            f"{stem}.py",
+            f"{stem}/__main__.py",
+            f"src/{stem}.py",
+            f"src/{stem}/__main__.py",
+        ):
             full = f"{base}/{path}" if base else path
             if full in survey:
                 return full, base
@@ -247,9 +286,13 @@ def _kind(words: tuple[str, ...]) -> str:
 def console_scripts(survey: Survey) -> dict[str, str]:
     """`[project.scripts]` of pyproject.toml: the name on the command line, and its file."""
     text = survey.text("pyproject.toml")
-    match = re.search(r"(?ms)^\[(?:project\.scripts|tool\.poetry\.scripts)\]\n(.*?)(?=^\[|\Z)", text)
+    match = re.search(
+        r"(?ms)^\[(?:project\.scripts|tool\.poetry\.scripts)\]\n(.*?)(?=^\[|\Z)", text
+    )
     found = {}
-    for name, module in re.findall(r'(?m)^["\']?([\w.-]+)["\']?\s*=\s*["\']([\w.]+):', match[1] if match else ""):
+    for name, module in re.findall(
+        r'(?m)^["\']?([\w.-]+)["\']?\s*=\s*["\']([\w.]+):', match[1] if match else ""
+    ):
         path, _ = _module(survey, module, "")
         if path:
             found[name] = path
@@ -261,5 +304,8 @@ def is_script(tree: ast.Module) -> bool:
     for node in tree.body:
         if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
             return True
-    return any(isinstance(node, ast.For | ast.While | ast.With | ast.Try) or
-               (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)) for node in tree.body)
+    return any(
+        isinstance(node, ast.For | ast.While | ast.With | ast.Try)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+        for node in tree.body
+    )

@@ -16,8 +16,12 @@ _BEST = r"(?:self\.|state\.)?(?:best_?\w*|\w+_best|\w+_max|max_\w+|top_\w+|\w+_m
 _THING = r"([A-Za-z_][\w.]*(?:\[[^\]]*\])*(?:\(\))?)"
 _AFTER = re.compile(rf"(?:if|elif|=|and|or|\()\s*{_THING}\s*([<>])=?\s*({_BEST})")
 _BEFORE = re.compile(rf"(?:if|elif|=|and|or)\s*({_BEST})\s*([<>])=?\s*{_THING}")
-_EXTREME = re.compile(rf"best\w*\s*=\s*(max|min)\(\s*(?:{_BEST}\s*,\s*{_THING}|{_THING}\s*,\s*{_BEST})")
-_MONITOR = re.compile(r"(?:monitor|optimized_metric|metric_for_best_model|early_stopping_metric|eval_metric|objective_metric)[\"']?\s*[:=]\s*[\"']([\w/@.:-]+)[\"']")
+_EXTREME = re.compile(
+    rf"best\w*\s*=\s*(max|min)\(\s*(?:{_BEST}\s*,\s*{_THING}|{_THING}\s*,\s*{_BEST})"
+)
+_MONITOR = re.compile(
+    r"(?:monitor|optimized_metric|metric_for_best_model|early_stopping_metric|eval_metric|objective_metric)[\"']?\s*[:=]\s*[\"']([\w/@.:-]+)[\"']"
+)
 _MODE = re.compile(r"(?:mode|direction)[\"']?\s*[:=]\s*[\"']?(min|max)")
 _GREATER = re.compile(r"greater_is_better[\"']?\s*=\s*(True|False)")
 
@@ -41,7 +45,10 @@ def selections(survey: Survey, files: Sequence[str], configs: Sequence[str]) -> 
             found += _comparisons(path, text)
         found += _monitors(path, text)
     for path in configs[:60]:
-        found += _monitors(path, re.sub(r"(:\s*)([\w/@.-]+)[ \t]*$", r'\1"\2"', survey.text(path), flags=re.MULTILINE))
+        found += _monitors(
+            path,
+            re.sub(r"(:\s*)([\w/@.-]+)[ \t]*$", r'\1"\2"', survey.text(path), flags=re.MULTILINE),
+        )
     return found
 
 
@@ -56,17 +63,29 @@ def _comparisons(path: str, text: str) -> list[Selection]:
     for match in _EXTREME.finditer(text):
         way = Direction.MAXIMIZE if match[1] == "max" else Direction.MINIMIZE
         found.append(_selection(path, text, match.start(), match[2] or match[3], way))
-    return [s for s in found if not re.search(r"(?i)best|step|epoch|iter|time|len\(|count|\bnorm|grad|lr$|size|^\d", s.expr)]
+    return [
+        s
+        for s in found
+        if not re.search(
+            r"(?i)best|step|epoch|iter|time|len\(|count|\bnorm|grad|lr$|size|^\d", s.expr
+        )
+    ]
 
 
 def _selection(path: str, text: str, at: int, expr: str, way: Direction) -> Selection:
-    return Selection(re.sub(r"\.item\(\)|\.avg$", "", expr), "", way, f"{path}:{text.count(chr(10), 0, at) + 1}")
+    return Selection(
+        re.sub(r"\.item\(\)|\.avg$", "", expr), "", way, f"{path}:{text.count(chr(10), 0, at) + 1}"
+    )
 
 
 def _monitors(path: str, text: str) -> list[Selection]:
     found = []
-    for match in re.finditer(r"[\"']--(?:eval[-_])?metrics?[\"'][^\n]*default\s*=\s*[\[(]?[\"']([\w@./-]+)", text):
-        found.append(Selection("", match[1], None, f"{path}:{text.count(chr(10), 0, match.start()) + 1}"))
+    for match in re.finditer(
+        r"[\"']--(?:eval[-_])?metrics?[\"'][^\n]*default\s*=\s*[\[(]?[\"']([\w@./-]+)", text
+    ):
+        found.append(
+            Selection("", match[1], None, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
+        )
     for match in _MONITOR.finditer(text):
         near = text[max(0, match.start() - 200) : match.end() + 250]
         mode = _MODE.search(text[match.end() : match.end() + 250]) or _MODE.search(near)
@@ -76,7 +95,9 @@ def _monitors(path: str, text: str) -> list[Selection]:
             way = Direction.MINIMIZE if mode[1] == "min" else Direction.MAXIMIZE
         elif greater:
             way = Direction.MAXIMIZE if greater[1] == "True" else Direction.MINIMIZE
-        found.append(Selection("", match[1], way, f"{path}:{text.count(chr(10), 0, match.start()) + 1}"))
+        found.append(
+            Selection("", match[1], way, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
+        )
     return found
 
 
@@ -84,7 +105,9 @@ def matching(found: Sequence[Selection], *, name: str, expr: str) -> Selection |
     """The selection that speaks of this number."""
     bare = re.sub(r"\.item\(\)|\.avg$|\s*\*\s*100\.?\d*|100\.?\d*\s*\*\s*", "", expr).strip("() ")
     for one in found:
-        if one.name and (one.name == name or name.endswith(f"_{one.name}") or one.name.endswith(f"_{name}")):
+        if one.name and (
+            one.name == name or name.endswith(f"_{one.name}") or one.name.endswith(f"_{name}")
+        ):
             return one
         if one.expr and one.expr == bare:
             return one

@@ -49,7 +49,9 @@ class Survey:
     _trees: dict[str, ast.Module | None] = field(default_factory=dict)
     _left: int = _ALL_BYTES
     _names: frozenset[str] = frozenset()
-    memory: dict[tuple[str, ...], Any] = field(default_factory=dict)  # of whoever derives from files
+    memory: dict[tuple[str, ...], Any] = field(
+        default_factory=dict
+    )  # of whoever derives from files
 
     def __contains__(self, path: str) -> bool:
         return path in self._names
@@ -163,7 +165,9 @@ def _git(root: Path) -> tuple[bool, bool, frozenset[str] | None]:
         answer = git.run("ls-files", "-z", "--cached", expected=(0, 128))
         if answer.code != 0 or not answer.records:
             return False, False, None
-        status = git.run("status", "--porcelain", "-uno", "--ignore-submodules", "--", ".", expected=(0, 1, 128))
+        status = git.run(
+            "status", "--porcelain", "-uno", "--ignore-submodules", "--", ".", expected=(0, 1, 128)
+        )
         return True, status.code == 0 and not status.out.strip(), frozenset(answer.records)
     except (AgentLoopsError, GitMissing, OSError):
         return False, False, None
@@ -198,6 +202,15 @@ _README = re.compile(r"(?i)(?:^|/)readme(?:\.(?:md|rst|txt|markdown|org))?$")
 def readmes(survey: Survey) -> list[str]:
     """README files and other prose with commands in it, the root's first; at most forty."""
     found = [path for path in survey.files if _README.search(path)]
-    more = [p for p in survey.files if p.endswith((".md", ".rst")) and p not in found and p.count("/") < 2
-            and not re.search(r"(?i)change|licen|contribut|conduct|security|claude|agents?\.md|copilot|history|release|todo|roadmap", p)]
+    more = [
+        p
+        for p in survey.files
+        if p.endswith((".md", ".rst"))
+        and p not in found
+        and p.count("/") < 2
+        and not re.search(
+            r"(?i)change|licen|contribut|conduct|security|claude|agents?\.md|copilot|history|release|todo|roadmap",
+            p,
+        )
+    ]
     return (found + more)[:40]

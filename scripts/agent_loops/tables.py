@@ -46,7 +46,11 @@ def _head(output: Output) -> list[str]:
         return []
     names = text.split()
     plain = all(re.fullmatch(r"[A-Za-z][\w@./()%:-]*", name) for name in names)
-    return names if len(names) >= 3 and plain and any(metric_names.sense(n).weight for n in names) else []
+    return (
+        names
+        if len(names) >= 3 and plain and any(metric_names.sense(n).weight for n in names)
+        else []
+    )
 
 
 def _row(row: Output, names: Sequence[str]) -> list[Cell]:
@@ -68,20 +72,36 @@ def _row(row: Output, names: Sequence[str]) -> list[Cell]:
 def csv_columns(path: str, tree: ast.Module, text: str) -> list[Output]:
     """Names of columns that a list of texts gives to a CSV file of the run."""
     files = re.findall(r"[\"']([\w./{}-]*\.csv)[\"']", text)
-    telling = [f for f in files if re.search(r"(?i)result|metric|log|history|progress|score|summary", f)]
-    file = next(iter(telling or files), None)
+    telling = [
+        f for f in files if re.search(r"(?i)result|metric|log|history|progress|score|summary", f)
+    ]
+    file = next(iter(telling), "") if files else None
     found: list[Output] = []
     if file is None and not re.search(r"[\"']\w+/\w+[\"'],", text):
         return found
     for node in ast.walk(tree):
         if not isinstance(node, ast.List | ast.Tuple) or len(node.elts) < 3:
             continue
-        names = [n.value for n in node.elts if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-        measured = [n for n in names if metric_names.sense(n).weight and re.fullmatch(r"[\w/@.:-]{2,40}", n)]
+        names = [
+            n.value for n in node.elts if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
+        measured = [
+            n for n in names if metric_names.sense(n).weight and re.fullmatch(r"[\w/@.:-]{2,40}", n)
+        ]
         if len(names) < len(node.elts) - 1 or len(measured) < 2:
             continue
         if not any("/" in name for name in names) and not file:
             continue
         for name in measured:
-            found.append(Output(path, node.lineno, (f"{name}: ", Hole(name)), via="file", tool="csv", file=file or "", key=name))
+            found.append(
+                Output(
+                    path,
+                    node.lineno,
+                    (f"{name}: ", Hole(name)),
+                    via="file",
+                    tool="csv",
+                    file=file or "",
+                    key=name,
+                )
+            )
     return found[:30]

@@ -88,18 +88,41 @@ def lines_of(node: ast.expr, scope: Scope, depth: int = 0) -> list[Line]:
             return [(text * 3,)]
         case ast.Call(func=ast.Attribute(value=value, attr="format"), args=args, keywords=keywords):
             return _format(value, args, keywords, scope, depth) or [(_hole(node),)]
-        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(by)), attr="join"), args=[ast.List(elts=items) | ast.Tuple(elts=items)]):
+        case ast.Call(
+            func=ast.Attribute(value=ast.Constant(value=str(by)), attr="join"),
+            args=[ast.List(elts=items) | ast.Tuple(elts=items)],
+        ):
             return _joined(_between([lines_of(item, scope, depth + 1) for item in items], by))
-        case ast.Call(func=ast.Name(id="str" | "float" | "int" | "repr" | "colorstr"), args=[inner]):
+        case ast.Call(
+            func=ast.Name(id="str" | "float" | "int" | "repr" | "colorstr"), args=[inner]
+        ):
             return lines_of(inner, scope, depth + 1)
-        case ast.Call(func=ast.Attribute(value=value, attr="upper" | "capitalize" | "title" | "lower" | "strip" | "rjust" | "ljust" as how)):
+        case ast.Call(
+            func=ast.Attribute(
+                value=value,
+                attr="upper"
+                | "capitalize"
+                | "title"
+                | "lower"
+                | "strip"
+                | "rjust"
+                | "ljust" as how,
+            )
+        ):
             found = lines_of(value, scope, depth + 1)
-            return [tuple(getattr(p, how)() if isinstance(p, str) and how not in ("rjust", "ljust") else p for p in line) for line in found]
+            return [
+                tuple(
+                    getattr(p, how)() if isinstance(p, str) and how not in ("rjust", "ljust") else p
+                    for p in line
+                )
+                for line in found
+            ]
         case ast.Name(id=name):
             if texts := scope.of(name):
                 return [(text,) for text in texts]
             assigned = [
-                one for one in scope.lines.get(name, ())
+                one
+                for one in scope.lines.get(name, ())
                 if not isinstance(one, ast.Constant) or isinstance(one.value, str)
             ]
             if assigned and depth < 4:
@@ -117,7 +140,9 @@ def _has_text(node: ast.expr) -> bool:
             return isinstance(value, str)
         case ast.JoinedStr() | ast.BinOp(op=ast.Mod()):
             return True
-        case ast.Call(func=ast.Attribute(attr="format" | "join" | "ljust" | "rjust") | ast.Name(id="str")):
+        case ast.Call(
+            func=ast.Attribute(attr="format" | "join" | "ljust" | "rjust") | ast.Name(id="str")
+        ):
             return True
     return False
 
@@ -133,7 +158,7 @@ def _hole(node: ast.expr, spec: str = "") -> Hole:
     except (RecursionError, ValueError):
         text = "?"
     wordy = bool(_WORDS.search(text)) and not re.search(r"[dfegEG%]$", spec)
-    return Hole(text, spec, text=wordy or spec.endswith("s") and wordy)
+    return Hole(text, spec, text=wordy or (spec.endswith("s") and wordy))
 
 
 def _between(parts: Sequence[list[Line]], by: str) -> list[list[Line]]:
@@ -169,16 +194,20 @@ def _formatted(value: ast.expr, scope: Scope, depth: int) -> list[Line]:
         return lines_of(value, scope, depth + 1)
     spec = ""
     if isinstance(value.format_spec, ast.JoinedStr):
-        spec = "".join(str(v.value) if isinstance(v, ast.Constant) else "4" for v in value.format_spec.values)
+        spec = "".join(
+            str(v.value) if isinstance(v, ast.Constant) else "4" for v in value.format_spec.values
+        )
     inner = lines_of(value.value, scope, depth + 2)
     if all(isinstance(piece, str) for line in inner for piece in line):
         return inner
-    if isinstance(value.value, ast.Name) and not spec and any(len(line) > 1 for line in inner):
+    if not re.search(r"[dfegEG%]$", spec) and any(len(line) > 1 for line in inner):
         return inner
     return [(_hole(value.value, spec),)]
 
 
-_PERCENT = re.compile(r"%(?:\((\w+)\))?([-+ #0]*)(\*|\d*)(?:\.(\*|\d+))?[hlL]{0,2}([diouxXeEfFgGcrsa%])")
+_PERCENT = re.compile(
+    r"%(?:\((\w+)\))?([-+ #0]*)(\*|\d*)(?:\.(\*|\d+))?[hlL]{0,2}([diouxXeEfFgGcrsa%])"
+)
 
 
 def _percent(left: ast.expr, right: ast.expr, scope: Scope, depth: int) -> list[Line]:
@@ -217,7 +246,7 @@ def _fill(
 def _value(value: ast.expr | None, spec: str, scope: Scope, depth: int) -> list[Line]:
     if value is None:
         return [(Hole("?", spec),)]
-    if not spec:
+    if not re.search(r"[dfegEG%]$", spec):
         inner = lines_of(value, scope, depth + 1)
         if all(isinstance(piece, str) for line in inner for piece in line) or len(inner[0]) > 1:
             return inner
@@ -227,14 +256,22 @@ def _value(value: ast.expr | None, spec: str, scope: Scope, depth: int) -> list[
 def _dict_of(node: ast.expr) -> dict[str, ast.expr]:
     match node:
         case ast.Dict(keys=keys, values=values):
-            return {k.value: v for k, v in zip(keys, values, strict=False) if isinstance(k, ast.Constant) and isinstance(k.value, str)}
+            return {
+                k.value: v
+                for k, v in zip(keys, values, strict=False)
+                if isinstance(k, ast.Constant) and isinstance(k.value, str)
+            }
         case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
             return {k.arg: k.value for k in keywords if k.arg}
     return {}
 
 
 def _format(
-    base: ast.expr, args: Sequence[ast.expr], keywords: Sequence[ast.keyword], scope: Scope, depth: int
+    base: ast.expr,
+    args: Sequence[ast.expr],
+    keywords: Sequence[ast.keyword],
+    scope: Scope,
+    depth: int,
 ) -> list[Line]:
     named = {keyword.arg: keyword.value for keyword in keywords if keyword.arg}
     found: list[Line] = []
@@ -254,7 +291,11 @@ def _format(
             head = re.split(r"[.\[]", name)[0]
             index = int(head) if head.isdigit() else number
             number += not head
-            value = args[index] if (not head or head.isdigit()) and index < len(args) else named.get(head)
+            value = (
+                args[index]
+                if (not head or head.isdigit()) and index < len(args)
+                else named.get(head)
+            )
             spec = re.sub(r"\{[^}]*\}", "4", spec or "")
             if value is not None and name == head:
                 parts.append(_value(value, spec, scope, depth))
@@ -266,7 +307,9 @@ def _format(
 
 # --- the names of holes -------------------------------------------------------------------------
 
-_ENDS = re.compile(r"[,;|│\t\n\[\]{}<>•*#()!?]|(?<!\w)-+(?!\w)|\s{3,}|=>|->|={2,}>?|(?<=[:=])\s|\s/\s|\.{2,}")
+_ENDS = re.compile(
+    r"[,;|│\t\n\[\]{}<>•*#()!?]|(?<!\w)-+(?!\w)|\s{3,}|=>|->|={2,}>?|(?<=[:=])\s|\s/\s|\.{2,}"
+)
 _SIGNS = " \t:=|│┃\"'`*(["
 
 
@@ -297,4 +340,6 @@ def sample_of(at: int) -> float:
 
 def render(line: Line) -> str:
     """The line as it may stand in a log, with a different number in each hole."""
-    return "".join(p if isinstance(p, str) else p.sample(sample_of(at)) for at, p in enumerate(line))
+    return "".join(
+        p if isinstance(p, str) else p.sample(sample_of(at)) for at, p in enumerate(line)
+    )
