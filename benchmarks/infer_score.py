@@ -25,19 +25,37 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from agent_loops import metric, scan  # noqa: E402 - the library lies beside this script
-from agent_loops.infer import Finding, infer  # noqa: E402
-from agent_loops.metric_names import words  # noqa: E402
-from agent_loops.objective import Direction, MetricSpec  # noqa: E402
+from agent_loops import metric, scan
+from agent_loops.findings import Finding
+from agent_loops.infer import infer
+from agent_loops.metric_names import words
+from agent_loops.objective import Direction, MetricSpec
 
-KEYS = (
-    "answer metric metric_direction metric_source reads metric_file metric_key run_cmd prelude editable_files harness "
-    "locked budget seed outputs iter_strategy program warnings"
-).split()
+KEYS = [
+    "answer",
+    "metric",
+    "metric_direction",
+    "metric_source",
+    "reads",
+    "metric_file",
+    "metric_key",
+    "run_cmd",
+    "prelude",
+    "editable_files",
+    "harness",
+    "locked",
+    "budget",
+    "seed",
+    "outputs",
+    "iter_strategy",
+    "program",
+    "warnings",
+]
 RIGHT, UNSURE, WRONG, MISSING = "right", "wrong, low confidence", "confident wrong", "missing"
 # What a warning is about, in the words of either side.
 CAUTIONS = {
-    "hard-coded seed": r"hard-?coded seed|seed default fixed|default is fixed|seed is fixed|fixed seed|hard-coded list",
+    "hard-coded seed": r"hard-?coded seed|seed default fixed|default is fixed|seed is fixed|fixed seed"
+    r"|hard-coded list",
     "no seed": r"\bno seed|unseeded",
     "self-reported": r"editable (?:code|file)|computed in|self-reported",
     "fixed output": r"fixed (?:output|place|name)|overwrit|fixed output folder",
@@ -50,10 +68,12 @@ CAUTIONS = {
     "terminal": r"terminal|-it\b|prompt",
     "disk": r"disk",
     "wrong for a loop": r"wrong for a loop|loops forever|git clone|documented (?:script|command)",
-    "data first": r"(?:data|checkpoint)\S* (?:and \S+ )*(?:must|first|have to)|must be (?:downloaded|prepared|given|made)|prepared first|downloaded",
+    "data first": r"(?:data|checkpoint)\S* (?:and \S+ )*(?:must|first|have to)|must be "
+    r"(?:downloaded|prepared|given|made)|prepared first|downloaded",
     "several GPUs": r"\b(?:8|several) GPUs|nproc",
     "no bound": r"no (?:bound|budget)|never ends|nothing bounds|unbounded",
-    "budget in code": r"(?:budget|max_iters|steps\)?)\b.*(?:in|lives in) (?:the |an )?editable|number of steps|pin it on the command",
+    "budget in code": r"(?:budget|max_iters|steps\)?)\b.*(?:in|lives in) (?:the |an )?editable|number "
+    r"of steps|pin it on the command",
     "notebooks only": r"notebooks only",
     "several benchmarks": r"several benchmarks",
     "wall_s": r"wall_s is no measure",
@@ -157,8 +177,7 @@ def judge(
             finding,
             "metric",
             finding.metric_source in wanted["metric_source"]
-            or (not finding.metric_source
-            and None in wanted["metric_source"]),
+            or (not finding.metric_source and None in wanted["metric_source"]),
             finding.metric_source,
             found_metric is None,
         )
@@ -361,7 +380,7 @@ def _positional(command: str) -> set[str]:
     for before, part in zip(["", *parts], parts, strict=False):
         if before.startswith("-") or part.startswith("-") or re.search(r"[{}<>…$=|]", part):
             continue
-        if (part.endswith((".py", ".yaml", ".sh", ".js")) and before in ("",)) or "config" in part:
+        if (part.endswith((".py", ".yaml", ".sh", ".js")) and before == "") or "config" in part:
             found.add(part)
     return found
 
@@ -375,12 +394,10 @@ def _files(
     if "editable_files" in wanted:
         sets = [set(_expanded(_list(s), listed)) for s in wanted["editable_files"]]
         everything = set().union(*sets) if sets else set()
-        good = (
-            (not editable
-            and any(not s for s in sets))
-            or (bool(editable)
+        good = (not editable and any(not s for s in sets)) or (
+            bool(editable)
             and editable <= everything
-            and any(len(editable & s) >= 0.3 * len(s) for s in sets if s))
+            and any(len(editable & s) >= 0.3 * len(s) for s in sets if s)
         )
         extra = sorted(editable - everything)[:4]
         result["editable_files"] = _mark(
@@ -452,10 +469,8 @@ def _rest(
         mine = set(
             re.findall(r"\d+(?:\.\d+)?", re.sub(r"\S+:\d+", "", found).replace("e+06", "000000"))
         )
-        good = (
-            bool(numbers & mine)
-            or (any("none" in t.lower() for t in texts)
-            and finding.value("budget") in (None, "none"))
+        good = bool(numbers & mine) or (
+            any("none" in t.lower() for t in texts) and finding.value("budget") in (None, "none")
         )
         result["budget"] = _mark(
             finding, "budget", good, f"{found}, wanted {texts[:2]}", finding.value("budget") is None
@@ -465,15 +480,21 @@ def _rest(
         kind = finding.seed.split(" ")[0]
         good = (
             kind in texts
-            or (kind == "argument"
-            and "config" in texts)
-            or (kind == "config"
-            and "argument" in texts)
+            or (kind == "argument" and "config" in texts)
+            or (kind == "config" and "argument" in texts)
         )
         result["seed"] = (RIGHT if good else WRONG, f"{finding.seed}, wanted {wanted['seed']}")
     if "outputs" in wanted:
         wants = [re.sub(r"[^\w./~-].*$", "", str(w)).strip("/") for w in wanted["outputs"]]
-        wants = [w for w in wants if "/" in w or "." in w or w.startswith("--") or w in ("none", "") or len(w.split()) == 1 and w not in ("resume", "second")]
+        wants = [
+            w
+            for w in wants
+            if "/" in w
+            or "." in w
+            or w.startswith("--")
+            or w in ("none", "")
+            or (len(w.split()) == 1 and w not in ("resume", "second"))
+        ]
         mine = [o.strip("/") for o in finding.outputs]
         pinned = str(finding.value("run_cmd"))
         outside = all(

@@ -1,4 +1,4 @@
-"""Knows the benchmark harnesses of languages: criterion, libtest, Go, pytest-benchmark, k6, suites of tests.
+"""Knows benchmark harnesses: criterion, libtest, Go, pytest-benchmark, k6, suites of tests.
 
 Names what could be measured and how; which of several is the goal only a person can say.
 """
@@ -75,21 +75,53 @@ def _rust(survey: Survey) -> Bench | None:
         name = names[0] if names else stem
         pattern = rf"^test {name}\s+\.\.\. bench:\s+{_NUMBER} ns/iter"
         return Bench(
-            "cargo bench", f"set -o pipefail; cargo +nightly bench --bench {stem} {name} | tr -d ,", name, Direction.MINIMIZE, names, f"{path} has #[bench]",
-            editable, harness, pattern=pattern, example=f"test {name} ... bench:     1234 ns/iter (+/- 12)", checks="cargo test",
-            warnings=(f"{path} needs the nightly toolchain (feature test)", "the number has thousands separators: `tr -d ,` takes them out (pipefail keeps the exit code)", _CALIBRATED),
-        )  # fmt: skip
+            "cargo bench",
+            f"set -o pipefail; cargo +nightly bench --bench {stem} {name} | tr -d ,",
+            name,
+            Direction.MINIMIZE,
+            names,
+            f"{path} has #[bench]",
+            editable,
+            harness,
+            pattern=pattern,
+            example=f"test {name} ... bench:     1234 ns/iter (+/- 12)",
+            checks="cargo test",
+            warnings=(
+                f"{path} needs the nightly toolchain (feature test)",
+                (
+                    "the number has thousands separators: `tr -d ,` takes them out "
+                    "(pipefail keeps the exit code)"
+                ),
+                _CALIBRATED,
+            ),
+        )
     groups = re.findall(
         r"(?:bench_function|benchmark_group|BenchmarkId::new)\(\s*(?:format!\()?\"([^\"]+)\"", text
     )
     cases = tuple(dict.fromkeys(groups)) or (stem,)
     name = cases[0]
     return Bench(
-        "criterion", f"cargo bench --bench {stem}", name, Direction.MINIMIZE, cases, f"{path} is a criterion benchmark",
-        editable, harness, file="target/criterion/**/new/estimates.json", key="mean.point_estimate", source="file", checks="cargo test",
-        warnings=(_CALIBRATED, "the printed unit may change between ps, ns and µs: the file is always in ns",
-                  "lines with `change:` compare with the previous run of the machine; a rival implementation may be printed in the same format"),
-    )  # fmt: skip
+        "criterion",
+        f"cargo bench --bench {stem}",
+        name,
+        Direction.MINIMIZE,
+        cases,
+        f"{path} is a criterion benchmark",
+        editable,
+        harness,
+        file="target/criterion/**/new/estimates.json",
+        key="mean.point_estimate",
+        source="file",
+        checks="cargo test",
+        warnings=(
+            _CALIBRATED,
+            "the printed unit may change between ps, ns and µs: the file is always in ns",
+            (
+                "lines with `change:` compare with the previous run of the machine; a "
+                "rival implementation may be printed in the same format"
+            ),
+        ),
+    )
 
 
 def _go(survey: Survey) -> Bench | None:
@@ -115,12 +147,26 @@ def _go(survey: Survey) -> Bench | None:
     beside = [p for p in code if PurePosixPath(p).parent == folder][:8] or code[:8]
     package = "." if str(folder) == "." else f"./{folder}"
     return Bench(
-        "go test", f"go test -run '^$' -bench '^{name}$' -benchmem {package}", name, Direction.MINIMIZE, names, f"{files[0]} has func {name}",
-        tuple(beside), (*files, "go.mod"), pattern=rf"^{name}(?:-\d+)?\s+\d+\s+{_NUMBER} ns/op",
-        example=f"{name}-8   \t     932\t   1274021 ns/op", checks="go test ./...",
-        warnings=(_CALIBRATED, "the printed name carries the number of CPUs (-8), and the number after it is the count of iterations, not the result",
-                  "benchmarks are noisy without -count"),
-    )  # fmt: skip
+        "go test",
+        f"go test -run '^$' -bench '^{name}$' -benchmem {package}",
+        name,
+        Direction.MINIMIZE,
+        names,
+        f"{files[0]} has func {name}",
+        tuple(beside),
+        (*files, "go.mod"),
+        pattern=rf"^{name}(?:-\d+)?\s+\d+\s+{_NUMBER} ns/op",
+        example=f"{name}-8   \t     932\t   1274021 ns/op",
+        checks="go test ./...",
+        warnings=(
+            _CALIBRATED,
+            (
+                "the printed name carries the number of CPUs (-8), and the number after "
+                "it is the count of iterations, not the result"
+            ),
+            "benchmarks are noisy without -count",
+        ),
+    )
 
 
 def _pytest_benchmark(survey: Survey) -> Bench | None:
@@ -177,12 +223,28 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
         else runner
     )
     return Bench(
-        "pytest-benchmark", f"{several} {folder} --benchmark-json={{run_dir}}/bench.json", "median", Direction.MINIMIZE, names,
-        f"{files[0]} uses the benchmark fixture", editable, (*files[:20], "pyproject.toml"), file="{run_dir}/bench.json", key="benchmarks.0.stats.median", source="file",
+        "pytest-benchmark",
+        f"{several} {folder} --benchmark-json={{run_dir}}/bench.json",
+        "median",
+        Direction.MINIMIZE,
+        names,
+        f"{files[0]} uses the benchmark fixture",
+        editable,
+        (*files[:20], "pyproject.toml"),
+        file="{run_dir}/bench.json",
+        key="benchmarks.0.stats.median",
+        source="file",
         checks=f"{several} -x tests",
-        warnings=(_CALIBRATED, "the unit of the printed table changes (ns, us, ms) and stands in its header only, with thousands separators: the JSON is always in seconds",
-                  "several benchmarks", "--benchmark-save and autosave accumulate results in .benchmarks/"),
-    )  # fmt: skip
+        warnings=(
+            _CALIBRATED,
+            (
+                "the unit of the printed table changes (ns, us, ms) and stands in its "
+                "header only, with thousands separators: the JSON is always in seconds"
+            ),
+            "several benchmarks",
+            "--benchmark-save and autosave accumulate results in .benchmarks/",
+        ),
+    )
 
 
 def _k6(survey: Survey) -> Bench | None:
@@ -207,12 +269,28 @@ def _k6(survey: Survey) -> Bench | None:
         )
     )[:2]
     return Bench(
-        "k6", f"k6 run --summary-export={{run_dir}}/summary.json {path}", "http_req_duration", Direction.MINIMIZE, tuple(files), f"{path} imports k6/http",
-        folders, tuple(files), file="{run_dir}/summary.json", key="metrics.http_req_duration.p(95)", source="file",
-        warnings=("a server must be running, rebuilt from the edited code for each run: start it in run_cmd, end it in cleanup_cmd",
-                  "never aim it at a public server", "the printed unit changes (µs, ms, s): the JSON is always in ms", _CALIBRATED,
-                  "thresholds make k6 exit with 99"),
-    )  # fmt: skip
+        "k6",
+        f"k6 run --summary-export={{run_dir}}/summary.json {path}",
+        "http_req_duration",
+        Direction.MINIMIZE,
+        tuple(files),
+        f"{path} imports k6/http",
+        folders,
+        tuple(files),
+        file="{run_dir}/summary.json",
+        key="metrics.http_req_duration.p(95)",
+        source="file",
+        warnings=(
+            (
+                "a server must be running, rebuilt from the edited code for each run: "
+                "start it in run_cmd, end it in cleanup_cmd"
+            ),
+            "never aim it at a public server",
+            "the printed unit changes (µs, ms, s): the JSON is always in ms",
+            _CALIBRATED,
+            "thresholds make k6 exit with 99",
+        ),
+    )
 
 
 def _cpp(survey: Survey) -> Bench | None:
@@ -228,7 +306,8 @@ def _cpp(survey: Survey) -> Bench | None:
         survey.text(path),
     )
     calls = re.findall(
-        r"\b(?!printf|fprintf|include|throw|assert)\w+(?:<[^<>]*>)?\([^;{}\"]*\"([^\"\\%/#]{3,40})\"",
+        r"\b(?!printf|fprintf|include|throw"
+        r"|assert)\w+(?:<[^<>]*>)?\([^;{}\"]*\"([^\"\\%/#]{3,40})\"",
         survey.text(path),
     )
     names = tuple(
@@ -240,7 +319,10 @@ def _cpp(survey: Survey) -> Bench | None:
     binary = re.search(r"add_executable\(\s*(\w+)", listing)
     option = re.search(r"option\(\s*(\w*BENCH\w*)", text)
     folder = path.rsplit("/", 1)[0]
-    run = f"cmake -B build{f' -D {option[1]}=ON' if option else ''} && cmake --build build -j && ./build/{folder}/{binary[1] if binary else PurePosixPath(path).stem}"
+    run = (
+        f"cmake -B build{f' -D {option[1]}=ON' if option else ''} && cmake --build build "
+        f"-j && ./build/{folder}/{binary[1] if binary else PurePosixPath(path).stem}"
+    )
     headers = tuple(
         dict.fromkeys(
             f"{p.split('/')[0]}/**"
@@ -266,12 +348,23 @@ def _cpp(survey: Survey) -> Bench | None:
     if not name:
         return None
     return Bench(
-        "C++ benchmark", run, name, Direction.MAXIMIZE if speed else Direction.MINIMIZE, names or (name,), f"{path} prints it",
-        headers, (path, "CMakeLists.txt", *[p for p in survey.named("CMakeLists.txt") if "bench" in p]),
-        example=f"{name} : 1042.38 MB/s (+/- 9.9 %)", checks="ctest --test-dir build",
-        warnings=("the build must be part of run_cmd, else the old binary is what runs", "the first configure may download data and dependencies (needs the network)",
-                  "one name may be printed several times a run: several distinct values", "check correctness beside speed"),
-    )  # fmt: skip
+        "C++ benchmark",
+        run,
+        name,
+        Direction.MAXIMIZE if speed else Direction.MINIMIZE,
+        names or (name,),
+        f"{path} prints it",
+        headers,
+        (path, "CMakeLists.txt", *[p for p in survey.named("CMakeLists.txt") if "bench" in p]),
+        example=f"{name} : 1042.38 MB/s (+/- 9.9 %)",
+        checks="ctest --test-dir build",
+        warnings=(
+            "the build must be part of run_cmd, else the old binary is what runs",
+            "the first configure may download data and dependencies (needs the network)",
+            "one name may be printed several times a run: several distinct values",
+            "check correctness beside speed",
+        ),
+    )
 
 
 def test_suite(survey: Survey) -> Bench | None:
@@ -286,8 +379,20 @@ def test_suite(survey: Survey) -> Bench | None:
         return None
     folder = tests[0].split("/")[0] if "/" in tests[0] else "."
     return Bench(
-        "pytest", f"python -m pytest {folder}", "wall_s", Direction.MINIMIZE, (), f"{tests[0]} and {len(tests) - 1} more are tests",
-        (f"{folder}/**/*.py",) if folder != "." else ("conftest.py",), (), source="none-yet",
-        warnings=("the time of the tests can be had by skipping them: guard the number of passed tests (guards: passed)",
-                  "tests that wait on time-outs or the network make wall time noisy"),
-    )  # fmt: skip
+        "pytest",
+        f"python -m pytest {folder}",
+        "wall_s",
+        Direction.MINIMIZE,
+        (),
+        f"{tests[0]} and {len(tests) - 1} more are tests",
+        (f"{folder}/**/*.py",) if folder != "." else ("conftest.py",),
+        (),
+        source="none-yet",
+        warnings=(
+            (
+                "the time of the tests can be had by skipping them: guard the number of "
+                "passed tests (guards: passed)"
+            ),
+            "tests that wait on time-outs or the network make wall time noisy",
+        ),
+    )

@@ -33,7 +33,8 @@ def about_metric(
         found.append(
             Caution(
                 "not printed",
-                f"{contender.name} is only in a progress bar or a logger (TensorBoard, wandb): {contender.place}; print it once at the end",
+                f"{contender.name} is only in a progress bar or a logger "
+                f"(TensorBoard, wandb): {contender.place}; print it once at the end",
             )
         )
     if contender.output.path in editable or locked:
@@ -48,14 +49,16 @@ def about_metric(
         found.append(
             Caution(
                 "few digits",
-                f"few digits: {contender.name} is printed with {contender.digits} after the point ({contender.place}); small gains cannot be seen",
+                f"few digits: {contender.name} is printed with {contender.digits} "
+                f"after the point ({contender.place}); small gains cannot be seen",
             )
         )
     if contender.split == "train":
         found.append(
             Caution(
                 "training metric",
-                f"only a training figure ({contender.name}) was found: it rewards overfitting; nothing held out is printed",
+                f"only a training figure ({contender.name}) was found: it rewards "
+                f"overfitting; nothing held out is printed",
             )
         )
     if contender.split == "test":
@@ -69,7 +72,8 @@ def about_metric(
         found.append(
             Caution(
                 "one format",
-                f"other lines of the script are read as {contender.name} too: the last one in the log counts",
+                f"other lines of the script are read as {contender.name} too: the "
+                f"last one in the log counts",
             )
         )
     return found
@@ -80,7 +84,9 @@ def about_seed(seed: Seed, *, given: bool) -> list[Caution]:
         return [
             Caution(
                 "hard-coded seed",
-                f"hard-coded seed {seed.value} ({seed.place}): repeats do not measure the noise between seeds; read AGENT_LOOPS_SEED or add a switch",
+                f"hard-coded seed {seed.value} ({seed.place}): repeats do not "
+                f"measure the noise between seeds; read AGENT_LOOPS_SEED or add a "
+                f"switch",
             )
         ]
     if seed.kind == "none":
@@ -99,10 +105,13 @@ def about_seed(seed: Seed, *, given: bool) -> list[Caution]:
     return []
 
 
-def about_outputs(written: Mapping[str, str], text: str, pinned: bool) -> list[Caution]:  # noqa: FBT001 - one fact
+def about_outputs(written: Mapping[str, str], text: str, *, pinned: bool) -> list[Caution]:
     found = []
     resumes = re.search(
-        r"(?i)get_last_checkpoint|resume_from_checkpoint|auto_?resume|latest_checkpoint|if os\.path\.(?:exists|isfile)\([^)]*(?:ckpt|checkpoint|resume|weights)|restore_checkpoint|CheckpointManager|resume_from_ckpt|restore_or_initialize",
+        r"(?i)get_last_checkpoint|resume_from_checkpoint|auto_?resume"
+        r"|latest_checkpoint|if os\.path\.(?:exists|isfile)\([^)]*(?:ckpt|checkpoint"
+        r"|resume|weights)|restore_checkpoint|CheckpointManager|resume_from_ckpt"
+        r"|restore_or_initialize",
         text,
     )
     folders = [name for name in written if name]
@@ -115,14 +124,16 @@ def about_outputs(written: Mapping[str, str], text: str, pinned: bool) -> list[C
         found.append(
             Caution(
                 "fixed output",
-                f"fixed output folder or file {', '.join(folders[:3])} ({written[folders[0]]}){remedy}",
+                f"fixed output folder or file {', '.join(folders[:3])} "
+                f"({written[folders[0]]}){remedy}",
             )
         )
     if resumes:
         found.append(
             Caution(
                 "resumes",
-                "a run resumes from a checkpoint that it finds in its output folder: give each run its own ({run_dir})",
+                "a run resumes from a checkpoint that it finds in its output "
+                "folder: give each run its own ({run_dir})",
             )
         )
     if re.search(r"open\([^\n]*[\"']a[b+t]*[\"']", text):
@@ -133,149 +144,168 @@ def about_outputs(written: Mapping[str, str], text: str, pinned: bool) -> list[C
             )
         )
     if re.search(
-        r"torch\.save|save_checkpoint|ModelCheckpoint|save_pretrained|save_model|save_weights|\.save\(|pickle\.dump|orbax|save_state",
+        r"torch\.save|save_checkpoint|ModelCheckpoint|save_pretrained|save_model"
+        r"|save_weights|\.save\(|pickle\.dump|orbax|save_state",
         text,
     ):
         found.append(
             Caution(
                 "disk",
-                "each run saves checkpoints: mind the disk (keep_outputs), write them below {run_dir}",
+                "each run saves checkpoints: mind the disk (keep_outputs), write "
+                "them below {run_dir}",
             )
         )
     return found
+
+
+_SCANCEL = "scancel --name agent-loops-{tag}-{n}"
+# Where to look ("run" the command of the run, "shown" all commands and shell scripts, "code" the
+# program's own source), for what, and the caution.
+_IN_COMMANDS: tuple[tuple[str, str, Caution], ...] = (
+    (
+        "shown",
+        r"\b(?:docker|podman) run\b|\b(?:singularity|apptainer) exec\b|docker[- ]compose up",
+        Caution(
+            "container",
+            "container: it outlives a killed client; run it with --name and without -it, "
+            "and end it in cleanup_cmd",
+            "docker rm -f agent-loops-{tag}-{n}",
+        ),
+    ),
+    (
+        "shown",
+        r"(?:^|\n)\s*ssh\s+\S+@?\S+\s",
+        Caution(
+            "ssh",
+            "ssh: a killed client leaves the remote process running; end it in cleanup_cmd",
+            "ssh HOST pkill -f MARKER",
+        ),
+    ),
+    (
+        "shown",
+        r"docker run [^\n]*-(?:it|ti)\b|--pty\b",
+        Caution(
+            "terminal", "needs a terminal (-it, --pty), which a loop cannot give: leave that out"
+        ),
+    ),
+    (
+        "code",
+        (
+            r"\binput\(|Prompt\.ask|getpass\(|set_trace|breakpoint\(\)|inquirer"
+            r"|click\.(?:confirm|prompt)"
+        ),
+        Caution(
+            "terminal",
+            "needs a terminal: a prompt or a debugger in the code waits for input "
+            "(stdin is /dev/null)",
+        ),
+    ),
+    (
+        "run",
+        (
+            r"(?:nproc[_-]per[_-]node|--num_processes|--gpus)[= ](?!1\b)\S|mpirun -np "
+            r"(?!1\b)|torch\.distributed\.launch"
+        ),
+        Caution(
+            "several GPUs",
+            "the documented command is for several GPUs: fit --nproc_per_node to this machine",
+        ),
+    ),
+    (
+        "code",
+        r"wandb",
+        Caution("wandb", "wandb may ask for a login: set WANDB_MODE=offline or switch it off"),
+    ),
+    (
+        "shown",
+        r"while (?:true|:)\s*;?\s*do",
+        Caution(
+            "endless script",
+            "a shell script of the project loops forever and starts runs again: not a run_cmd",
+        ),
+    ),
+    ("shown", r"\|\s*tee\b", Caution("tee", "`| tee` hides the exit code of the run")),
+    (
+        "code",
+        r"parse_known_args",
+        Caution(
+            "unknown flags",
+            "unknown flags are ignored (parse_known_args): a mistyped switch does nothing",
+        ),
+    ),
+)
+_QUEUES: tuple[tuple[str, Caution], ...] = (
+    (
+        r"\bsbatch\b|#SBATCH",
+        Caution(
+            "queue",
+            "queue: sbatch returns at once; use `sbatch --wait` (or srun), read the job's own log, "
+            "and scancel in cleanup_cmd",
+            _SCANCEL,
+        ),
+    ),
+    (
+        r"\bsrun\b",
+        Caution("queue", "queue: srun needs an allocation; scancel in cleanup_cmd", _SCANCEL),
+    ),
+    (
+        r"\b(?:qsub|bsub|kubectl apply)\b",
+        Caution(
+            "queue",
+            "queue: the command returns before the run ends; wait for the job, and "
+            "cancel it in cleanup_cmd",
+        ),
+    ),
+    (
+        r"\bsubmitit\b",
+        Caution(
+            "queue",
+            "queue: submitit returns at once and logs elsewhere; run the script "
+            "itself, or scancel in cleanup_cmd",
+            _SCANCEL,
+        ),
+    ),
+)
 
 
 def about_command(
-    text: str, commands: Sequence[Command], survey: Survey, script_text: str
+    run: str, commands: Sequence[Command], survey: Survey, code: str
 ) -> list[Caution]:
-    """Queues, containers, terminals, several devices, and documented commands that a loop must not use."""
-    found: list[Caution] = []
-    shown = "\n".join(c.text for c in commands)
+    """Queues, containers, terminals, several devices, and commands that a loop must not use."""
     shells = "\n".join(survey.text(p) for p in survey.with_suffix(".sh", ".slurm", ".sbatch")[:30])
-    everything = f"{text}\n{shown}\n{shells[:40000]}"
-    found += _queues(everything, script_text)
-    if re.search(
-        r"\b(?:docker|podman) run\b|\b(?:singularity|apptainer) exec\b|docker[- ]compose up",
-        everything,
-    ):
-        found.append(
-            Caution(
-                "container",
-                "container: it outlives a killed client; run it with --name and without -it, and end it in cleanup_cmd",
-                "docker rm -f agent-loops-{tag}-{n}",
-            )
-        )
-    if re.search(r"(?:^|\n)\s*ssh\s+\S+@?\S+\s", shown):
-        found.append(
-            Caution(
-                "ssh",
-                "ssh: a killed client leaves the remote process running; end it in cleanup_cmd",
-                "ssh HOST pkill -f MARKER",
-            )
-        )
-    if re.search(r"docker run [^\n]*-(?:it|ti)\b|--pty\b", everything) or re.search(
-        r"\binput\(|Prompt\.ask|getpass\(|pdb\.set_trace|breakpoint\(\)|inquirer|click\.(?:confirm|prompt)",
-        script_text,
-    ):
-        found.append(
-            Caution(
-                "terminal",
-                "needs a terminal: docker -it, a prompt or a debugger waits for input, which a loop cannot give (stdin is /dev/null)",
-            )
-        )
-    if re.search(
-        r"nproc[_-]per[_-]node[= ](?!1\b)\d|mpirun -np (?!1\b)|--gpus[= ](?!1\b)\d|--num_processes[= ](?!1\b)\d|torch\.distributed\.launch",
-        text,
-    ):
-        found.append(
-            Caution(
-                "several GPUs",
-                "the documented command is for several GPUs: fit --nproc_per_node to this machine",
-            )
-        )
-    if re.search(r"wandb", script_text):
-        found.append(
-            Caution("wandb", "wandb may ask for a login: set WANDB_MODE=offline or switch it off")
-        )
+    shown = "\n".join([run, *(c.text for c in commands), shells[:40_000]])
+    texts = {"run": run, "shown": shown, "code": code}
+    launchers = " ".join(p for p in survey.with_suffix(".py")[:500] if "submitit" in p)
+    found = [c for pattern, c in _QUEUES if re.search(pattern, f"{shown}\n{code}\n{launchers}")][:1]
+    found += [c for where, pattern, c in _IN_COMMANDS if re.search(pattern, texts[where])]
+    return [*found, *_wrong_commands(commands, survey)]
+
+
+def _wrong_commands(commands: Sequence[Command], survey: Survey) -> list[Caution]:
+    """Documented commands that clone the original, or go on where another run stopped."""
     for command in commands:
-        if re.search(
-            r"(?i)(?:git clone|--resume\b|resume_from|-y 1\b)", command.text
-        ) and command.path.endswith((".md", ".sh", ".rst")):
-            found.append(
-                Caution(
-                    "wrong for a loop",
-                    f"documented command is wrong for a loop (it clones or resumes): {command.place}",
-                )
+        resumes = re.search(r"(?i)git clone|--resume\b|resume_from|-y 1\b", command.text)
+        if resumes and command.path.endswith((".md", ".sh", ".rst")):
+            text = (
+                f"a documented command is wrong for a loop, it clones or resumes: {command.place}"
             )
-            break
+            return [Caution("wrong for a loop", text)]
     readme = survey.text(survey.first("README.md", "readme.md", "README.rst"))
-    if re.search(r"git clone[^\n]*", readme) and re.search(r"(?m)^\s*cd \w", readme):
-        found.append(
-            Caution(
-                "wrong for a loop",
-                "the README's block clones the original first: documented command is wrong for a loop as a whole",
-            )
+    if "git clone" in readme and re.search(r"(?m)^\s*cd \w|&& cd \w", readme):
+        text = (
+            "the README's block clones the original first: documented command is wrong for a loop"
         )
-    if re.search(r"(?s)while (?:true|:)\s*;?\s*do", shells):
-        found.append(
-            Caution(
-                "endless script",
-                "a shell script of the project loops forever and starts runs again: not a run_cmd",
-            )
-        )
-    if re.search(r"\btee\b", shells + shown):
-        found.append(Caution("tee", "`| tee` hides the exit code of the run"))
-    if re.search(r"parse_known_args", script_text):
-        found.append(
-            Caution(
-                "unknown flags",
-                "unknown flags are ignored (parse_known_args): a mistyped switch does nothing",
-            )
-        )
-    return found
-
-
-def _queues(text: str, script_text: str) -> list[Caution]:
-    if re.search(r"\bsbatch\b|#SBATCH", text):
-        return [
-            Caution(
-                "queue",
-                "queue: sbatch returns at once; use `sbatch --wait` (or srun), read the job's own log, and scancel in cleanup_cmd",
-                "scancel --name agent-loops-{tag}-{n}",
-            )
-        ]
-    if re.search(r"\bsrun\b", text):
-        return [
-            Caution(
-                "queue",
-                "queue: srun needs an allocation; scancel in cleanup_cmd",
-                "scancel --name agent-loops-{tag}-{n}",
-            )
-        ]
-    if re.search(r"\b(?:qsub|bsub|kubectl apply)\b", text):
-        return [
-            Caution(
-                "queue",
-                "queue: the command returns before the run ends; wait for the job and cancel it in cleanup_cmd",
-            )
-        ]
-    if re.search(r"\bsubmitit\b", text + script_text):
-        return [
-            Caution(
-                "queue",
-                "queue: submitit returns at once and logs elsewhere; run the script itself, or scancel in cleanup_cmd",
-                "scancel --name agent-loops-{tag}-{n}",
-            )
-        ]
+        return [Caution("wrong for a loop", text)]
     return []
 
 
-def about_bound(bound: Bound, pinned: bool) -> list[Caution]:  # noqa: FBT001 - one fact
+def about_bound(bound: Bound, *, pinned: bool) -> list[Caution]:
     if bound.kind == "none":
         return [
             Caution(
                 "no bound",
-                "nothing bounds a run: set timeout_minutes, and a number of steps where there is a switch",
+                "nothing bounds a run: set timeout_minutes, and a number of steps "
+                "where there is a switch",
             )
         ]
     if bound.kind != "time":
@@ -287,7 +317,8 @@ def about_bound(bound: Bound, pinned: bool) -> list[Caution]:  # noqa: FBT001 - 
         return [
             Caution(
                 "budget in code",
-                f"the budget ({bound.name}, {bound.place}) stands in editable code or a config: {how}",
+                f"the budget ({bound.name}, {bound.place}) stands in editable code "
+                f"or a config: {how}",
             )
         ]
     return []
@@ -301,7 +332,8 @@ def about_data(commands: Sequence[Command], script: str, text: str) -> list[Caut
         if (
             command.script != script
             and re.search(
-                r"(?i)prepare|download|preprocess|tokeniz|(?:^|[/._ ])data(?:set)?s?[/._ ]|fetch|dataset",
+                r"(?i)prepare|download|preprocess|tokeniz|(?:^|[/._ "
+                r"])data(?:set)?s?[/._ ]|fetch|dataset",
                 about,
             )
             and command.path.lower().endswith((".md", ".rst"))
@@ -314,13 +346,15 @@ def about_data(commands: Sequence[Command], script: str, text: str) -> list[Caut
             )
             break
     if re.search(
-        r"download\s*=\s*True|load_dataset\(|fetch_openml|hf_hub_download|snapshot_download|load_data\(\)|tfds\.load",
+        r"download\s*=\s*True|load_dataset\(|fetch_openml|hf_hub_download"
+        r"|snapshot_download|load_data\(\)|tfds\.load",
         text,
     ):
         found.append(
             Caution(
                 "downloads",
-                "the first run downloads data or weights (needs the network); later runs are faster",
+                "the first run downloads data or weights (needs the network); later "
+                "runs are faster",
             )
         )
     if any(

@@ -45,7 +45,8 @@ def imported(survey: Survey, path: str, script: str = "") -> dict[str, set[str]]
 
 
 _IMPORT = re.compile(
-    r"(?m)^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]*))"
+    r"(?m)^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)"
+    r"|import[ \t]+([^\n#;]*))"
 )
 _EXECUTED = re.compile(r"\b(?:exec|open)\([^\n]{0,40}[\"']([\w./-]+\.py)[\"']")
 

@@ -1,4 +1,4 @@
-"""Makes the command of one run from a documented one: runner, folder, pins for budget, seed and outputs.
+"""Makes the command of one run: runner, folder, pins for budget, seed and outputs.
 
 Adds only switches that the program declares; what a reader must fill in stays as it was documented.
 """
@@ -32,6 +32,17 @@ class RunCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class _Settings:
+    """What a command is pinned by."""
+
+    bound: Bound
+    seed: Seed
+    configs: Sequence[str]
+    hydra: bool
+    documented: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the command of one program needs, and what it does besides."""
 
@@ -53,22 +64,19 @@ def gather(
     switches = (
         options.options_of(survey, entry.script, files) if entry.script.endswith(".py") else {}
     )
-    configs = _configs(survey, entry, command, files)
+    configs = _configs(survey, entry, command)
     bound = limits.bound_of(survey, files, switches, configs)
     seed = limits.seed_of(survey, files, switches, configs)
     written = limits.written(survey, [*files, *configs], switches)
     base, evidence = _base(survey, entry, command, commands)
     hydra = bool(re.search(r"hydra\.main|@hydra", survey.text(entry.script)))
-    run = _pinned(
-        base, evidence, command is not None, bound, seed, switches, configs, survey, hydra
-    )
+    settings = _Settings(bound, seed, configs, hydra, command is not None)
+    run = _pinned(base, evidence, settings, switches, survey)
     minutes, why = _timeout(survey)
     return Facts(run, bound, seed, written, _prelude(survey, base), minutes, why)
 
 
-def _configs(
-    survey: Survey, entry: Entry, command: Command | None, files: Sequence[str]
-) -> list[str]:
+def _configs(survey: Survey, entry: Entry, command: Command | None) -> list[str]:
     """Configurations of the run: those the command names first, then the defaults of Hydra."""
     found: list[str] = []
     for word in command.words if command else ():
@@ -96,7 +104,7 @@ def _configs(
     for name in re.findall(r"[\"']([\w./-]+\.(?:ya?ml|toml|json))[\"']", text):
         if name in survey:
             found.append(name)
-    for name in re.findall(r"config_flags|DEFINE_config_file", text)[:1]:
+    if re.search(r"config_flags|DEFINE_config_file", text):
         found += [
             p
             for p in survey.with_suffix(".py")
@@ -114,9 +122,9 @@ def _base(
     if not script.endswith(".py"):
         return _compiled(survey, script)
     if command is not None:
-        text = _without_shell(command.text)
+        text = _without_shell(_exported(command.text, survey, command.path))
         if command.folder:
-            text = _moved(text, command, survey)
+            text = _moved(text, command)
         return text, f"{command.place} shows it"
     shell = next(
         (
@@ -150,12 +158,29 @@ def _base(
     return f"{runner} {shlex.quote(script)}", f"{script} is a script; no paper shows its command"
 
 
+def _exported(text: str, survey: Survey, path: str) -> str:
+    """The command with the variables that its own paper exports filled in."""
+    given = dict(re.findall(r"(?m)^\s*(?:export )?([A-Z_]{2,})=([\w./-]+)\s*$", survey.text(path)))
+    return re.sub(r"\$\{?([A-Z_]{2,})\}?", lambda match: given.get(match[1], match[0]), text)
+
+
+def open_places(text: str) -> list[str]:
+    """What a command leaves to the reader: `<folder>`, `$DATA`, `/path/to/data`, `N`."""
+    found = re.findall(
+        r"<[A-Za-z][\w /-]*>|(?<!\\)\$\{?[A-Z]\w+\}?|\S*/path/to/\S*|\bpath/to/\S+"
+        r"|\[[a-z][\w ,/-]+\]"
+        r"|(?<==)N\b|\"\$@\"|\b(?:algo_name|env_id|your_\w+|\w+_here)\b|\.\.\.",
+        text.split("&& ", 1)[-1],
+    )
+    return list(dict.fromkeys(found))
+
+
 def _without_shell(text: str) -> str:
     text = re.sub(r"^(?:!|%)", "", text).strip()
     return re.sub(r"\s*\\?\s*$", "", text)
 
 
-def _moved(text: str, command: Command, survey: Survey) -> str:
+def _moved(text: str, command: Command) -> str:
     """A command meant for another folder, given from the root."""
     folder = shlex.quote(command.folder)
     return f"cd {folder} && {text}"
@@ -178,7 +203,10 @@ def _compiled(survey: Survey, script: str) -> tuple[str, str]:
     if target:
         return (
             f"make {target} && ./{target}",
-            f"Makefile:{survey.line_of('Makefile', target + ':')} builds it; building is part of the run",
+            (
+                f"Makefile:{survey.line_of('Makefile', target + ':')} builds it; "
+                f"building is part of the run"
+            ),
         )
     if "Cargo.toml" in survey:
         return "cargo run --release", "Cargo.toml builds it"
@@ -190,63 +218,78 @@ def _compiled(survey: Survey, script: str) -> tuple[str, str]:
     )
 
 
-def _pinned(
-    base: str, evidence: str, documented: bool, bound: Bound, seed: Seed, switches: Mapping[str, Option],  # noqa: FBT001
-    configs: Sequence[str], survey: Survey, hydra: bool,  # noqa: FBT001
-) -> RunCommand:  # fmt: skip
-    """The command with budget, seed and output folder out of the agent's hands."""
-    text, epochs, pinned = base, 0.0, bound.kind == "time"
-    pins: list[str] = []
-    if (
-        bound.option is not None
-        and bound.kind in ("epochs", "steps")
-        and not base.startswith("cd ") | ("&&" in base and "make" in base)
-    ):
-        text, given = _replaced(text, bound.option, "{budget}" if bound.kind == "epochs" else "")
-        amount = given or bound.amount
-        if bound.kind == "epochs" and amount > 0:
-            epochs, pinned = amount, True
-            text = (
-                text
-                if "{budget}" in text
-                else f"{text} {bound.option.flag}{bound.option.style}{{budget}}"
+@dataclass(slots=True)
+class _Pins:
+    """A command while it is pinned: what it is now, and by what the budget is out of reach."""
+
+    text: str
+    pinned: bool = False
+    epochs: float = 0.0
+    places: list[str] = field(default_factory=list)
+
+    def add(self, flag: str, value: str) -> None:
+        self.text = f"{self.text} {flag}{value}"
+
+    def budget(self, flag: str, number: float, place: str, *, epochs: bool) -> None:
+        """Pins a budget that the command does not give yet."""
+        if number > 0:
+            self.add(
+                flag, "{budget}" if epochs else f"{number:g}" if number < 1e6 else str(int(number))
             )
-        elif bound.kind == "steps":
-            pinned = True
-            if not given and amount > 0:
-                text = (
-                    f"{text} {bound.option.flag}{bound.option.style}{amount:g}"
-                    if amount < 1e6
-                    else f"{text} {bound.option.flag}{bound.option.style}{int(amount)}"
-                )
-        pins.append(f"{bound.option.flag} {bound.option.place}")
-    elif bound.kind == "none" and (endless := _endless(survey, switches)):
-        text, pinned = f"{text} {endless}", True
-        pins.append("nothing else ends it")
-    elif hydra and bound.kind in ("epochs", "steps") and bound.place.startswith(tuple(configs)):
-        key = _hydra_key(bound)
-        value = "{budget}" if bound.kind == "epochs" else f"{int(bound.amount)}"
-        if f"{key}=" not in text:
-            text = f"{text} {key}={value}"
-        epochs, pinned = (bound.amount, True) if bound.kind == "epochs" else (0.0, True)
-        pins.append(f"{key} {bound.place}")
-    if (
-        seed.option is not None
-        and seed.option.flag not in text
-        and not isinstance(seed.option.default, bool)
+            self.epochs = number if epochs else 0.0
+        self.pinned = True
+        self.places.append(place)
+
+
+def _pinned(
+    base: str, evidence: str, settings: _Settings, switches: Mapping[str, Option], survey: Survey
+) -> RunCommand:
+    """The command with budget, seed and output folder out of the agent's hands."""
+    pins = _Pins(base, pinned=settings.bound.kind == "time")
+    _pin_budget(pins, settings, switches, survey)
+    seed = settings.seed
+    if seed.option is not None and seed.option.flag not in base:
+        if not isinstance(seed.option.default, bool):
+            pins.add(f"{seed.option.flag}{seed.option.style}", "{seed}")
+    elif settings.hydra and seed.kind == "config" and "seed=" not in base:
+        pins.add("seed=", "{seed}")
+    if settings.hydra:
+        pins.add("hydra.run.dir=", "{run_dir}")
+    text = _outputs(pins.text, switches)
+    shown = f"{evidence}; pins: {', '.join(pins.places)}" if pins.places else evidence
+    return RunCommand(text, shown, settings.documented, pins.pinned, pins.epochs)
+
+
+def _pin_budget(
+    pins: _Pins, settings: _Settings, switches: Mapping[str, Option], survey: Survey
+) -> None:
+    bound = settings.bound
+    epochs = bound.kind == "epochs"
+    if bound.kind in ("epochs", "steps") and bound.option is not None:
+        option = bound.option
+        text, given = _replaced(pins.text, option, "{budget}" if epochs else "")
+        place = f"{option.flag} {option.place}"
+        if given:
+            pins.text, pins.pinned, pins.epochs = text, True, given if epochs else 0.0
+            pins.places.append(place)
+        else:
+            pins.budget(f"{option.flag}{option.style}", bound.amount, place, epochs=epochs)
+    elif (
+        bound.kind in ("epochs", "steps")
+        and settings.hydra
+        and bound.place.startswith(tuple(settings.configs))
     ):
-        text = f"{text} {seed.option.flag}{seed.option.style}{{seed}}"
-    elif hydra and seed.kind == "config" and "seed=" not in text:
-        text = f"{text} seed={{seed}}"
-    if hydra:
-        text = f"{text} hydra.run.dir={{run_dir}}"
-    text = _outputs(text, switches)
-    shown = f"{evidence}; pins: {', '.join(pins)}" if pins else evidence
-    return RunCommand(text, shown, documented, pinned, epochs)
+        key = _hydra_key(bound)
+        if f"{key}=" not in pins.text:
+            pins.budget(f"{key}=", bound.amount, f"{key} {bound.place}", epochs=epochs)
+    elif bound.kind == "none" and (endless := _endless(survey, switches)):
+        pins.add("", endless)
+        pins.pinned = True
+        pins.places.append("nothing else ends it")
 
 
 def _endless(survey: Survey, switches: Mapping[str, Option]) -> str:
-    """A switch for the number of steps whose default is none, with the number that the README gives."""
+    """A switch for the number of steps without a default, with the number that the README gives."""
     readme = survey.text(survey.first("README.md", "readme.md"))
     for name, option in switches.items():
         if option.default is None and re.fullmatch(
@@ -300,7 +343,10 @@ def _prelude(survey: Survey, base: str) -> tuple[str, str] | None:
         match = re.search(r"(?m)^name:\s*([\w.-]+)", survey.text(path))
         if match and not base.startswith(("uv ", "poetry ", "pixi ", "conda ")):
             return (
-                f'source "$(conda info --base)/etc/profile.d/conda.sh" && conda activate {match[1]}',
+                (
+                    f'source "$(conda info --base)/etc/profile.d/conda.sh" && conda '
+                    f"activate {match[1]}"
+                ),
                 f"{path} names the environment {match[1]}",
             )
     readme = survey.text(survey.first("README.md", "readme.md"))

@@ -11,28 +11,41 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
-from agent_loops import frameworks, metric_names, printing, reading, selections, tables, templates
+from agent_loops import (
+    foreign_prints,
+    frameworks,
+    metric_names,
+    printing,
+    reading,
+    selections,
+    tables,
+    templates,
+)
 from agent_loops.closures import closure
 from agent_loops.metric_names import Sense, Split
 from agent_loops.objective import Direction
+from agent_loops.papers import Papers as Papers
 from agent_loops.printing import Output
 from agent_loops.survey import Survey
 
 Source = Literal["log", "file", "none-yet"]
 MONITOR = "a checkpoint's monitor"
 _SPLIT_WORTH = {"val": 6.0, "test": 4.0, "": 0.0, "train": -7.0}
-# Without one of these and a measure's name a file need not be parsed: it puts nothing of interest out.
+# A file without one of these beside a measure's name need not be parsed.
 _PUTS = re.compile(
-    r"(?:print|log|write|dump|Meter|postfix|scalar|echo|info|description|format)\w*\(|[\"']\w+/\w+[\"'],|%\s*\(|f[\"']"
+    r"(?:print|log|write|dump|Meter|postfix|scalar|echo|info|description"
+    r"|format)\w*\(|[\"']\w+/\w+[\"'],|%\s*\(|f[\"']"
 )
 _MEASURES = re.compile(
-    r"(?i)loss|acc|err|auc|f1|bpb|ppl|perplex|score|reward|return|mse|mae|psnr|ssim|iou|dice|bleu|rouge|\b[wc]er\b|fid|map|recall|precision|"
+    r"(?i)loss|acc|err|auc|f1|bpb|ppl|perplex|score|reward|return|mse|mae|psnr|ssim"
+    r"|iou|dice|bleu|rouge|\b[wc]er\b|fid|map|recall|precision|"
     r"r2\b|corr|kappa|ndcg|mrr|/s\b|latency|throughput|fps|nll|bpd|\bmean|result"
 )
 _MOST_FILES = 50
 # A loss of one of these is a part of another.
 _COMPONENTS = frozenset(
-    "box obj cls dfl kl disc gen g d aux reg commit commitment codebook vq smoothness adv policy actor critic entropy mask giou l1 ce quant".split()
+    "box obj cls dfl kl disc gen g d aux reg commit commitment codebook vq smoothness "
+    "adv policy actor critic entropy mask giou l1 ce quant".split()
 )
 _READ = (
     ".py",
@@ -88,40 +101,10 @@ class Contender:
             "file": f"writes {self.file or 'a file'} with",
             "framework": f"({self.output.tool}) prints",
         }[self.output.via]
-        return f'{self.place} {verb} "{self.key or self.name}{":" if self.output.via == "print" else ""}"'
-
-
-@dataclass(frozen=True, slots=True)
-class Papers:
-    """What the project's prose says, lower case: README, and program.md apart."""
-
-    readme: str
-    program: str
-
-    def worth(self, name: str) -> float:
-        found = 0.0
-        telling = len(name) > 3 and bool(re.search(r"[_/@\d]|\w \w|-", name))
-        pattern = re.compile(rf"(?<![\w.]){re.escape(name.lower())}(?!\w)")
-        if telling and pattern.search(self.program):
-            found += 4
-        if telling and pattern.search(self.readme):
-            found += 1.5
-        return found
-
-    def direction(self, name: str) -> Direction | None:
-        """Which way is better, where prose says so near the name."""
-        for text in (self.program, self.readme):
-            for match in re.finditer(re.escape(name.lower()), text):
-                near = text[max(0, match.start() - 120) : match.end() + 120]
-                lower = bool(
-                    re.search(r"lower (?:is|wins|=|the) ?(?:better)?|lowest|minimi[sz]e", near)
-                )
-                higher = bool(
-                    re.search(r"higher (?:is|wins|=|the) ?(?:better)?|highest|maximi[sz]e", near)
-                )
-                if lower != higher:
-                    return Direction.MINIMIZE if lower else Direction.MAXIMIZE
-        return None
+        return (
+            f"{self.place} {verb} "
+            f'"{self.key or self.name}{":" if self.output.via == "print" else ""}"'
+        )
 
 
 def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
@@ -133,10 +116,10 @@ def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
         for output in outputs_in(survey, path)
         if path == script or output.where.split(".")[0] not in (printing.MAIN, "main")
     ]
-    outputs += frameworks.outputs_of(survey, script, files[:40])
+    outputs += frameworks.outputs_of(survey, files[:40])
     chosen = selections.selections(survey, files, _configs(survey, script))
     found = [_chosen(c, chosen) for output in outputs for c in _of_output(output, script, papers)]
-    found += _monitored(found, chosen, script)
+    found += _monitored(found, chosen)
     found += _in_tables(outputs, script, papers)
     found.sort(key=lambda c: -c.score)
     ranked = readable(found[:12], outputs)
@@ -169,7 +152,7 @@ def _chosen(contender: Contender, chosen: Sequence[selections.Selection]) -> Con
 
 
 def _monitored(
-    found: Sequence[Contender], chosen: Sequence[selections.Selection], script: str
+    found: Sequence[Contender], chosen: Sequence[selections.Selection]
 ) -> list[Contender]:
     """Names that a checkpoint monitors and nothing is seen to print."""
     names = {c.key or c.name for c in found}
@@ -195,10 +178,19 @@ def _monitored(
             key=one.name,
         )
         split = metric_names.split_of(one.name)
-        more.append(Contender(
-            name=one.name, direction=one.direction or judged.direction, sure_direction=one.direction is not None or judged.sure,
-            score=judged.weight + _SPLIT_WORTH[split] - 4.0, split=split, source="none-yet", output=output, at=1, key=one.name,
-        ))  # fmt: skip
+        more.append(
+            Contender(
+                name=one.name,
+                direction=one.direction or judged.direction,
+                sure_direction=one.direction is not None or judged.sure,
+                score=judged.weight + _SPLIT_WORTH[split] - 4.0,
+                split=split,
+                source="none-yet",
+                output=output,
+                at=1,
+                key=one.name,
+            )
+        )
     return more
 
 
@@ -235,7 +227,7 @@ def outputs_in(survey: Survey, path: str) -> list[Output]:
             )
         known: list[Output] = survey.memory["outputs", path]
         return known
-    return printing.other_outputs(path, survey.text(path)) if path.endswith(_READ) else []
+    return foreign_prints.other_outputs(path, survey.text(path)) if path.endswith(_READ) else []
 
 
 def _of_output(output: Output, script: str, papers: Papers) -> list[Contender]:
@@ -301,7 +293,8 @@ def _contender(
     score -= (
         5.0
         if re.search(
-            r"(?i)(?:^|[._])(?:generate|sample|predict|infer|export|demo|plot|benchmark|profile|warmup)",
+            r"(?i)(?:^|[._])(?:generate|sample|predict|infer|export|demo|plot"
+            r"|benchmark|profile|warmup)",
             output.where,
         )
         else 0.0
@@ -335,14 +328,23 @@ def _contender(
     )
     assert judged.direction is not None
     return Contender(
-        name=name, direction=said or judged.direction, score=score, split=split, source=source,
-        sure_direction=judged.sure or (judged.speed and judged.weight > 2) or said is not None, output=output, at=at,
-        file=output.file, key=output.key, speed=judged.speed, digits=digits,
-    )  # fmt: skip
+        name=name,
+        direction=said or judged.direction,
+        score=score,
+        split=split,
+        source=source,
+        sure_direction=judged.sure or (judged.speed and judged.weight > 2) or said is not None,
+        output=output,
+        at=at,
+        file=output.file,
+        key=output.key,
+        speed=judged.speed,
+        digits=digits,
+    )
 
 
 def _split(output: Output, at: int, name: str) -> Split:
-    """On which data the number was taken: its name says so, else its line, its variable, its function."""
+    """On which data the number was taken: by its name, line, variable, function."""
     hole = output.line[at]
     before = "".join(p for p in output.line[:at] if isinstance(p, str)).rsplit("\n", 1)[-1]
     for text in (

@@ -18,23 +18,40 @@ from agent_loops.survey import Survey
 
 _MOST_SECONDS = 6.0  # of looking at what programs print; the likeliest come first
 _TRAINS = re.compile(
-    r"\.backward\(|optimizer\.step\(|\bopt\w*\.step\(|\.fit\(|trainer\.(?:train|fit)\(|\.learn\(|value_and_grad|jax\.grad|GradientTape|train_on_batch|"
-    r"\b(?:xgb|lgb|lightgbm|xgboost)\.(?:train|cv)\(|apply_gradients|nn\.value_and_grad|cross_val_score|\.minimize\(|optax\.|train_one_epoch\(|\btrain\(|run_training|training_loop\(|\bTrainer\("
+    r"\.backward\(|optimizer\.step\(|\bopt\w*\.step\(|\.fit\(|trainer\.(?:train"
+    r"|fit)\(|\.learn\(|value_and_grad|jax\.grad|GradientTape|train_on_batch|"
+    r"\b(?:xgb|lgb|lightgbm|xgboost)\.(?:train|cv)\(|apply_gradients"
+    r"|nn\.value_and_grad|cross_val_score|\.minimize\(|optax\.|train_one_epoch\("
+    r"|\btrain\(|run_training|training_loop\(|\bTrainer\("
 )
 _GOOD_STEM = re.compile(
-    r"(?i)^(?:train|main|run|fit|finetune|fine_tune|pretrain|experiment)(?:$|[_\d-])|[_-](?:train|training|pretrain|finetune)(?:$|[_\d-])|^ppo|^dqn|^sac|^airbench"
+    r"(?i)^(?:train|main|run|fit|finetune|fine_tune|pretrain|experiment)(?:$|[_\d-])"
+    r"|[_-](?:train|training|pretrain|finetune)(?:$|[_\d-])|^ppo|^dqn|^sac|^airbench"
 )
 _BAD_STEM = re.compile(
-    r"(?i)(?:^|[_.-])(?:prepare|preprocess|preprocessing|download|tokenize|tok|dataset|datasets|data|convert|export|sample|sampling|generate|gen|infer|inference|"
-    r"predict|demo|plot|plots|visuali[sz]e|vis|analy[sz]e|analysis|test|tests|setup|utils?|config|eval|evaluate|evaluation|val|validate|scores?|calc|submit|submitit|launch|launcher|"
-    r"serve|server|app|chat|cli|web|interactive|bench|benchmark|profile|upload|merge|blend|ensemble|install|check|conftest|hubconf|detect|export|"
-    r"extract|summary|legacy|old|deprecated|compare|report|average|clean|make|build|bump|release|docs?|notebook|rigor|sweep|hyperparam|hp|search|tune|optuna|reproduce|slurm|cluster|enjoy|push|resume|backup|distill)(?:$|[_.-])"
+    r"(?i)(?:^|[_.-])(?:prepare|preprocess|preprocessing|download|tokenize|tok"
+    r"|dataset|datasets|data|convert|export|sample|sampling|generate|gen|infer"
+    r"|inference|"
+    r"predict|demo|plot|plots|visuali[sz]e|vis|analy[sz]e|analysis|test|tests|setup"
+    r"|utils?|config|eval|evaluate|evaluation|val|validate|scores?|calc|submit"
+    r"|submitit|launch|launcher|"
+    r"serve|server|app|chat|cli|web|interactive|bench|benchmark|profile|upload|merge"
+    r"|blend|ensemble|install|check|conftest|hubconf|detect|export|"
+    r"extract|summary|legacy|old|deprecated|compare|report|average|clean|make|build"
+    r"|bump|release|docs?|notebook|rigor|sweep|hyperparam|hp|search|tune|optuna"
+    r"|reproduce|slurm|cluster|enjoy|push|resume|backup|distill)(?:$|[_.-])"
 )
 _BAD_FOLDER = re.compile(
-    r"(?i)(?:^|/)(?:legacy|old|archive|archived|records|deprecated|tests?|testing|docs?|tools?|utils?|notebooks?|dev|data|datasets|baselines|\.github|\.ci|ci|docker|third_party|colab|contrib|misc|research|demo|demos|tutorials?|templates?|submodules|assets|sweeps?)/"
+    r"(?i)(?:^|/)(?:legacy|old|archive|archived|records|deprecated|tests?|testing"
+    r"|docs?|tools?|utils?|notebooks?|dev|data|datasets|baselines|\.github|\.ci|ci"
+    r"|docker|third_party|colab|contrib|misc|research|demo|demos|tutorials?"
+    r"|templates?|submodules|assets|sweeps?)/"
 )
 _NOT_A_RUN = re.compile(
-    r"(?:^|\s)--?(?:eval|evaluate|test|resume|dry[-_]run|help|h|version|predict|infer|inference|dummy|demo|export|validate|eval[-_]only|only[-_]eval|eval_only=True|smoke[-_]test|test[-_]only)(?:[=\s]|$)|mode=(?!train)\w*eval|hparams_search|ckpt_path=|\s-m\s+\w+=|pip install|--multirun"
+    r"(?:^|\s)--?(?:eval|evaluate|test|resume|dry[-_]run|help|h|version|predict"
+    r"|infer|inference|dummy|demo|export|validate|eval[-_]only|only[-_]eval"
+    r"|eval_only=True|smoke[-_]test|test[-_]only)(?:[=\s]|$)|mode=(?!train)\w*eval"
+    r"|hparams_search|ckpt_path=|\s-m\s+\w+=|pip install|--multirun"
 )
 
 
@@ -59,7 +76,7 @@ def ranked(survey: Survey, commands: Sequence[Command], papers: Papers) -> list[
     for command in commands:
         if command.script and command.script.endswith((".py", ".c", ".cu", ".cpp", ".cc")):
             by_script.setdefault(command.script, []).append(command)
-    wrapped = _wrapped(survey, commands)
+    wrapped = _wrapped(commands)
     for script in wrapped:
         by_script.setdefault(script, [])
     names = dict.fromkeys(
@@ -96,7 +113,7 @@ def ranked(survey: Survey, commands: Sequence[Command], papers: Papers) -> list[
     return sorted(entries, key=lambda entry: -entry.score)
 
 
-def _wrapped(survey: Survey, commands: Sequence[Command]) -> list[str]:
+def _wrapped(commands: Sequence[Command]) -> list[str]:
     """Python files that documented shell scripts run."""
     shells = {
         c.script
@@ -107,7 +124,7 @@ def _wrapped(survey: Survey, commands: Sequence[Command]) -> list[str]:
 
 
 def _scripts(survey: Survey) -> list[str]:
-    found = []
+    found: list[str] = []
     for path in survey.with_suffix(".py")[:2000]:
         stem = PurePosixPath(path).stem
         if len(found) >= 120:
@@ -156,12 +173,7 @@ def _promise(survey: Survey, script: str, commands: Sequence[Command]) -> tuple[
         score += 3.0
     if _BAD_STEM.search(pure.stem) and not re.match(r"(?i)train|finetune|main_", pure.stem):
         score -= 8.0
-    folder = f"{pure.parent}/"
-    if _BAD_FOLDER.search(folder):
-        score -= 5.0
-    if re.search(r"(?i)(?:^|/)(?:records|archived?|legacy|old|deprecated|submodules)/", folder):
-        score -= 5.0
-    score -= 0.6 * script.count("/") + 1.0 * max(0, script.count("/") - 2)
+    score -= _remote(script)
     text = survey.text(script)
     if _TRAINS.search(text):
         score += 4.0
@@ -176,12 +188,22 @@ def _promise(survey: Survey, script: str, commands: Sequence[Command]) -> tuple[
     if re.search(r"(?m)^\s*(?:import|from) (?:matplotlib|seaborn)", text) and "show()" in text:
         score -= 3.0
     if re.search(
-        r"while True:.{0,400}subprocess|subprocess\.(?:run|Popen|call|check_call)\([^)]{0,200}train",
+        r"while True:.{0,400}subprocess|subprocess\.(?:run|Popen|call"
+        r"|check_call)\([^)]{0,200}train",
         text,
         re.DOTALL,
     ):
         score -= 6.0
     return score, reasons
+
+
+def _remote(script: str) -> float:
+    """How far out of the way a file lies: archives, tools, deep folders."""
+    folder = f"{PurePosixPath(script).parent}/"
+    points = 5.0 if _BAD_FOLDER.search(folder) else 0.0
+    if re.search(r"(?i)(?:^|/)(?:records|archived?|legacy|old|deprecated|submodules)/", folder):
+        points += 5.0
+    return points + 0.6 * script.count("/") + 1.0 * max(0, script.count("/") - 2)
 
 
 def _documented(script: str, commands: Sequence[Command], reasons: list[str]) -> float:

@@ -1,4 +1,4 @@
-"""What well-known frameworks print for a script that never prints itself: Keras, Trainer, Lightning.
+"""What frameworks print for a script that never prints itself: Keras, Trainer, Lightning.
 
 Only what their default output shows; a callback or a verbosity set elsewhere is not followed.
 """
@@ -16,7 +16,7 @@ from agent_loops.templates import Hole, Line
 _KERAS_NAMES = {"acc": "accuracy", "mean_squared_error": "mse", "mean_absolute_error": "mae"}
 
 
-def outputs_of(survey: Survey, script: str, files: Sequence[str]) -> list[Output]:
+def outputs_of(survey: Survey, files: Sequence[str]) -> list[Output]:
     """The lines that the frameworks of these files print of themselves."""
     found: list[Output] = []
     texts = {path: survey.text(path) for path in files if path.endswith(".py")}
@@ -79,7 +79,7 @@ def _keras(path: str, text: str) -> list[Output]:
 
 
 def _trainer(path: str, text: str) -> list[Output]:
-    """`***** eval metrics *****` and below it `eval_accuracy = 0.86`; all_results.json holds the same."""
+    """`***** eval metrics *****` and below it `eval_accuracy = 0.86`, as all_results.json too."""
     names = ["loss"]
     for body in re.findall(r"(?s)def compute_metrics\(.*?\n(?=\S|    def |\Z)", text):
         names += re.findall(r"[\"'](\w+)[\"']\s*:", body) + re.findall(
@@ -102,9 +102,18 @@ def _trainer(path: str, text: str) -> list[Output]:
         else _number(text, "Trainer(")
     )
     return [
-        Output(path, at, (f"  {prefix}_{name} {' ' * 8}= ", Hole(name, ".4f")), via="framework", where="evaluate", tool="Trainer", depth=0)
-        for name in dict.fromkeys(names) for prefix in ("eval",)
-    ]  # fmt: skip
+        Output(
+            path,
+            at,
+            (f"  {prefix}_{name} {' ' * 8}= ", Hole(name, ".4f")),
+            via="framework",
+            where="evaluate",
+            tool="Trainer",
+            depth=0,
+        )
+        for name in dict.fromkeys(names)
+        for prefix in ("eval",)
+    ]
 
 
 def _lightning(survey: Survey, path: str, text: str, files: Sequence[str]) -> list[Output]:
@@ -117,9 +126,16 @@ def _lightning(survey: Survey, path: str, text: str, files: Sequence[str]) -> li
             if stage in name:
                 names.setdefault(name)
     return [
-        Output(path, _number(text, f"trainer.{'test' if stage == 'test' else 'validate'}("), (f"│  {name}  │  ", Hole(name), "  │"), via="framework", tool="Lightning", depth=0)
+        Output(
+            path,
+            _number(text, f"trainer.{'test' if stage == 'test' else 'validate'}("),
+            (f"│  {name}  │  ", Hole(name), "  │"),
+            via="framework",
+            tool="Lightning",
+            depth=0,
+        )
         for name in names
-    ]  # fmt: skip
+    ]
 
 
 def logs_only(tree: ast.Module) -> bool:

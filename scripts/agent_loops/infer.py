@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from pathlib import Path
 
 from agent_loops import (
     benches,
@@ -21,50 +19,17 @@ from agent_loops import (
     entrypoints,
     makefiles,
     measures,
+    other_findings,
     recipes,
 )
 from agent_loops import survey as surveys
-from agent_loops.benches import Bench
 from agent_loops.cautions import Caution
 from agent_loops.contenders import Contender, Papers
 from agent_loops.entrypoints import Entry
+from agent_loops.findings import Confidence, Finding, Value
 from agent_loops.survey import Survey
 
-Confidence = Literal["high", "medium", "low"]
-Kind = Literal["bindings", "which", "question", "nothing"]
 _LOWER: dict[Confidence, Confidence] = {"high": "medium", "medium": "low", "low": "low"}
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One proposed binding. `value` is what loop.run.yaml would hold."""
-
-    value: Any
-    evidence: str
-    confidence: Confidence
-
-
-@dataclass(slots=True)
-class Finding:
-    """What was found. `answer` says what is asked of the person, if anything."""
-
-    answer: Kind
-    bindings: dict[str, Value] = field(default_factory=dict)
-    question: str = ""
-    choices: list[str] = field(default_factory=list)
-    warnings: list[Caution] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    seed: str = "none"
-    outputs: list[str] = field(default_factory=list)
-    budget: str = "none"
-    metric_source: str = ""
-    example: str = ""
-    runners_up: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def value(self, key: str) -> Any:
-        found = self.bindings.get(key)
-        return found.value if found else None
 
 
 def infer(root: Path) -> Finding:
@@ -78,14 +43,14 @@ def infer(root: Path) -> Finding:
     if trained and not (bench and trained[0].score < 9):
         finding = _of_training(survey, trained, commands, papers)
     elif bench:
-        finding = _of_bench(survey, bench)
+        finding = other_findings.of_bench(survey, bench)
     elif printing := [entry for entry in entries if _prints(entry)]:
         finding = _of_training(survey, printing, commands, papers)
         _doubt(finding)
     elif target := makefiles.find(survey):
-        finding = _of_makefile(survey, target)
+        finding = other_findings.of_makefile(survey, target)
     else:
-        finding = _of_nothing(survey, entries, commands)
+        finding = other_findings.of_nothing(survey, entries)
     _common(survey, finding)
     return finding
 
@@ -98,6 +63,8 @@ def _papers(survey: Survey) -> Papers:
 def _trains(entry: Entry) -> bool:
     """Whether a program is worth proposing: it trains, or prints a plain measure of quality."""
     best = entry.best
+    if best is not None and best.speed and "trains" not in entry.reasons:
+        return False
     return entry.score > 5 and (
         (best is not None and best.score > -4) or ("trains" in entry.reasons and entry.score > 8)
     )
@@ -143,7 +110,7 @@ def _of_training(
         closures.closure(survey, first.script) if first.script.endswith(".py") else [first.script]
     )
     facts = commanding.gather(survey, first, files, commands)
-    _metric(finding, first, told, rivals, papers)
+    _metric(finding, first, told=told)
     run = facts.run
     finding.bindings["run_cmd"] = Value(
         run.text, run.evidence, sure if run.documented else "medium" if not rivals else "low"
@@ -155,24 +122,34 @@ def _of_training(
     _scope(finding, survey, division, editable, first)
     _limits(finding, facts)
     _program(finding, survey)
+    _ask(finding, first, rivals, commanding.open_places(run.text))
+    _warn(finding, survey, first, files, facts, editable, commands)
+    return finding
+
+
+def _ask(finding: Finding, first: Entry, rivals: Sequence[Entry], opened: Sequence[str]) -> None:
+    """What only the person can say: which program, what to fill in, which number."""
     if rivals:
         finding.choices = [_choice(entry) for entry in (first, *rivals)]
         finding.question = "which program is the run? The bindings below are for the first"
+        kept = ("program", "iter_strategy", "prelude")
         finding.bindings = {
-            k: Value(
-                v.value,
-                v.evidence,
-                _LOWER[v.confidence] if k in ("program", "iter_strategy", "prelude") else "low",
-            )
-            for k, v in finding.bindings.items()
+            key: Value(v.value, v.evidence, _LOWER[v.confidence] if key in kept else "low")
+            for key, v in finding.bindings.items()
         }
-    elif first.best is None or (first.best.source == "none-yet" and first.best.score < 4):
+        return
+    if first.best is None or (first.best.source == "none-yet" and first.best.score < 4):
         finding.answer = "question"
         finding.question = (
             "which number says how good a run is? Nothing that reaches the log or a file was found"
         )
-    _warn(finding, survey, first, files, facts, editable, commands)
-    return finding
+    if opened:
+        run = finding.bindings["run_cmd"]
+        finding.bindings["run_cmd"] = Value(run.value, run.evidence, "low")
+        finding.answer = "question"
+        finding.question = finding.question or (
+            f"what stands for {', '.join(opened[:3])} in the command?"
+        )
 
 
 def _choice(entry: Entry) -> str:
@@ -180,13 +157,12 @@ def _choice(entry: Entry) -> str:
     return f"{entry.script}{best}"
 
 
-def _metric(
-    finding: Finding, first: Entry, told: bool, rivals: Sequence[Entry], papers: Papers
-) -> None:
+def _metric(finding: Finding, first: Entry, *, told: bool) -> None:
     best = first.best
     if best is None:
         finding.missing.append(
-            "metric: no number that says how good a run is was found in what the script prints or writes"
+            "metric: no number that says how good a run is was found in what the "
+            "script prints or writes"
         )
         return
     best = _prefer(first.found)
@@ -226,14 +202,20 @@ def _metric(
             "medium",
         )
     if best.source == "file":
-        name = best.file.rsplit("/", 1)[-1] if best.file else f"*.{'csv' if best.output.tool == 'csv' else 'json'}"
+        name = (
+            best.file.rsplit("/", 1)[-1]
+            if best.file
+            else f"*.{'csv' if best.output.tool == 'csv' else 'json'}"
+        )
         finding.bindings["metric_file"] = Value(
             f"{{run_dir}}/{re.sub(r'[{][^}]*[}]', '*', name)}",
             best.evidence,
             "medium" if best.file else "low",
         )
         if best.key:
-            finding.bindings["metric_key"] = Value(best.key, best.evidence, "medium" if best.file else "low")
+            finding.bindings["metric_key"] = Value(
+                best.key, best.evidence, "medium" if best.file else "low"
+            )
     finding.runners_up = [f"{c.name} ({c.direction.value}) {c.place}" for c in close[:4]]
 
 
@@ -338,16 +320,23 @@ def _program(finding: Finding, survey: Survey) -> None:
 
 
 def _warn(
-    finding: Finding, survey: Survey, first: Entry, files: Sequence[str], facts: commanding.Facts,
-    editable: Sequence[str], commands: Sequence[recipes.Command],
-) -> None:  # fmt: skip
+    finding: Finding,
+    survey: Survey,
+    first: Entry,
+    files: Sequence[str],
+    facts: commanding.Facts,
+    editable: Sequence[str],
+    commands: Sequence[recipes.Command],
+) -> None:
     text = "\n".join(survey.text(path) for path in files[:40])
     own = [c for c in commands if c.script == first.script or not c.script]
     locked = finding.value("locked") or []
     if first.best is not None:
         finding.warnings += cautions.about_metric(_prefer(first.found), editable, locked)
     finding.warnings += cautions.about_seed(facts.seed, given="{seed}" in facts.run.text)
-    finding.warnings += cautions.about_outputs(facts.written, text, "{run_dir}" in facts.run.text)
+    finding.warnings += cautions.about_outputs(
+        facts.written, text, pinned="{run_dir}" in facts.run.text
+    )
     finding.warnings += cautions.about_command(facts.run.text, own, survey, text)
     finding.warnings += cautions.about_bound(facts.bound, pinned=facts.run.pinned)
     finding.warnings += cautions.about_data(commands, first.script, text)
@@ -355,172 +344,6 @@ def _warn(
     cleanup = next((c for c in finding.warnings if c.cleanup), None)
     if cleanup and re.search(r"\b(?:sbatch|srun|docker|podman|ssh)\b", facts.run.text):
         finding.bindings["cleanup_cmd"] = Value(cleanup.cleanup, cleanup.text, "low")
-
-
-def _of_makefile(survey: Survey, target: makefiles.Target) -> Finding:
-    finding = Finding(
-        "question",
-        question="which data or model should the target be run with, and is this figure the goal?",
-    )
-    put = finding.bindings
-    if target.metric and target.judged.direction is not None:
-        put["metric"] = Value(
-            target.metric, f"{target.metric_place} searches the log for it", "low"
-        )
-        put["metric_direction"] = Value(target.judged.direction.value, "by its name", "low")
-        finding.metric_source = "log"
-    put["run_cmd"] = Value(
-        target.run_cmd, f"{target.place} is a target that trains or measures", "low"
-    )
-    put["editable_files"] = Value(["Makefile"], "the settings stand in it", "low")
-    put["budget"] = Value("none", target.setting or "nothing that bounds a run was found", "low")
-    put["timeout_minutes"] = Value(60, "a guess: measure one run", "low")
-    finding.budget, finding.seed = target.setting or "none", target.seed
-    text = survey.text("Makefile")
-    finding.outputs = list(
-        dict.fromkeys(
-            f"{name}/"
-            for name in re.findall(
-                r"(?m)^\w*(?:OUTPUT|DATA|OUT)\w*_?DIR\s*[:?]?=\s*(\w[\w-]*)", text
-            )
-        )
-    )
-    where = dict.fromkeys(finding.outputs, "Makefile")
-    finding.warnings += cautions.about_outputs(where, text, pinned=False)
-    finding.warnings += cautions.about_command(target.run_cmd, [], survey, text)
-    if re.search(r"(?i)checkpoint", text):
-        finding.warnings.append(
-            Caution(
-                "resumes",
-                "a second `make` resumes from the checkpoint of the first, or does nothing: documented command is wrong for a loop; clean first, or name each run's output",
-            )
-        )
-    if re.search(r"tee -a|>>", text):
-        finding.warnings.append(Caution("appends", "a log file is appended to across runs"))
-    if re.search(r"\|\s*tee\b", text):
-        finding.warnings.append(Caution("tee", "`| tee` hides the exit code of the run"))
-    finding.warnings.append(Caution("data first", "data must be there first: see the README"))
-    return finding
-
-
-# --- benchmarks, and nothing --------------------------------------------------------------------
-
-
-def _of_bench(survey: Survey, bench: Bench) -> Finding:
-    several = len(bench.names) > 1
-    finding = Finding("question" if several else "bindings")
-    level: Confidence = "low" if several else "medium"
-    if several:
-        finding.question = (
-            f"which of the benchmarks is the goal, one of them or a mean over all? ({bench.tool})"
-        )
-        finding.choices = list(bench.names[:12])
-    put = finding.bindings
-    put["metric"] = Value(bench.metric, bench.evidence, level)
-    put["metric_direction"] = Value(
-        bench.direction.value,
-        f"{bench.tool} prints {'time: lower' if bench.direction.value == 'minimize' else 'a rate: higher'} is better",
-        "medium",
-    )
-    put["run_cmd"] = Value(bench.run_cmd, bench.evidence, level)
-    put["editable_files"] = Value(
-        list(bench.editable), "the code that the benchmark measures", "medium"
-    )
-    put["readonly_files"] = Value(
-        list(bench.harness)[:12],
-        f"{bench.harness[0] if bench.harness else 'the benchmark'} is the measurement",
-        "high",
-    )
-    for key, value in (
-        ("metric_pattern", bench.pattern),
-        ("metric_file", bench.file),
-        ("metric_key", bench.key),
-        ("checks_cmd", bench.checks or None),
-    ):
-        if value:
-            put[key] = Value(value, f"{bench.tool}'s own format", "medium")
-    put["budget"] = Value("none", "a benchmark ends by itself", "medium")
-    paced = next(
-        (
-            m
-            for p in bench.harness[:6]
-            if (
-                m := re.search(
-                    r"(?:duration|repeat|iterations|warmups?)\s*[:=]\s*['\"]?(\d+\w*)",
-                    survey.text(p),
-                )
-            )
-        ),
-        None,
-    )
-    finding.budget = f"{paced[0]} in {bench.harness[0]}" if paced else "none"
-    put["timeout_minutes"] = Value(60, "a guess: measure one run", "low")
-    finding.metric_source, finding.example = bench.source, bench.example
-    finding.warnings += [Caution("benchmark", text) for text in bench.warnings]
-    if several:
-        finding.warnings.append(
-            Caution(
-                "several benchmarks", f"several benchmarks ({len(bench.names)}): one was picked"
-            )
-        )
-    return finding
-
-
-def _of_nothing(
-    survey: Survey, entries: Sequence[Entry], commands: Sequence[recipes.Command]
-) -> Finding:
-    notebooks = survey.with_suffix(".ipynb")
-    scripts = [p for p in survey.with_suffix(".py") if "/" not in p]
-    suite = benches.test_suite(survey) if not notebooks else None
-    if (
-        suite
-        and re.search(
-            r"(?i)pytest",
-            "".join(
-                survey.text(p)
-                for p in (
-                    "pyproject.toml",
-                    "Makefile",
-                    "tox.ini",
-                    "setup.cfg",
-                    "requirements-dev.txt",
-                    "README.md",
-                )
-            ),
-        )
-        and len(survey.with_suffix(".rs", ".go")) == 0
-    ):
-        finding = _of_bench(survey, suite)
-        finding.answer = "question"
-        finding.question = (
-            "nothing prints a metric; is the goal a faster test suite (wall_s, measured for you)?"
-        )
-        finding.bindings["metric"] = Value("wall_s", suite.evidence, "low")
-        finding.bindings["metric_direction"] = Value("minimize", "time: lower is better", "low")
-        return finding
-    finding = Finding("nothing")
-    if notebooks and not entries:
-        finding.notes.append(
-            f"notebooks only ({len(notebooks)}): convert one to a script first, `jupyter nbconvert --to script {notebooks[0]}`"
-        )
-        finding.warnings.append(
-            Caution(
-                "notebooks only",
-                f"notebooks only: convert one to a script first, e.g. {notebooks[0]}",
-            )
-        )
-        finding.choices = notebooks[:5]
-    elif not survey.files:
-        finding.notes.append("the folder is empty")
-    else:
-        finding.notes.append("nothing here trains, and nothing prints a number to improve")
-        finding.warnings.append(Caution("nothing", "nothing here prints a number to improve"))
-    finding.missing.append("metric, run_cmd and editable_files: name them in loop.run.yaml by hand")
-    if scripts and not notebooks:
-        finding.notes.append(
-            "scripts at the top: " + ", ".join(PurePosixPath(s).name for s in scripts[:6])
-        )
-    return finding
 
 
 def _common(survey: Survey, finding: Finding) -> None:
@@ -539,7 +362,8 @@ def _common(survey: Survey, finding: Finding) -> None:
         finding.notes.append(f"more files than were looked at; {len(survey.files)} were")
     if survey.passed_over:
         finding.notes.append(
-            f"{len(survey.passed_over)} files are binary, unreadable or too large and were passed over"
+            f"{len(survey.passed_over)} files are binary, unreadable or too large "
+            f"and were passed over"
         )
     seen: dict[str, Caution] = {}
     for caution in finding.warnings:

@@ -49,16 +49,25 @@ class Seed:
 
 
 _TIME = re.compile(
-    r"(?i)^(?:time_?budget|budget_?(?:s|sec|seconds|minutes|min)|max_?(?:train(?:ing)?_?)?(?:time|seconds|minutes|runtime|wall_?time)|train(?:ing)?_?(?:time|seconds|minutes)(?:_?(?:budget|limit|s|sec))?|time_?limit(?:_?\w+)?|wall_?(?:clock|time)_?(?:budget|limit)?|time_?budget_?\w*)$"
+    r"(?i)^(?:time_?budget|budget_?(?:s|sec|seconds|minutes|min)"
+    r"|max_?(?:train(?:ing)?_?)?(?:time|seconds|minutes|runtime|wall_?time)"
+    r"|train(?:ing)?_?(?:time|seconds|minutes)(?:_?(?:budget|limit|s|sec))?"
+    r"|time_?limit(?:_?\w+)?|wall_?(?:clock|time)_?(?:budget|limit)?"
+    r"|time_?budget_?\w*)$"
 )
 _EPOCHS = re.compile(
-    r"(?i)^(?:n_|num_|max_|nb_|total_|train_|number_of_)*epochs$|^(?:n|num|max|nb|total)_epoch$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$|^training_epochs$"
+    r"(?i)^(?:n_|num_|max_|nb_|total_|train_|number_of_)*epochs$|^(?:n|num|max|nb"
+    r"|total)_epoch$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$"
+    r"|^training_epochs$"
 )
 _STEPS = re.compile(
-    r"(?i)^(?:n_|num_|max_|total_|train_|nb_)*(?:iters?|iterations|steps|timesteps|updates|kimg|train_steps|scheduled_iterations|rounds|boost_round|estimators|episodes)$|^total_timesteps$|^train_steps$|^niters?$|^n_steps$"
+    r"(?i)^(?:n_|num_|max_|total_|train_|nb_)*(?:iters?|iterations|steps|timesteps"
+    r"|updates|kimg|train_steps|scheduled_iterations|rounds|boost_round|estimators"
+    r"|episodes)$|^total_timesteps$|^train_steps$|^niters?$|^n_steps$"
 )
 _ASSIGNED = re.compile(
-    r"(?m)^[ \t]*(?:self\.|args\.|cfg\.|config\.|hp\.|hyp\.)?([A-Za-z_]\w*)(?:\s*:\s*\w+)?\s*=\s*([\d_.* ]+?)\s*(?:#\s*(.*))?$"
+    r"(?m)^[ \t]*(?:self\.|args\.|cfg\.|config\.|hp\."
+    r"|hyp\.)?([A-Za-z_]\w*)(?:\s*:\s*\w+)?\s*=\s*([\d_.* ]+?)\s*(?:#\s*(.*))?$"
 )
 
 
@@ -73,7 +82,14 @@ def bound_of(
     ]
     order = {"time": 0, "epochs": 1, "steps": 2}
     first_file = files[0] if files else ""
-    found.sort(key=lambda b: (order[b.kind], b.name in ("steps", "iters", "iterations", "updates", "rounds"), b.option is None, not b.place.startswith(first_file)))
+    found.sort(
+        key=lambda b: (
+            order[b.kind],
+            b.name in ("steps", "iters", "iterations", "updates", "rounds"),
+            b.option is None,
+            not b.place.startswith(first_file),
+        )
+    )
     return found[0] if found else Bound("none")
 
 
@@ -130,7 +146,8 @@ def _from_constants(survey: Survey, files: Sequence[str]) -> Iterator[Bound]:
                 seconds = _unit_s(match[1], match[3] or "") if kind == "time" else 1.0
                 yield Bound(kind, amount * seconds, match[1], place)
         for match in re.finditer(
-            r"\b(\w*epochs|n_estimators|num_boost_round|max_iter|total_timesteps)\s*=\s*(\d[\d_]*)\b",
+            r"\b(\w*epochs|n_estimators|num_boost_round|max_iter"
+            r"|total_timesteps)\s*=\s*(\d[\d_]*)\b",
             text,
         ):
             kind = _kind(match[1])
@@ -163,8 +180,10 @@ def _from_configs(survey: Survey, configs: Sequence[str]) -> Iterator[Bound]:
 
 
 _SEEDING = (
-    r"(?:torch\.(?:cuda\.)?manual_seed(?:_all)?|np\.random\.seed|numpy\.random\.seed|random\.seed|seed_everything|set_seed|"
-    r"set_random_seed|init_seeds|seed_all|fix_seed|mx\.random\.seed|tf\.random\.set_seed|PRNGKey|jax\.random\.key|random\.key|"
+    r"(?:torch\.(?:cuda\.)?manual_seed(?:_all)?|np\.random\.seed|numpy\.random\.seed"
+    r"|random\.seed|seed_everything|set_seed|"
+    r"set_random_seed|init_seeds|seed_all|fix_seed|mx\.random\.seed"
+    r"|tf\.random\.set_seed|PRNGKey|jax\.random\.key|random\.key|"
     r"default_rng|RandomState|manual_seed|Random\.seed!|srand|nnx\.Rngs|seed_torch)"
 )
 _SEED_CALL = re.compile(rf"{_SEEDING}\(\s*(?:seed\s*=\s*|params\s*=\s*)?([^(),\n]*)")
@@ -203,7 +222,8 @@ def _seedings(survey: Survey, files: Sequence[str]) -> Iterator[Seed]:
                 yield Seed("hard-coded", plain[0], f"{path}:{number}")
             elif re.fullmatch(r"[A-Za-z_]\w*", value):
                 known = re.search(
-                    rf"(?m)^\s*{value}\s*(?::\s*int)?\s*=\s*(\d+)|\b{value}(?::\s*int)?\s*=\s*(\d+)",
+                    rf"(?m)^\s*{value}\s*(?::\s*int)?\s*=\s*(\d+)"
+                    rf"|\b{value}(?::\s*int)?\s*=\s*(\d+)",
                     text,
                 )
                 if known:
@@ -211,7 +231,10 @@ def _seedings(survey: Survey, files: Sequence[str]) -> Iterator[Seed]:
 
 
 _OUT_OPTIONS = re.compile(
-    r"(?i)^(?:output_?(?:dir|directory|path|folder)|out_?(?:dir|folder)|outdir|save_?(?:dir|path|folder)|log_?dir|logdir|model_dir|work_?dir|workdir|run_dir|results?_?dir|results_path|checkpoint_?dir|ckpt_?dir|exp_?dir|project|output|save|default_root_dir|logging_dir|log_path|artifact_dir|train_dir)$"
+    r"(?i)^(?:output_?(?:dir|directory|path|folder)|out_?(?:dir|folder)|outdir"
+    r"|save_?(?:dir|path|folder)|log_?dir|logdir|model_dir|work_?dir|workdir|run_dir"
+    r"|results?_?dir|results_path|checkpoint_?dir|ckpt_?dir|exp_?dir|project|output"
+    r"|save|default_root_dir|logging_dir|log_path|artifact_dir|train_dir)$"
 )
 
 
@@ -225,13 +248,40 @@ def output_options(options: Mapping[str, Option]) -> list[Option]:
 
 
 _MADE = re.compile(
-    r"(?:makedirs|mkdir|Path)\(\s*[rf]?[\"']([\w./-]+)[\"']|(?:torch\.save|np\.save|joblib\.dump|save_weights|to_csv|savefig|\.save|save_image|SummaryWriter|save_model|FileHandler|CSVLogger|dump)\([^\n]*?[\"']([\w./-]+(?:/[\w{}.-]*|\.(?:pt|pth|tar|ckpt|h5|keras|pkl|npy|csv|json|png|safetensors|bin|txt|log|model)))[\"']"
-    r"|^\s*(?:out_dir|output_dir|save_dir|log_dir|logdir|work_dir|outdir|OUT_DIR|OUTPUT_DIR|SAVE_DIR|LOG_DIR|CHECKPOINT_DIR|results_dir|ckpt_dir)\s*(?::\s*str)?\s*=\s*[rf]?[\"']([\w./-]+)[\"']"
+    r"(?:makedirs|mkdir|Path)\(\s*[rf]?[\"']([\w./-]+)[\"']|(?:torch\.save|np\.save"
+    r"|joblib\.dump|save_weights|to_csv|savefig|\.save|save_image|SummaryWriter"
+    r"|save_model|FileHandler|CSVLogger|dump)\([^\n]*?[\"']([\w./-]+(?:/[\w{}.-]*"
+    r"|\.(?:pt|pth|tar|ckpt|h5|keras|pkl|npy|csv|json|png|safetensors|bin|txt|log"
+    r"|model)))[\"']"
+    r"|^\s*(?:out_dir|output_dir|save_dir|log_dir|logdir|work_dir|outdir|OUT_DIR"
+    r"|OUTPUT_DIR|SAVE_DIR|LOG_DIR|CHECKPOINT_DIR|results_dir"
+    r"|ckpt_dir)\s*(?::\s*str)?\s*=\s*[rf]?[\"']([\w./-]+)[\"']"
     r"|[\"']\.?/?((?:outputs?|logs|runs|results|checkpoints)(?:/[\w-]+)+)/?[\"']"
     r"|os\.path\.join\(\s*[\"'](\w[\w-]*)[\"']\s*,[^\n]*(?:uuid|run|exp|name|time)",
     re.MULTILINE,
 )
 _OPENED = re.compile(r"open\(\s*f?[\"']([\w./{}-]+)[\"']\s*,\s*[\"'][wa]b?[\"']")
+
+
+def _configured(survey: Survey, files: Sequence[str]) -> dict[str, str]:
+    """Folders that configurations name, and Hydra's own."""
+    found: dict[str, str] = {}
+    configs = [path for path in files if path.endswith((".yaml", ".yml"))]
+    for path in configs:
+        text = survey.text(path)
+        if match := re.search(r"(?m)^\s*dir:\s*[\"']?((?:\./)?\w[\w./-]*)", text):
+            number = text.count("\n", 0, match.start()) + 1
+            found[f"{match[1].removeprefix('./').rstrip('/')}/"] = f"{path}:{number}"
+    if not found and files and "hydra" in survey.text(files[0]):
+        named = re.search(r"/(logs|outputs|runs|results)\b", " ".join(map(survey.text, configs)))
+        found[f"{named[1] if named else 'outputs'}/"] = f"{files[0]}:1"
+    return found
+
+
+def _inside(survey: Survey, name: str) -> bool:
+    """Whether a name is one that a run may write in the project."""
+    elsewhere = name.startswith(("/", "~", "..")) or "data" in name.lower()
+    return not elsewhere and name not in survey
 
 
 def written(survey: Survey, files: Sequence[str], options: Mapping[str, Option]) -> dict[str, str]:
@@ -243,28 +293,12 @@ def written(survey: Survey, files: Sequence[str], options: Mapping[str, Option])
             found.setdefault(
                 text if "." in text.split("/")[-1] else f"{text.rstrip('/')}/", option.place
             )
-    for path in files:
-        if path.endswith((".yaml", ".yml")) and (
-            match := re.search(r"(?m)^\s*dir:\s*[\"']?((?:\./)?\w[\w./-]*)", survey.text(path))
-        ):
-            found.setdefault(
-                f"{match[1].removeprefix('./').rstrip('/')}/",
-                f"{path}:{survey.text(path).count(chr(10), 0, match.start()) + 1}",
-            )
-    if not found and any("hydra" in survey.text(path) for path in files[:1]):
-        configs = " ".join(survey.text(p) for p in files if p.endswith((".yaml", ".yml")))
-        named = re.search(r"/(logs|outputs|runs|results)\b", configs)
-        found[f"{named[1] if named else 'outputs'}/"] = f"{files[0]}:1"
+    found.update(_configured(survey, files))
     for path in files[:30]:
         text = survey.text(path)
         for match in [*_MADE.finditer(text), *_OPENED.finditer(text)]:
             name = next(filter(None, match.groups()), "").removeprefix("./")
-            if (
-                not name
-                or name.startswith(("/", "~", ".."))
-                or "data" in name.lower()
-                or name in survey
-            ):
+            if not name or not _inside(survey, name):
                 continue
             name = name.split("{")[0]
             if "." not in name.split("/")[-1]:

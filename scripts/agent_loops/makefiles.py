@@ -1,6 +1,6 @@
 """Projects whose training or benchmark is a target of a Makefile around somebody else's program.
 
-What that program prints is known only from the expressions that the project itself searches it with.
+What that program prints is known only from what the project itself searches its log for.
 """
 
 from __future__ import annotations

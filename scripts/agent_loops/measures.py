@@ -15,23 +15,38 @@ from agent_loops import closures, limits
 from agent_loops.survey import Survey
 
 _HARNESS_NAME = re.compile(
-    r"(?i)(?:^|[_/.-])(?:data|datas|dataset|datasets|dataloader|dataloaders|datamodule|datamodules|loader|loaders|eval|evals|evaluate|evaluation|evaluator|"
-    r"metric|metrics|prepare|preprocess|preprocessing|tokenizer|tokenize|tokenization|download|test|tests|conftest|benchmark|benchmarks|bench|"
-    r"score|scoring|scorer|judge|validate|validation|predict|inference|infer|ensemble|plot|viz|logger|loggers|logging|callbacks|"
-    r"submitit|config|configs|configurator|setup|vocab|env|envs|environment|environments|wrappers|wrapper|sampling|sample|"
-    r"generate|export|convert|lpips|inception|fid|bpe|corpus|text|transforms|augmentations?|misc|util|utils|helpers?|common|dist|distributed|"
-    r"general|checkpoint|registry|version|types|constants|hub|stats|visualizer|legacy|dnnlib)(?:$|[_./-])"
+    r"(?i)(?:^|[_/.-])(?:data|datas|dataset|datasets|dataloader|dataloaders"
+    r"|datamodule|datamodules|loader|loaders|eval|evals|evaluate|evaluation"
+    r"|evaluator|"
+    r"metric|metrics|prepare|preprocess|preprocessing|tokenizer|tokenize"
+    r"|tokenization|download|test|tests|conftest|benchmark|benchmarks|bench|"
+    r"score|scoring|scorer|judge|validate|validation|predict|inference|infer"
+    r"|ensemble|plot|viz|logger|loggers|logging|callbacks|"
+    r"submitit|config|configs|configurator|setup|vocab|env|envs|environment"
+    r"|environments|wrappers|wrapper|sampling|sample|"
+    r"generate|export|convert|lpips|inception|fid|bpe|corpus|text|transforms"
+    r"|augmentations?|misc|util|utils|helpers?|common|dist|distributed|"
+    r"general|checkpoint|registry|version|types|constants|hub|stats|visualizer"
+    r"|legacy|dnnlib)(?:$|[_./-])"
 )
 _MODEL_NAME = re.compile(
-    r"(?i)(?:^|[_/.-])(?:model|models|net|nets|network|networks|gpt|optim|optimizer|optimizers|layers?|modules?|loss|losses|arch|architecture|"
-    r"backbone|encoder|decoder|attention|transformer|unet|vqgan|policy|agent|trainer|training|engine_\w+|train|schedule|scheduler|lr_\w+|"
-    r"kernels?|features?|solver|algorithm|diffusion|noise|augment|muon|vae|resnet|vit|mlp|rnn|quantize)(?:$|[_./-])"
+    r"(?i)(?:^|[_/.-])(?:model|models|net|nets|network|networks|gpt|optim|optimizer"
+    r"|optimizers|layers?|modules?|loss|losses|arch|architecture|"
+    r"backbone|encoder|decoder|attention|transformer|unet|vqgan|policy|agent|trainer"
+    r"|training|engine_\w+|train|schedule|scheduler|lr_\w+|"
+    r"kernels?|features?|solver|algorithm|diffusion|noise|augment|muon|vae|resnet"
+    r"|vit|mlp|rnn|quantize)(?:$|[_./-])"
 )
 _FORBIDDEN = re.compile(
-    r"(?i)(?:do not|don't|never|must not|should not)\s+(?:modify|change|edit|touch)|not modified|read[- ]only|nobody edits|treat as fixed|\bfixed\b[^.\n]{0,30}\b(?:harness|evaluation)"
+    r"(?i)(?:do not|don't|never|must not|should not)\s+(?:modify|change|edit|touch)"
+    r"|not modified|read[- ]only|nobody edits|treat as fixed"
+    r"|\bfixed\b[^.\n]{0,30}\b(?:harness|evaluation)"
 )
 _ONLY = re.compile(
-    r"(?i)(?:only|single|one) (?:file|thing)[^.\n]{0,40}(?:edit|modif|change|touch)|file you (?:edit|modify|change)|agent (?:modifies|edits|changes)|(?:change|edit|modify) only|this file is edited|you (?:can|may) (?:edit|modify)|fair game"
+    r"(?i)(?:only|single|one) (?:file|thing)[^.\n]{0,40}(?:edit|modif|change|touch)"
+    r"|file you (?:edit|modify|change)|agent (?:modifies|edits|changes)|(?:change"
+    r"|edit|modify) only|this file is edited|you (?:can|may) (?:edit|modify)|fair "
+    r"game"
 )
 _MOST_EDITABLE = 8
 
@@ -59,21 +74,15 @@ def divide(survey: Survey, script: str, files: Sequence[str]) -> Division:
         editable[script] = "it is the script that is run"
     taken = closures.imported(survey, script)
     for path in files:
-        if path in harness or path == script:
-            continue
-        why = _why_harness(survey, path, taken.get(path, set()))
-        if why:
-            harness[path] = why
-        elif _is_model(survey, path):
-            editable[path] = f"{script} builds on it, and it measures nothing"
-        else:
-            harness[path] = f"{script} imports it"
+        if path not in harness and path != script:
+            why = _why_harness(survey, path, taken.get(path, set()))
+            if not why and _is_model(survey, path):
+                editable[path] = f"{script} builds on it, and it measures nothing"
+            else:
+                harness[path] = why or f"{script} imports it"
     text = survey.text(script)
-    if (
-        len(editable) > 1
-        and script in editable
-        and (not _TRAINS.search(text) or ("instantiate(" in text and ".backward(" not in text))
-    ):
+    starts = not _TRAINS.search(text) or ("instantiate(" in text and ".backward(" not in text)
+    if len(editable) > 1 and script in editable and starts:
         del editable[script]
         harness[script] = "it only starts what other files define"
     if len(editable) > _MOST_EDITABLE:
@@ -84,7 +93,9 @@ def divide(survey: Survey, script: str, files: Sequence[str]) -> Division:
 
 
 _TRAINS = re.compile(
-    r"\.backward\(|optimi[sz]er\s*=|\boptim\.|nn\.Module|class \w+\([^)]*Model\b|Sequential\(|value_and_grad|GradientTape|\.compile\(|optax|nn\.Linear|def train|def fit|for epoch in|\bTrainer\("
+    r"\.backward\(|optimi[sz]er\s*=|\boptim\.|nn\.Module|class \w+\([^)]*Model\b"
+    r"|Sequential\(|value_and_grad|GradientTape|\.compile\(|optax|nn\.Linear|def "
+    r"train|def fit|for epoch in|\bTrainer\("
 )
 _LOSS = re.compile(r"(?m)^\s*def (?:training_losses|loss_fn|compute_loss|losses)\b")
 
@@ -150,7 +161,9 @@ def _why_harness(survey: Survey, path: str, names: set[str]) -> str:
     parts = [part for part in PurePosixPath(stem).parent.parts if part not in ("src", "lib")]
     if any(
         re.fullmatch(
-            r"(?i)data|datasets?|dataloaders?|datamodules?|evals?|evaluation|metrics?|tests?|benchmarks?|utils?|loggers?|callbacks?|configs?|scripts?_data|dnnlib|torch_utils",
+            r"(?i)data|datasets?|dataloaders?|datamodules?|evals?|evaluation"
+            r"|metrics?|tests?|benchmarks?|utils?|loggers?|callbacks?|configs?"
+            r"|scripts?_data|dnnlib|torch_utils",
             part,
         )
         for part in parts
@@ -175,25 +188,35 @@ def _is_model(survey: Survey, path: str) -> bool:
         return bool(_BUILDS.search(text)) or len(text) < 400
     return bool(
         re.search(
-            r"\((?:torch\.)?(?:nn|keras|eqx|hk|flax|linen|nnx)[.\w]*\.Module\)|class \w+\(.*(?:Module|Model|Optimizer|Layer)\)",
+            r"\((?:torch\.)?(?:nn|keras|eqx|hk|flax|linen|nnx)[.\w]*\.Module\)|class "
+            r"\w+\(.*(?:Module|Model|Optimizer|Layer)\)",
             survey.text(path),
         )
     )
 
 
 _BUILDS = re.compile(
-    r"\.Module\b|\.backward\(|[Oo]ptimizer|\boptim\b|nn\.|jax|flax|haiku|keras|layers\.|@triton|sklearn|lightgbm|xgboost|def (?:adjust_)?l(?:ea)?r|param_groups|self\.(?:fc|net|model)|Sequential"
+    r"\.Module\b|\.backward\(|[Oo]ptimizer|\boptim\b|nn\.|jax|flax|haiku|keras"
+    r"|layers\.|@triton|sklearn|lightgbm|xgboost|def (?:adjust_)?l(?:ea)?r"
+    r"|param_groups|self\.(?:fc|net|model)|Sequential"
 )
 _LEARNS = re.compile(
-    r"\.backward\(|\.fit\(|\.Module\b|value_and_grad|jax\.grad|GradientTape|\boptim\b|optax|Trainer\("
-    r"|\b(?:lgb|xgb)\.(?:train|cv)|keras|haiku|Sequential|nn\.Linear|optimizer\.step|cross_val_score"
+    r"\.backward\(|\.fit\(|\.Module\b|value_and_grad|jax\.grad|GradientTape"
+    r"|\boptim\.|optax|Trainer\("
+    r"|\b(?:lgb|xgb)\.(?:train|cv)|keras|haiku|Sequential|nn\.Linear|optimizer\.step"
+    r"|cross_val_score"
 )
 _MEASURING = re.compile(
-    r"(?i)^_?(?:evaluate|evaluation|eval|validate|validation|test|valid|val)(?:_\w+)?$|^\w+_(?:evaluate|validate|eval)$|^(?:estimate_loss|val_epoch|validation_step|test_step|eval_step|"
-    r"compute_metrics|calc_metrics?|get_score|score|compute_accuracy|accuracy|get_accuracy|eval_epoch|eval_split|run_eval\w*|compute_bpb|test_model|check_accuracy|test_one_epoch|evaluate_\w+)$"
+    r"(?i)^_?(?:evaluate|evaluation|eval|validate|validation|test|valid"
+    r"|val)(?:_\w+)?$|^\w+_(?:evaluate|validate|eval)$|^(?:estimate_loss|val_epoch"
+    r"|validation_step|test_step|eval_step|"
+    r"compute_metrics|calc_metrics?|get_score|score|compute_accuracy|accuracy"
+    r"|get_accuracy|eval_epoch|eval_split|run_eval\w*|compute_bpb|test_model"
+    r"|check_accuracy|test_one_epoch|evaluate_\w+)$"
 )
 _MEASURING_CONSTANT = re.compile(
-    r"^(?:\w+_)?(?:EVAL|VAL|TEST)(?:_\w+)?$|^eval_iters$|^val_tokens$|^STARTUP_EXCLUDE\w*$|^(?:N|NUM|K)_?FOLDS$|^n_?folds$"
+    r"^(?:\w+_)?(?:EVAL|VAL|TEST)(?:_\w+)?$|^eval_iters$|^val_tokens$"
+    r"|^STARTUP_EXCLUDE\w*$|^(?:N|NUM|K)_?FOLDS$|^n_?folds$"
 )
 
 
@@ -225,9 +248,12 @@ def locked_in(
             if _MEASURING_CONSTANT.match(name):
                 found.setdefault(f"{path}::{name}", f"{path}:{number} decides how much is measured")
     if not found:
-        found = {f"{path}::{name}": f"{path}:{number} decides on which data is measured"
-                 for path in editable if path.endswith(".py") and (tree := survey.tree(path))
-                 for name, number in _data_parts(tree)}  # fmt: skip
+        found = {
+            f"{path}::{name}": f"{path}:{number} decides on which data is measured"
+            for path in editable
+            if path.endswith(".py") and (tree := survey.tree(path))
+            for name, number in _data_parts(tree)
+        }
     for path, where in printed_in:
         if path in editable and where and _MEASURING.match(where.rsplit(".", 1)[-1]):
             found.setdefault(f"{path}::{where}", f"the metric is printed in {where}")
@@ -235,7 +261,8 @@ def locked_in(
 
 
 _DATA_PART = re.compile(
-    r"(?:get|load|make|build|prepare)_(?:batch|batches|data|dataset|datasets|dataloaders?|loaders?|env|envs)$|_data_generator$|^\w+Dataset$|DataLoader$"
+    r"(?:get|load|make|build|prepare)_(?:batch|batches|data|dataset|datasets"
+    r"|dataloaders?|loaders?|env|envs)$|_data_generator$|^\w+Dataset$|DataLoader$"
 )
 
 

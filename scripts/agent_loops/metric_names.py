@@ -14,22 +14,29 @@ from agent_loops.objective import Direction
 Split = Literal["val", "test", "train", ""]
 
 _LOWER = (
-    "loss bpb bpc bpd nll ppl perplexity mse rmse mae rmsle wer cer bcer bwer err error errors fid kid logloss "
+    "loss bpb bpc bpd nll ppl perplexity mse rmse mae rmsle wer cer bcer bwer err "
+    "error errors fid kid logloss "
     "xent crossentropy entropy regret eer brier mape smape wape lpips mrae nrmse nmse crps chamfer "
     "hausdorff epe abs_rel deviation residual gap cost divergence makespan distortion cross_entropy"
 ).split()
 _HIGHER = (
-    "acc accuracy acc1 acc5 top1 top5 prec1 prec5 f1 f1score auc auroc roc_auc auprc ap map map50 map75 r2 bleu chrf rouge "
+    "acc accuracy acc1 acc5 top1 top5 prec1 prec5 f1 f1score auc auroc roc_auc "
+    "auprc ap map map50 map75 r2 bleu chrf rouge "
     "rougel meteor iou miou dice psnr ssim recall precision reward return returns rewards "
     "kappa qwk ndcg mrr mcc matthews pearson spearman pearsonr spearmanr correlation corr elo "
-    "winrate core chatcore hits solved success success_rate em exact_match pass1 cider spice fitness "
+    "winrate core chatcore hits solved success success_rate em exact_match pass1 "
+    "cider spice fitness "
     "accuracies specificity sensitivity silhouette modularity"
 ).split()
 # Worth less than a measure of quality proper: what they mean differs from project to project.
-_UNSURE = "score metric objective value mean result gap cost entropy reward map core return em deviation value".split()
+_UNSURE = (
+    "score metric objective value mean result gap cost entropy reward map core return "
+    "em deviation value"
+).split()
 # Measures that a task is judged by: among numbers of one line they come before its loss.
 _TASK = frozenset(
-    "auc auroc roc_auc f1 map50 miou dice bleu wer cer rmse mae fid psnr bpb bpc bpd mcc matthews qwk kappa ndcg mrr iou rmsle".split()
+    "auc auroc roc_auc f1 map50 miou dice bleu wer cer rmse mae fid psnr bpb bpc "
+    "bpd mcc matthews qwk kappa ndcg mrr iou rmsle".split()
 )
 _SPEED_HIGHER = (
     "throughput fps tps qps rps ops ips gflops gbps mbps samples_per_sec tok_per_sec bandwidth "
@@ -41,8 +48,10 @@ _SPEED_LOWER = (
 ).split()
 # A number of this name tells how the run goes, not how good it is.
 _NO_METRIC = frozenset(
-    "lr epoch epochs step steps iter iters iteration iterations batch batches mem memory vram dt eta "
-    "grad norm gradnorm params parameters seed size len length num number count n mfu flops remaining lrm wd momentum "
+    "lr epoch epochs step steps iter iters iteration iterations batch batches mem "
+    "memory vram dt eta "
+    "grad norm gradnorm params parameters seed size len length num number count n "
+    "mfu flops remaining lrm wd momentum "
     "temperature rank world gpu device shape dim dims vocab tokens samples progress "
     "port pid version learning rate decay warmup weight weights scale patience threshold beta "
     "sigma gamma alpha ratio year fold folds kimg tick timestep timesteps depth width layers ch "
@@ -58,8 +67,10 @@ _TRAIN = frozenset(
 _SPLITS = _VAL | _TEST | _TRAIN
 # What may follow the word for the metric without changing what the number is.
 _AFTER = frozenset(
-    "avg mean average final best ema percent pct macro micro weighted score value rate full per byte token "
-    "class sum total raw db k reached is was of at on the rank swa tta global last overall s epoch ent ratio x "
+    "avg mean average final best ema percent pct macro micro weighted score value "
+    "rate full per byte token "
+    "class sum total raw db k reached is was of at on the rank swa tta global last "
+    "overall s epoch ent ratio x "
     "point estimate 5k 50k full images set data ms ns us sec seconds".split()
 )
 
@@ -116,9 +127,9 @@ def sense(name: str) -> Sense:
                 len(after),
             )
         ]
-        if not all(rest.isdigit() or rest in _AFTER or rest in _SPLITS for rest in after[:4]):
-            if not any(_word(rest).weight for rest in parts[at + 1 :]):
-                continue
+        qualified = all(w.isdigit() or w in _AFTER or w in _SPLITS for w in after[:4])
+        if not qualified and not any(_word(rest).weight for rest in parts[at + 1 :]):
+            continue
         stem = re.sub(r"(?<=[a-z])\d+$", "", part) if part not in _HIGHER else part
         for word in (part, stem, re.sub(r"(?:loss|acc|err)$", "", part) and _tail(part)):
             found = _word(word)
@@ -160,10 +171,8 @@ def _tail(part: str) -> str:
     if sort := re.match(r"(fid|kid|psnr|ssim|map|ndcg|recall|acc|top|pr)\d+k?$", part):
         return sort[1]
     if (
-        (part.endswith("s")
-        and part[:-1] in ("acc", "auc", "score", "f1", "reward", "return"))
-        or part in ("losses", "accuracies")
-    ):
+        part.endswith("s") and part[:-1] in ("acc", "auc", "score", "f1", "reward", "return")
+    ) or part in ("losses", "accuracies"):
         return {"losses": "loss", "accuracies": "accuracy"}.get(part, part[:-1])
     match = re.fullmatch(r"[a-z]{1,6}(loss|acc|accuracy|error|ppl|bpb|auc|mse|psnr|nll)", part)
     return match[1] if match else part
@@ -191,17 +200,20 @@ def _word(word: str) -> Sense:
 def _speed(parts: list[str], joined: str) -> Sense:
     text = f"_{joined}_"
     if any(f"_{word}_" in text for word in _SPEED_HIGHER) or re.search(
-        r"_(?:tok|tokens?|samples?|steps?|images?|imgs?|ops|iters?|it|requests|mb|gb|m?float)_(?:per_)?(?:s|sec|second)_",
+        r"_(?:tok|tokens?|samples?|steps?|images?|imgs?|ops|iters?|it|requests|mb|gb"
+        r"|m?float)_(?:per_)?(?:s|sec|second)_",
         text,
     ):
         return Sense(Direction.MAXIMIZE, 3.0, "speed", speed=True)
-    if any(f"_{word}_" in text for word in _SPEED_LOWER) or (len(parts) > 1 and parts[-1] in ("ms", "ns", "us", "s")):
+    if any(f"_{word}_" in text for word in _SPEED_LOWER) or (
+        len(parts) > 1 and parts[-1] in ("ms", "ns", "us", "s")
+    ):
         return Sense(Direction.MINIMIZE, 2.0, "time", speed=True)
     return NOTHING
 
 
 def split_of(text: str) -> Split:
-    """Which data a name, a function or a line speaks of; validation wins over test over training."""
+    """Which data a name, a function or a line speaks of; validation wins over test and train."""
     parts = set(words(text))
     if text.startswith("metrics/"):
         return "val"

@@ -1,4 +1,4 @@
-"""The switches of a program: argparse, click, absl, dataclasses, config files, `--name=value` globals.
+"""The switches of a program: argparse, click, absl, dataclasses, `--name=value` globals.
 
 Reads declarations; whether a switch has an effect is for a run to say.
 """
@@ -47,7 +47,7 @@ def options_of(survey: Survey, script: str, files: Sequence[str]) -> dict[str, O
         for option in _globals(script, tree) if tree else ():
             found.setdefault(option.name, option)
     if re.search(r"merge_from_args", survey.text(script)):
-        for option in _nodes(survey, script, files):
+        for option in _nodes(survey, files):
             found.setdefault(option.name, option)
     if re.search(r"TrainingArguments", survey.text(script)):
         for name, default in (
@@ -69,7 +69,7 @@ def _declared(path: str, tree: ast.Module, script: str) -> list[Option]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            option = _argument(path, node, script)
+            option = _argument(path, node)
             if option:
                 found.append(option)
         elif isinstance(node, ast.ClassDef) and path == script and _is_cli_class(node, tree):
@@ -77,7 +77,7 @@ def _declared(path: str, tree: ast.Module, script: str) -> list[Option]:
     return found
 
 
-def _argument(path: str, node: ast.Call, script: str) -> Option | None:
+def _argument(path: str, node: ast.Call) -> Option | None:
     called = (
         node.func.attr
         if isinstance(node.func, ast.Attribute)
@@ -108,12 +108,13 @@ def _argument(path: str, node: ast.Call, script: str) -> Option | None:
 
 
 def _is_cli_class(node: ast.ClassDef, tree: ast.Module) -> bool:
-    """Whether a dataclass is the program's command line (tyro, HfArgumentParser, simple_parsing)."""
+    """Whether a dataclass is the command line (tyro, HfArgumentParser, simple_parsing)."""
     name = node.name
     text = ast.unparse(tree)
     return bool(
         re.search(
-            rf"(?:tyro\.cli|HfArgumentParser|simple_parsing\.parse|draccus|pyrallis|parse_args?_into|ArgumentParser)\(?[^\n]*\b{name}\b",
+            rf"(?:tyro\.cli|HfArgumentParser|simple_parsing\.parse|draccus|pyrallis"
+            rf"|parse_args?_into|ArgumentParser)\(?[^\n]*\b{name}\b",
             text,
         )
     )
@@ -149,12 +150,13 @@ def _globals(path: str, tree: ast.Module) -> list[Option]:
 _PARTS = ("trainer", "system", "model", "data")
 
 
-def _nodes(survey: Survey, script: str, files: Sequence[str]) -> list[Option]:
+def _nodes(survey: Survey, files: Sequence[str]) -> list[Option]:
     """Settings of a configuration tree that is changed by `--part.name=value`."""
     found = []
     for path in files:
         for match in re.finditer(
-            r"(?m)(?:\b\w+\.)?(max_iters|seed|work_dir|max_epochs|epochs)\s*=\s*(None|[\d.]+|['\"][^'\"]*['\"])",
+            r"(?m)(?:\b\w+\.)?(max_iters|seed|work_dir|max_epochs"
+            r"|epochs)\s*=\s*(None|[\d.]+|['\"][^'\"]*['\"])",
             survey.text(path),
         ):
             part = "system" if match[1] in ("seed", "work_dir") else "trainer"

@@ -12,15 +12,17 @@ from agent_loops import bindings as binding_files
 from agent_loops import display, files
 from agent_loops.answers import SCHEMA, Answer
 from agent_loops.errors import BindingsError, Refused, UsageError
-from agent_loops.infer import Finding, Value, infer
+from agent_loops.findings import Finding, Value
+from agent_loops.infer import infer
 from agent_loops.paths import BINDINGS_NAME
 from agent_loops.survey import find_root
 
 _WIDTH = 150
 _MOST_LINES = 40
 _ORDER = (
-    "metric metric_direction metric_pattern metric_file metric_key run_cmd eval_cmd prelude cleanup_cmd "
-    "editable_files readonly_files locked checks_cmd budget timeout_minutes program iter_strategy"
+    "metric metric_direction metric_pattern metric_file metric_key run_cmd eval_cmd "
+    "prelude cleanup_cmd editable_files readonly_files locked checks_cmd budget "
+    "timeout_minutes program iter_strategy"
 ).split()
 
 
@@ -33,15 +35,22 @@ def run(start: Path, *, write: bool) -> Answer:
     root = find_root(start)
     target = root / BINDINGS_NAME
     if write and target.exists():
-        raise Refused("bindings exist", f"{target} is there already and is not overwritten",
-                      next_step="edit it, or move it away and run `agent-loops infer --write` again", files=(BINDINGS_NAME,))  # fmt: skip
+        raise Refused(
+            "bindings exist",
+            f"{target} is there already and is not overwritten",
+            next_step="edit it, or move it away and run `agent-loops infer --write` again",
+            files=(BINDINGS_NAME,),
+        )
     finding = infer(root)
     written = ""
     if write:
         text = as_yaml(finding)
         if not text:
-            raise Refused("nothing to write", "metric, run_cmd and editable_files were not all found",
-                          next_step=f"write {BINDINGS_NAME} by hand: metric, run_cmd, editable_files")  # fmt: skip
+            raise Refused(
+                "nothing to write",
+                "metric, run_cmd and editable_files were not all found",
+                next_step=f"write {BINDINGS_NAME} by hand: metric, run_cmd, editable_files",
+            )
         files.write_atomic(target, text.encode())
         written = str(target)
     return Answer(_values(finding, root, written), _lines(finding, root, written))
@@ -49,18 +58,34 @@ def run(start: Path, *, write: bool) -> Answer:
 
 def _values(finding: Finding, root: Path, written: str) -> dict[str, Any]:
     return {
-        "schema": SCHEMA, "status": finding.answer, "project": str(root).encode("utf-8", "replace").decode(), "written": written or None,
-        "question": finding.question or None, "choices": [display.clean(c, 200) for c in finding.choices],
+        "schema": SCHEMA,
+        "status": finding.answer,
+        "project": str(root).encode("utf-8", "replace").decode(),
+        "written": written or None,
+        "question": finding.question or None,
+        "choices": [display.clean(c, 200) for c in finding.choices],
         "bindings": {
-            key: {"value": _safe(value.value), "evidence": display.clean(value.evidence, 300), "confidence": value.confidence}
-            for key in _ORDER if (value := finding.bindings.get(key)) is not None
+            key: {
+                "value": _safe(value.value),
+                "evidence": display.clean(value.evidence, 300),
+                "confidence": value.confidence,
+            }
+            for key in _ORDER
+            if (value := finding.bindings.get(key)) is not None
         },
-        "metric_source": finding.metric_source or None, "example": display.clean(finding.example, 200) or None,
-        "also": [display.clean(c, 200) for c in finding.runners_up], "budget": display.clean(finding.budget, 200),
-        "seed": display.clean(finding.seed, 200), "outputs": [display.clean(o, 200) for o in finding.outputs],
-        "warnings": [{"kind": w.kind, "text": display.clean(w.text, 300)} for w in finding.warnings],
-        "missing": finding.missing, "notes": [display.clean(n, 300) for n in finding.notes], "next": _next(finding, written),
-    }  # fmt: skip
+        "metric_source": finding.metric_source or None,
+        "example": display.clean(finding.example, 200) or None,
+        "also": [display.clean(c, 200) for c in finding.runners_up],
+        "budget": display.clean(finding.budget, 200),
+        "seed": display.clean(finding.seed, 200),
+        "outputs": [display.clean(o, 200) for o in finding.outputs],
+        "warnings": [
+            {"kind": w.kind, "text": display.clean(w.text, 300)} for w in finding.warnings
+        ],
+        "missing": finding.missing,
+        "notes": [display.clean(n, 300) for n in finding.notes],
+        "next": _next(finding, written),
+    }
 
 
 def _safe(value: Any) -> Any:
@@ -73,15 +98,22 @@ def _next(finding: Finding, written: str) -> str:
     if written:
         return "read loop.run.yaml, then `agent-loops setup`"
     if finding.answer == "nothing":
-        return "write loop.run.yaml by hand (metric, run_cmd, editable_files), then `agent-loops setup`"
+        return (
+            "write loop.run.yaml by hand (metric, run_cmd, editable_files), then "
+            "`agent-loops setup`"
+        )
     return (
         "`agent-loops infer --write`, mend what is wrong in loop.run.yaml, then `agent-loops setup`"
     )
 
 
 def _lines(finding: Finding, root: Path, written: str) -> list[str]:
-    head = {"bindings": "bindings found", "which": "several programs could be the run", "question": "one question is open",
-            "nothing": "nothing to optimize found"}[finding.answer]  # fmt: skip
+    head = {
+        "bindings": "bindings found",
+        "which": "several programs could be the run",
+        "question": "one question is open",
+        "nothing": "nothing to optimize found",
+    }[finding.answer]
     lines = [display.clean(f"{head} in {root}", _WIDTH)]
     if finding.question:
         lines.append(f"? {display.clean(finding.question, _WIDTH)}")
@@ -105,7 +137,8 @@ def _lines(finding: Finding, root: Path, written: str) -> list[str]:
     if finding.answer != "nothing":
         lines.append(
             display.clean(
-                f"seed: {finding.seed}; writes: {', '.join(finding.outputs[:4]) or 'nothing found'}",
+                f"seed: {finding.seed}; writes: "
+                f"{', '.join(finding.outputs[:4]) or 'nothing found'}",
                 _WIDTH,
             )
         )
@@ -144,7 +177,10 @@ def as_yaml(finding: Finding) -> str:
 
 def _yaml(finding: Finding, chosen: dict[str, Value]) -> str:
     lines = [
-        "# Proposed by `agent-loops infer`. Each value has its evidence above it; mend what is wrong."
+        (
+            "# Proposed by `agent-loops infer`. Each value has its evidence above it; "
+            "mend what is wrong."
+        )
     ]
     if finding.question:
         lines.append(f"# open question: {display.clean(finding.question, 200)}")

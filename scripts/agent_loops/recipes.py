@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -16,9 +17,12 @@ from agent_loops.survey import Survey
 
 _MOST_COMMANDS = 400
 _RUNNERS = (
-    r"(?:\w+=\S+\s+)*(?:python[\d.]*|uv|torchrun|accelerate|deepspeed|bash|sh|make|just|cargo|go|npm|npx|pnpm|yarn|bun|"
-    r"poetry|pdm|hatch|pixi|conda|mamba|\./[\w./-]+|docker|podman|srun|sbatch|ssh|kubectl|julia|Rscript|node|k6|"
-    r"mpirun|mpiexec|ctest|cmake|pytest|tox|nox|asv|CUDA_VISIBLE_DEVICES=\S+|time|nohup|horovodrun|xvfb-run|sudo|cd|export|"
+    r"(?:\w+=\S+\s+)*(?:python[\d.]*|uv|torchrun|accelerate|deepspeed|bash|sh|make"
+    r"|just|cargo|go|npm|npx|pnpm|yarn|bun|"
+    r"poetry|pdm|hatch|pixi|conda|mamba|\./[\w./-]+|docker|podman|srun|sbatch|ssh"
+    r"|kubectl|julia|Rscript|node|k6|"
+    r"mpirun|mpiexec|ctest|cmake|pytest|tox|nox|asv|CUDA_VISIBLE_DEVICES=\S+|time"
+    r"|nohup|horovodrun|xvfb-run|sudo|cd|export|"
     r"dotnet|mvn|gradle|\./gradlew|swift|zig|ninja|bazel|lua|ruby|perl|php|wandb|hydra)"
 )
 _COMMAND = re.compile(rf"^(?:{_RUNNERS})(?:\s|$)")
@@ -34,7 +38,8 @@ class Command:
     line: int
     folder: str = ""
     script: str = ""  # the project's file that it runs
-    kind: str = "other"  # python, module, shell, binary, make, cargo, go, pytest, k6, queue, container, other
+    # python, module, shell, binary, make, cargo, go, pytest, k6, queue, container or other
+    kind: str = "other"
     words: tuple[str, ...] = field(default=())
     heading: str = ""
 
@@ -81,47 +86,64 @@ def _in_docstring(survey: Survey, path: str) -> list[Command]:
     return found
 
 
-def _in_prose(text: str, path: str) -> list[Command]:
-    found: list[Command] = []
-    folder = _folder(path)
-    fenced = False
-    heading = ""
-    inside = ""
-    pending, began = "", 0
-    for number, raw in enumerate(text.splitlines(), 1):
-        fence = _FENCE.match(raw)
-        if fence:
-            fenced, inside, pending = not fenced, "", ""
-            continue
-        if not fenced and re.match(r"#+ ", raw):
-            heading = raw.lstrip("# ").strip()[:80]
-        block = fenced or raw.startswith(("    ", "\t")) or path.endswith(".rst")
-        line = raw.strip()
-        if pending:
-            line = f"{pending} {line}"
-        if line.endswith("\\"):
-            pending, began = line[:-1].rstrip(), began if pending else number
-            continue
-        at, pending = (began if pending else number), ""
-        if not block and not _COMMAND.match(re.sub(r"^[$>%#]+\s*", "", line)):
-            for inline in re.findall(r"`([^`\n]{4,300})`", raw):
-                if _COMMAND.match(inline) and " " in inline:
-                    found.append(Command(_bare(inline), path, number, folder, heading=heading))
-            continue
+@dataclass(slots=True)
+class _Prose:
+    """Where a reader of Markdown stands: in a code block, below a heading, in a folder."""
+
+    path: str
+    fenced: bool = False
+    heading: str = ""
+    inside: str = ""
+    found: list[Command] = field(default_factory=list)
+
+    def command(self, text: str, number: int) -> None:
+        folder = _folder(self.path)
+        folder = _into(folder, self.inside) if self.inside else folder
+        self.found.append(Command(_bare(text), self.path, number, folder, heading=self.heading))
+
+    def inline(self, raw: str, number: int) -> None:
+        for text in re.findall(r"`([^`\n]{4,300})`", raw):
+            if _COMMAND.match(text) and " " in text:
+                self.command(text, number)
+
+    def block(self, line: str, number: int) -> None:
         for part in _parts(line):
             if match := re.fullmatch(r"cd\s+(\S+)", part):
-                inside = _into(inside, match[1])
+                self.inside = _into(self.inside, match[1])
             elif _COMMAND.match(part):
-                found.append(
-                    Command(
-                        _bare(part),
-                        path,
-                        at,
-                        _into(folder, inside) if inside else folder,
-                        heading=heading,
-                    )
-                )
-    return found
+                self.command(part, number)
+
+
+def _in_prose(text: str, path: str) -> list[Command]:
+    reader = _Prose(path)
+    for number, raw in _whole_lines(text):
+        if _FENCE.match(raw):
+            reader.fenced, reader.inside = not reader.fenced, ""
+            continue
+        if not reader.fenced and re.match(r"#+ ", raw):
+            reader.heading = raw.lstrip("# ").strip()[:80]
+        line = raw.strip()
+        code = reader.fenced or raw.startswith(("    ", "\t")) or path.endswith(".rst")
+        if code or _COMMAND.match(re.sub(r"^[$>%#]+\s*", "", line)):
+            reader.block(line, number)
+        else:
+            reader.inline(raw, number)
+    return reader.found
+
+
+def _whole_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers; those that end in a backslash are joined with the next."""
+    pending, began = "", 0
+    for number, raw in enumerate(text.splitlines(), 1):
+        if pending and _FENCE.match(raw):
+            yield began, pending
+            pending = ""
+        line = f"{pending} {raw.strip()}" if pending else raw
+        if line.rstrip().endswith("\\"):
+            pending, began = line.rstrip()[:-1].rstrip(), began if pending else number
+            continue
+        yield (began if pending else number), line
+        pending = ""
 
 
 def _bare(text: str) -> str:
@@ -129,7 +151,8 @@ def _bare(text: str) -> str:
     text = re.sub(r"^(?:\$|>|%|>>>|\(\w+\))\s+", "", text.strip())
     text = re.sub(r"\s+#\s.*$", "", text)
     text = re.sub(
-        r"\s*(?:2>&1\s*)?\|\s*tee\b.*$|\s*\d?>>?\s*(?:&\d|[\w./$-]+)(?:\s+2>&1)?\s*&?$|\s*2>&1\s*$|\s+&\s*$",
+        r"\s*(?:2>&1\s*)?\|\s*tee\b.*$|\s*\d?>>?\s*(?:&\d"
+        r"|[\w./$-]+)(?:\s+2>&1)?\s*&?$|\s*2>&1\s*$|\s+&\s*$",
         "",
         text,
     )
@@ -269,11 +292,23 @@ def _module(survey: Survey, name: str, folder: str) -> tuple[str, str]:
 def _kind(words: tuple[str, ...]) -> str:
     names = [PurePosixPath(word).name for word in words[:12]]
     for name, kind in (
-        ("sbatch", "queue"), ("srun", "queue"), ("qsub", "queue"), ("bsub", "queue"), ("kubectl", "queue"),
-        ("docker", "container"), ("podman", "container"), ("singularity", "container"), ("apptainer", "container"),
-        ("ssh", "ssh"), ("cargo", "cargo"), ("go", "go"), ("k6", "k6"), ("pytest", "pytest"), ("make", "make"),
+        ("sbatch", "queue"),
+        ("srun", "queue"),
+        ("qsub", "queue"),
+        ("bsub", "queue"),
+        ("kubectl", "queue"),
+        ("docker", "container"),
+        ("podman", "container"),
+        ("singularity", "container"),
+        ("apptainer", "container"),
+        ("ssh", "ssh"),
+        ("cargo", "cargo"),
+        ("go", "go"),
+        ("k6", "k6"),
+        ("pytest", "pytest"),
+        ("make", "make"),
         ("just", "make"),
-    ):  # fmt: skip
+    ):
         if name in names[:4]:
             return kind
     if any(re.match(r"python|torchrun|accelerate|deepspeed|uv$", name) for name in names):

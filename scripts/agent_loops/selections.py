@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from agent_loops.objective import Direction
 from agent_loops.survey import Survey
 
-_BEST = r"(?:self\.|state\.)?(?:best_?\w*|\w+_best|\w+_max|max_\w+|top_\w+|\w+_min|min_\w+|prev_\w+)(?:\[[^\]]*\])?"
+_BEST = (
+    r"(?:self\.|state\.)?(?:best_?\w*|\w+_best|\w+_max|max_\w+|top_\w+|\w+_min|min_\w+"
+    r"|prev_\w+)(?:\[[^\]]*\])?"
+)
 _THING = r"([A-Za-z_][\w.]*(?:\[[^\]]*\])*(?:\(\))?)"
 _AFTER = re.compile(rf"(?:if|elif|=|and|or|\()\s*{_THING}\s*([<>])=?\s*({_BEST})")
 _BEFORE = re.compile(rf"(?:if|elif|=|and|or)\s*({_BEST})\s*([<>])=?\s*{_THING}")
@@ -20,7 +23,11 @@ _EXTREME = re.compile(
     rf"best\w*\s*=\s*(max|min)\(\s*(?:{_BEST}\s*,\s*{_THING}|{_THING}\s*,\s*{_BEST})"
 )
 _MONITOR = re.compile(
-    r"(?:monitor|optimized_metric|metric_for_best_model|early_stopping_metric|eval_metric|objective_metric)[\"']?\s*[:=]\s*[\"']([\w/@.:-]+)[\"']"
+    r"(?:monitor|optimized_metric|metric_for_best_model|early_stopping_metric"
+    r"|eval_metric|objective_metric)[\"']?\s*[:=]\s*[\"']([\w/@.:-]+)[\"']"
+)
+_DEFAULT = re.compile(
+    r"[\"']--(?:eval[-_])?metrics?[\"'][^\n]*default\s*=\s*[\[(]?[\"']([\w@./-]+)"
 )
 _MODE = re.compile(r"(?:mode|direction)[\"']?\s*[:=]\s*[\"']?(min|max)")
 _GREATER = re.compile(r"greater_is_better[\"']?\s*=\s*(True|False)")
@@ -79,13 +86,10 @@ def _selection(path: str, text: str, at: int, expr: str, way: Direction) -> Sele
 
 
 def _monitors(path: str, text: str) -> list[Selection]:
-    found = []
-    for match in re.finditer(
-        r"[\"']--(?:eval[-_])?metrics?[\"'][^\n]*default\s*=\s*[\[(]?[\"']([\w@./-]+)", text
-    ):
-        found.append(
-            Selection("", match[1], None, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
-        )
+    found = [
+        Selection("", match[1], None, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
+        for match in _DEFAULT.finditer(text)
+    ]
     for match in _MONITOR.finditer(text):
         near = text[max(0, match.start() - 200) : match.end() + 250]
         mode = _MODE.search(text[match.end() : match.end() + 250]) or _MODE.search(near)

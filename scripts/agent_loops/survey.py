@@ -24,12 +24,14 @@ _FILE_BYTES = 1 << 20
 _ALL_BYTES = 64 << 20
 _LONGEST_LINE = 20_000  # minified or generated
 _OUTSIDE = frozenset(
-    "third_party thirdparty 3rdparty external extern vendor vendored deps submodules bower_components "
+    "third_party thirdparty 3rdparty external extern vendor vendored deps "
+    "submodules bower_components "
     "dist build site _build egg-info wandb mlruns lightning_logs checkpoints outputs".split()
 )
 _MARKERS = (
     "pyproject.toml setup.py setup.cfg requirements.txt package.json Cargo.toml go.mod Makefile "
-    "CMakeLists.txt environment.yml program.md train.py main.py README.md README.rst README readme.md"
+    "CMakeLists.txt environment.yml program.md train.py main.py README.md "
+    "README.rst README readme.md"
 ).split()
 
 
@@ -209,7 +211,8 @@ def readmes(survey: Survey) -> list[str]:
         and p not in found
         and p.count("/") < 2
         and not re.search(
-            r"(?i)change|licen|contribut|conduct|security|claude|agents?\.md|copilot|history|release|todo|roadmap",
+            r"(?i)change|licen|contribut|conduct|security|claude|agents?\.md|copilot"
+            r"|history|release|todo|roadmap",
             p,
         )
     ]

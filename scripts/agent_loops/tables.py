@@ -92,16 +92,16 @@ def csv_columns(path: str, tree: ast.Module, text: str) -> list[Output]:
             continue
         if not any("/" in name for name in names) and not file:
             continue
-        for name in measured:
-            found.append(
-                Output(
-                    path,
-                    node.lineno,
-                    (f"{name}: ", Hole(name)),
-                    via="file",
-                    tool="csv",
-                    file=file or "",
-                    key=name,
-                )
+        found += [
+            Output(
+                path,
+                node.lineno,
+                (f"{name}: ", Hole(name)),
+                via="file",
+                tool="csv",
+                file=file or "",
+                key=name,
             )
+            for name in measured
+        ]
     return found[:30]

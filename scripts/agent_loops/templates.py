@@ -63,13 +63,18 @@ class Scope:
 
 
 _WORDS = re.compile(
-    r"(?i)(?:^|[._])(?:name|path|dir|folder|file|filename|fname|desc|mode|split|phase|prefix|stage|label|title|header|"
-    r"msg|message|device|tag|key|k|args|config|cfg|model|ckpt|checkpoint|date|string|str|info|timestamp|cmd|url|now)"
-    r"(?:\(\))?$|strftime|datetime|__name__|os\.path|json\.dumps|\.join\(|get_lr_str|timedelta|\bstr\("
+    r"(?i)(?:^|[._])(?:name|path|dir|folder|file|filename|fname|desc|mode|split"
+    r"|phase|prefix|stage|label|title|header|"
+    r"msg|message|device|tag|key|k|args|config|cfg|model|ckpt|checkpoint|date|string"
+    r"|str|info|timestamp|cmd|url|now)"
+    r"(?:\(\))?$|strftime|datetime|__name__|os\.path|json\.dumps|\.join\(|get_lr_str"
+    r"|timedelta|\bstr\("
 )
 
 
-def lines_of(node: ast.expr, scope: Scope, depth: int = 0) -> list[Line]:
+def lines_of(  # noqa: C901 - one case for each form
+    node: ast.expr, scope: Scope, depth: int = 0
+) -> list[Line]:
     """Every way the text of `node` may come out, at most a few."""
     if depth > 6:
         return [(_hole(node),)]
@@ -319,7 +324,7 @@ def label_before(text: str) -> str:
     bare = text.rstrip(_SIGNS + "\u2502")
     if not bare or len(text) - len(bare) > 80:
         return ""
-    piece = _ENDS.split(bare)[-1].strip(" .-–\"'`")
+    piece = _ENDS.split(bare)[-1].strip(" .-\u2013\"'`")
     if not re.search(r"[A-Za-z]", piece):
         return ""
     return piece[-60:]
