@@ -1,4 +1,4 @@
-"""How well `agent-loops infer` does on projects whose right bindings were written down by hand first.
+"""How well `agent-loops infer` does on projects whose right bindings were written down first.
 
     python benchmarks/infer_score.py tests/corpus [--real DIR] [--only NAME …] [--details]
 
@@ -23,39 +23,22 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "scripts"))  # the library lies beside this script
 
-from agent_loops import metric, scan
-from agent_loops.findings import Finding
-from agent_loops.infer import infer
-from agent_loops.metric_names import words
-from agent_loops.objective import Direction, MetricSpec
+from agent_loops import metric, scan  # noqa: E402
+from agent_loops.findings import Finding  # noqa: E402
+from agent_loops.infer import infer  # noqa: E402
+from agent_loops.metric_names import words  # noqa: E402
+from agent_loops.objective import Direction, MetricSpec  # noqa: E402
 
-KEYS = [
-    "answer",
-    "metric",
-    "metric_direction",
-    "metric_source",
-    "reads",
-    "metric_file",
-    "metric_key",
-    "run_cmd",
-    "prelude",
-    "editable_files",
-    "harness",
-    "locked",
-    "budget",
-    "seed",
-    "outputs",
-    "iter_strategy",
-    "program",
-    "warnings",
-]
+KEYS = (
+    "answer metric metric_direction metric_source reads metric_file metric_key run_cmd prelude "
+    "editable_files harness locked budget seed outputs iter_strategy program warnings"
+).split()
 RIGHT, UNSURE, WRONG, MISSING = "right", "wrong, low confidence", "confident wrong", "missing"
 # What a warning is about, in the words of either side.
 CAUTIONS = {
-    "hard-coded seed": r"hard-?coded seed|seed default fixed|default is fixed|seed is fixed|fixed seed"
-    r"|hard-coded list",
+    "hard-coded seed": r"hard-?coded (?:seed|list)|seed default fixed|default is fixed|fixed seed",
     "no seed": r"\bno seed|unseeded",
     "self-reported": r"editable (?:code|file)|computed in|self-reported",
     "fixed output": r"fixed (?:output|place|name)|overwrit|fixed output folder",
@@ -72,8 +55,8 @@ CAUTIONS = {
     r"(?:downloaded|prepared|given|made)|prepared first|downloaded",
     "several GPUs": r"\b(?:8|several) GPUs|nproc",
     "no bound": r"no (?:bound|budget)|never ends|nothing bounds|unbounded",
-    "budget in code": r"(?:budget|max_iters|steps\)?)\b.*(?:in|lives in) (?:the |an )?editable|number "
-    r"of steps|pin it on the command",
+    "budget in code": r"(?:budget|max_iters|steps\)?)\b.* in (?:the |an )?editable|number of steps"
+    r"|pin it on the command",
     "notebooks only": r"notebooks only",
     "several benchmarks": r"several benchmarks",
     "wall_s": r"wall_s is no measure",
@@ -137,20 +120,25 @@ def _folder(corpus: Path, real: Path | None, name: str, expected: dict[str, Any]
     return None
 
 
+def _of_mini(expected: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The wanted bindings, and the whole answer, with what is different in the miniature."""
+    wanted = dict(expected.get("bindings") or {})
+    differs = expected.get("mini_differs")
+    for key, value in differs.items() if isinstance(differs, dict) else ():
+        if key in wanted:  # a sentence: its command or its list beside the original's
+            wanted[key] = [*wanted[key], *_list(value)]
+    overrides = expected.get("mini_overrides") or {}
+    wanted.update({k: v for k, v in overrides.items() if k in wanted})
+    return wanted, {**expected, **{k: v for k, v in overrides.items() if k in expected}}
+
+
 def judge(
     expected: dict[str, Any], finding: Finding, root: Path, *, mini: bool
 ) -> dict[str, tuple[str, str]]:
     """{key: (mark, what was answered)} for every key that the hand-written answer speaks of."""
-    wanted = dict(expected.get("bindings") or {})
-    differs = expected.get("mini_differs")
-    if mini and isinstance(differs, dict):
-        for key, value in differs.items():
-            if key in wanted:  # a sentence: its command or its list beside the original's
-                wanted[key] = [*wanted[key], *(value if isinstance(value, list) else [value])]
-    if mini and isinstance(expected.get("mini_overrides"), dict):
-        overrides = expected["mini_overrides"]
-        wanted.update({k: v for k, v in overrides.items() if k in wanted})
-        expected = {**expected, **{k: v for k, v in overrides.items() if k in expected}}
+    wanted, expected = (
+        _of_mini(expected) if mini else (dict(expected.get("bindings") or {}), expected)
+    )
     result: dict[str, tuple[str, str]] = {}
     kinds = [
         expected["answer"],
@@ -165,49 +153,52 @@ def judge(
         else WRONG,
         f"{finding.answer}, wanted {kinds}",
     )
-    if expected["answer"] == "nothing" and finding.answer == "nothing":
-        return result
     if "nothing" in kinds and finding.answer == "nothing":
         return result
-    found_metric = finding.value("metric")
     position = _metric(result, wanted, finding)
     _direction(result, wanted, finding, position)
-    if "metric_source" in wanted:
-        result["metric_source"] = _mark(
-            finding,
-            "metric",
-            finding.metric_source in wanted["metric_source"]
-            or (not finding.metric_source and None in wanted["metric_source"]),
-            finding.metric_source,
-            found_metric is None,
-        )
-    if finding.metric_source == "log" and result.get("metric", ("",))[0] == RIGHT:
-        reads = _reads(wanted, finding)
-        if reads is not None:
-            result["reads"] = _mark(
-                finding,
-                "metric",
-                reads,
-                f"{found_metric!r} {finding.value('metric_pattern')!r}",
-                missing=False,
-            )
-    for key in ("metric_file", "metric_key"):
-        if key in wanted and finding.metric_source == "file":
-            good = any(_same_file(finding.value(key), w) for w in wanted[key])
-            result[key] = _mark(finding, key, good, finding.value(key), finding.value(key) is None)
+    _source(result, wanted, finding)
     if "run_cmd" in wanted:
         good = _runs(finding.value("run_cmd"), expected, wanted)
         result["run_cmd"] = _mark(
-            finding, "run_cmd", good, finding.value("run_cmd"), finding.value("run_cmd") is None
+            finding,
+            "run_cmd",
+            finding.value("run_cmd"),
+            good=bool(good),
+            missing=bool(finding.value("run_cmd") is None),
         )
     if "prelude" in wanted:
         good = any(_same_prelude(finding.value("prelude"), w) for w in wanted["prelude"])
         result["prelude"] = _mark(
-            finding, "prelude", good, finding.value("prelude"), finding.value("prelude") is None
+            finding,
+            "prelude",
+            finding.value("prelude"),
+            good=bool(good),
+            missing=bool(finding.value("prelude") is None),
         )
     _files(result, wanted, finding, root)
     _rest(result, wanted, finding, expected)
     return result
+
+
+def _source(result: dict[str, tuple[str, str]], wanted: dict[str, Any], finding: Finding) -> None:
+    """Where the metric is read, and whether it is read right there."""
+    source = finding.metric_source
+    if "metric_source" in wanted:
+        good = source in wanted["metric_source"] or (not source and None in wanted["metric_source"])
+        result["metric_source"] = _mark(
+            finding, "metric", source, good=good, missing=finding.value("metric") is None
+        )
+    if source == "log" and result.get("metric", ("",))[0] == RIGHT:
+        reads = _reads(wanted, finding)
+        if reads is not None:
+            shown = f"{finding.value('metric')!r} {finding.value('metric_pattern')!r}"
+            result["reads"] = _mark(finding, "metric", shown, good=reads)
+    for key in ("metric_file", "metric_key"):
+        if key in wanted and source == "file":
+            found = finding.value(key)
+            good = any(_same_file(found, w) for w in wanted[key])
+            result[key] = _mark(finding, key, found, good=good, missing=found is None)
 
 
 def _list(value: Any) -> list[Any]:
@@ -215,7 +206,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _mark(
-    finding: Finding, key: str, good: bool | None, shown: object, missing: bool
+    finding: Finding, key: str, shown: object, *, good: bool, missing: bool = False
 ) -> tuple[str, str]:
     if good:
         return RIGHT, str(shown)
@@ -259,7 +250,11 @@ def _metric(result: dict[str, tuple[str, str]], wanted: dict[str, Any], finding:
             -1,
         )
     result["metric"] = _mark(
-        finding, "metric", position >= 0, f"{found!r}, wanted {names}", found is None
+        finding,
+        "metric",
+        f"{found!r}, wanted {names}",
+        good=bool(position >= 0),
+        missing=bool(found is None),
     )
     return position
 
@@ -276,7 +271,11 @@ def _direction(
     )
     good = found == want if want else found in ways
     result["metric_direction"] = _mark(
-        finding, "metric_direction", good, f"{found}, wanted {want or ways}", found is None
+        finding,
+        "metric_direction",
+        f"{found}, wanted {want or ways}",
+        good=bool(good),
+        missing=bool(found is None),
     )
 
 
@@ -401,7 +400,11 @@ def _files(
         )
         extra = sorted(editable - everything)[:4]
         result["editable_files"] = _mark(
-            finding, "editable_files", good, f"{found}, extra {extra}", found is None
+            finding,
+            "editable_files",
+            f"{found}, extra {extra}",
+            good=bool(good),
+            missing=bool(found is None),
         )
     forbidden = set(
         _expanded(
@@ -454,9 +457,9 @@ def _rest(
         result["locked"] = _mark(
             finding,
             "locked",
-            good,
             f"{sorted(found)}, wanted {[sorted(o) for o in options][:2]}",
-            not found,
+            good=bool(good),
+            missing=bool(not found),
         )
     if "budget" in wanted:
         found = f"{finding.value('budget')} {finding.budget}"
@@ -473,7 +476,11 @@ def _rest(
             any("none" in t.lower() for t in texts) and finding.value("budget") in (None, "none")
         )
         result["budget"] = _mark(
-            finding, "budget", good, f"{found}, wanted {texts[:2]}", finding.value("budget") is None
+            finding,
+            "budget",
+            f"{found}, wanted {texts[:2]}",
+            good=bool(good),
+            missing=bool(finding.value("budget") is None),
         )
     if "seed" in wanted:
         texts = " ".join(map(str, wanted["seed"])).lower()
@@ -518,15 +525,17 @@ def _rest(
         )
     if "iter_strategy" in wanted and "snapshots" in wanted["iter_strategy"]:
         found = finding.value("iter_strategy")
-        good = found in wanted["iter_strategy"] or found == "branches"
-        result["iter_strategy"] = _mark(finding, "iter_strategy", good, found, found is None)
+        good = found in wanted["iter_strategy"]
+        result["iter_strategy"] = _mark(
+            finding, "iter_strategy", found, good=bool(good), missing=bool(found is None)
+        )
     if "program" in wanted:
         result["program"] = _mark(
             finding,
             "program",
-            finding.value("program") in wanted["program"],
             finding.value("program"),
-            finding.value("program") is None,
+            good=bool(finding.value("program") in wanted["program"]),
+            missing=bool(finding.value("program") is None),
         )
     _warnings(result, expected, finding)
 
@@ -534,7 +543,7 @@ def _rest(
 def _warnings(
     result: dict[str, tuple[str, str]], expected: dict[str, Any], finding: Finding
 ) -> None:
-    """Right where at least three quarters of the kinds of warning that were written down are there."""
+    """Right where at least three quarters of the kinds of warning that were wanted are there."""
     mine = "\n".join(f"{w.kind}: {w.text}" for w in finding.warnings)
     want = "\n".join(str(w) for w in _list(expected.get("warnings")))
     kinds = [name for name, pattern in CAUTIONS.items() if re.search(pattern, want, re.IGNORECASE)]

@@ -28,8 +28,8 @@ LEVELS: dict[str, list[str]] = {
     ],
     "1, pure": [
         "paths objective printed log_lines display environment commands crashes events edits",
-        "decide metric tails",
-        "bindings",
+        "decide metric tails metric_names templates",
+        "bindings scopes",
         "state",
     ],
     "2, effects": [
@@ -47,6 +47,17 @@ LEVELS: dict[str, list[str]] = {
         "gates loop",
         "trying report switches",
         "rewinding",
+    ],
+    "3, a project that has no bindings yet": [
+        "survey",
+        "closures options recipes selections makefiles benches papers printing reading",
+        "limits foreign_prints frameworks tables",
+        "measures contenders",
+        "entrypoints cautions",
+        "commanding findings",
+        "other_findings",
+        "infer",
+        "proposal",
     ],
     "4, what people and programs call": [
         "entry demo",

@@ -89,7 +89,7 @@ def about_seed(seed: Seed, *, given: bool) -> list[Caution]:
                 f"switch",
             )
         ]
-    if seed.kind == "none":
+    if seed.kind == "none" or re.search(r"null|None", seed.value):
         return [
             Caution(
                 "no seed", "no seed is set: runs of the same code differ; measure that noise first"

@@ -6,7 +6,7 @@ Ranks words and places, not values; two goals in one line are two contenders of 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
@@ -121,9 +121,11 @@ def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
     found = [_chosen(c, chosen) for output in outputs for c in _of_output(output, script, papers)]
     found += _monitored(found, chosen)
     found += _in_tables(outputs, script, papers)
+    watched = {_without_split(c.name) for c in found if c.output.tool == MONITOR or c.picked}
+    found = [replace(c, score=c.score - 6.0) if _unwatched(c, watched) else c for c in found]
     found.sort(key=lambda c: -c.score)
     ranked = readable(found[:12], outputs)
-    quality = any(not c.speed and c.score > 0 and c.source == "log" for c in ranked)
+    quality = any(not c.speed and c.score > 0 for c in ranked)
     return sorted(ranked, key=lambda c: c.speed) if quality else ranked
 
 
@@ -149,6 +151,17 @@ def _chosen(contender: Contender, chosen: Sequence[selections.Selection]) -> Con
         picked=True,
         sure_direction=contender.sure_direction or one.direction is not None,
     )
+
+
+def _without_split(name: str) -> str:
+    """`val/acc` and `test_acc` are one measure."""
+    return " ".join(word for word in metric_names.words(name) if not metric_names.split_of(word))
+
+
+def _unwatched(contender: Contender, watched: Collection[str]) -> bool:
+    """A number of Lightning's last table, where the project picks its best model by another."""
+    table = contender.output.tool == "Lightning" and contender.output.via == "framework"
+    return table and bool(watched) and _without_split(contender.name) not in watched
 
 
 def _monitored(
@@ -183,7 +196,9 @@ def _monitored(
                 name=one.name,
                 direction=one.direction or judged.direction,
                 sure_direction=one.direction is not None or judged.sure,
-                score=judged.weight + _SPLIT_WORTH[split] - 4.0,
+                score=judged.weight
+                + _SPLIT_WORTH[split]
+                - (4.5 if path.endswith((".yaml", ".yml")) else 5.5),
                 split=split,
                 source="none-yet",
                 output=output,
@@ -306,10 +321,11 @@ def _contender(
     )
     beside = PurePosixPath(output.path).parent == PurePosixPath(script).parent
     score += 0.5 if output.path == script else -1.0 if beside or output.via != "print" else -3.0
-    score -= {"print": 0.0, "framework": 0.5, "file": 1.5, "progress": 5.0, "logger": 5.5}[
+    score -= {"print": 0.0, "framework": 1.5, "file": 1.5, "progress": 6.5, "logger": 7.0}[
         output.via
     ]
     hole = output.line[at]
+    score -= 0.5 if _of_total(output, at) else 0.0
     digits = hole.digits if isinstance(hole, templates.Hole) else None
     score -= (
         1.0
@@ -341,6 +357,12 @@ def _contender(
         speed=judged.speed,
         digits=digits,
     )
+
+
+def _of_total(output: Output, at: int) -> bool:
+    """Whether a number is a count, of so many: `9913/10000`."""
+    after = output.line[at + 1 : at + 3]
+    return len(after) == 2 and after[0] == "/" and isinstance(after[1], templates.Hole)
 
 
 def _split(output: Output, at: int, name: str) -> Split:

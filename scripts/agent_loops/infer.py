@@ -65,9 +65,7 @@ def _trains(entry: Entry) -> bool:
     best = entry.best
     if best is not None and best.speed and "trains" not in entry.reasons:
         return False
-    return entry.score > 5 and (
-        (best is not None and best.score > -4) or ("trains" in entry.reasons and entry.score > 8)
-    )
+    return entry.score > 5 and ((best is not None and best.score > -4) or "trains" in entry.reasons)
 
 
 def _prints(entry: Entry) -> bool:
@@ -287,6 +285,13 @@ def _limits(finding: Finding, facts: commanding.Facts) -> None:
     finding.budget = bound.evidence
     finding.seed = facts.seed.describe()
     finding.outputs = list(facts.written)
+    if built := re.search(r"&& \./(\w+)", facts.run.text):
+        finding.outputs.append(built[1])
+        finding.warnings.append(
+            Caution(
+                "build", "compiled: the build must be part of run_cmd, else an edit has no effect"
+            )
+        )
     if bound.kind == "time":
         minutes = bound.amount / 60
         text = f"{minutes:g} min" if minutes >= 1 else f"{bound.amount:g} s"

@@ -189,6 +189,9 @@ _SEEDING = (
 _SEED_CALL = re.compile(rf"{_SEEDING}\(\s*(?:seed\s*=\s*|params\s*=\s*)?([^(),\n]*)")
 
 
+_C_SEED = re.compile(r"\bs?rand\w*\(\s*(\d+)|seed\w*\([^;\n]{0,40}?(\d{2,})\s*\)")
+
+
 def seed_of(
     survey: Survey, files: Sequence[str], options: Mapping[str, Option], configs: Sequence[str]
 ) -> Seed:
@@ -211,6 +214,9 @@ def seed_of(
 def _seedings(survey: Survey, files: Sequence[str]) -> Iterator[Seed]:
     for path in files[:60]:
         text = survey.text(path)
+        if not path.endswith(".py") and (match := _C_SEED.search(text)):
+            value = match[1] or match[2]
+            yield Seed("hard-coded", value, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
         for match in _SEED_CALL.finditer(text):
             value = match[1].strip()
             line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]

@@ -174,13 +174,15 @@ def _parts(line: str) -> list[str]:
 
 
 def _in_shell(text: str, path: str) -> list[Command]:
+    """The commands of a script, with the variables filled in that it sets to plain texts."""
     found = []
-    joined = re.sub(r"\\\n\s*", " ", text)
-    for line in joined.splitlines():
+    given = dict(re.findall(r"(?m)^(\w+)=[\"']?([^\"'$`\n]*)[\"']?\s*$", text))
+    for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         line = line.strip()
         if _COMMAND.match(line) and not line.startswith(("cd ", "export ", "conda", "make")):
-            head = line[:50]
-            found.append(Command(_bare(line), path, _line_number(text, head)))
+            filled = re.sub(r"\$\{?(\w+)\}?", lambda match: given.get(match[1], match[0]), line)
+            number = _line_number(text, line[:50])
+            found.append(Command(_bare(filled), path, number, _folder(path)))
     return found[:20]
 
 

@@ -54,7 +54,12 @@ def selections(survey: Survey, files: Sequence[str], configs: Sequence[str]) -> 
     for path in configs[:60]:
         found += _monitors(
             path,
-            re.sub(r"(:\s*)([\w/@.-]+)[ \t]*$", r'\1"\2"', survey.text(path), flags=re.MULTILINE),
+            re.sub(
+                r"(:\s*)([\w/@.-]+)[ \t]*(?:#.*)?$",
+                r'\1"\2"',
+                survey.text(path),
+                flags=re.MULTILINE,
+            ),
         )
     return found
 
@@ -91,6 +96,8 @@ def _monitors(path: str, text: str) -> list[Selection]:
         for match in _DEFAULT.finditer(text)
     ]
     for match in _MONITOR.finditer(text):
+        if re.search(r"sched", text[max(0, match.start() - 160) : match.start()]):
+            continue  # the learning rate follows it, nothing is chosen by it
         near = text[max(0, match.start() - 200) : match.end() + 250]
         mode = _MODE.search(text[match.end() : match.end() + 250]) or _MODE.search(near)
         greater = _GREATER.search(near)

@@ -202,6 +202,8 @@ def _formatted(value: ast.expr, scope: Scope, depth: int) -> list[Line]:
         spec = "".join(
             str(v.value) if isinstance(v, ast.Constant) else "4" for v in value.format_spec.values
         )
+    if isinstance(value.value, ast.Constant) and isinstance(value.value.value, float):
+        return [(_hole(value.value, spec),)]
     inner = lines_of(value.value, scope, depth + 2)
     if all(isinstance(piece, str) for line in inner for piece in line):
         return inner

@@ -1,0 +1,5 @@
+from .gaussian_diffusion import GaussianDiffusion
+
+
+def create_diffusion(steps=1000):
+    return GaussianDiffusion(steps)

@@ -1,0 +1,2 @@
+from .converters import BaseConverter, Converter
+__all__ = ["BaseConverter", "Converter"]

@@ -1,0 +1,5 @@
+package router
+
+import "testing"
+
+func TestAdd(t *testing.T) { (&node{}).add("/a") }

@@ -1,0 +1,3 @@
+"""Older copy, inference only."""
+import sys
+print("loading", sys.argv[1])

@@ -1,0 +1,2 @@
+// gelu, forward and backward
+static inline float gelu(float x) { return x > 0 ? x : 0; }

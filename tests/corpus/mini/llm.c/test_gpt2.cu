@@ -1,0 +1,2 @@
+#include <stdio.h>
+int main() { printf("overall okay: %d\n", 1); return 0; }

@@ -1,0 +1,1 @@
+"""Tokenizes FineWeb from the source (slow; use the cached files)."""

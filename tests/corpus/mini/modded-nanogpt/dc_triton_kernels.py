@@ -1,0 +1,2 @@
+def dc_attention(q, k, v):
+    return v

@@ -1,0 +1,1 @@
+"""Downloads shards: python -m nanochat.dataset -n 8"""

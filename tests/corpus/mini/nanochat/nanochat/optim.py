@@ -1,0 +1,6 @@
+"""Muon beside AdamW."""
+import torch
+
+
+class MuonAdamW(torch.optim.AdamW):
+    pass

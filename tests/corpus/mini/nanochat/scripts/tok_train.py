@@ -1,0 +1,1 @@
+"""Trains the tokenizer: python -m scripts.tok_train"""

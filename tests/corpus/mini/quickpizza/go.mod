@@ -1,0 +1,3 @@
+module example.org/quickpizza
+
+go 1.22

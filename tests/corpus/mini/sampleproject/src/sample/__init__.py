@@ -1,0 +1,3 @@
+def main():
+    """What the command runs."""
+    print("Nothing to see yet")

@@ -1,0 +1,5 @@
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+
+class Warmup(CosineAnnealingLR):
+    pass

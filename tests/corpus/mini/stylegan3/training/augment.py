@@ -1,0 +1,2 @@
+def pipe(x, p=0.0):
+    return x

@@ -1,0 +1,7 @@
+class ImageFolderDataset:
+    """A zip or a folder of images with dataset.json."""
+    def __init__(self, path):
+        self.path = path
+
+    def batch(self, n):
+        return [self.path] * n

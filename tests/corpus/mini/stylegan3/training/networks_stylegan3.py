@@ -1,0 +1,9 @@
+import torch
+
+
+class Generator(torch.nn.Module):
+    pass
+
+
+class Discriminator(torch.nn.Module):
+    pass
