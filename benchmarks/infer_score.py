@@ -14,7 +14,9 @@ import argparse
 import io
 import re
 import shlex
+import shutil
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -81,6 +83,15 @@ def main() -> int:
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--details", action="store_true")
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as outside:
+        _score(options, Path(outside))
+    return 0
+
+
+def _score(options: argparse.Namespace, outside: Path) -> None:
+    """Prints the table. The miniatures are read `outside` of this repository: they have no git."""
+    if options.real is None:
+        shutil.copytree(options.corpus / "mini", outside / "mini")
     tally: dict[str, Counter[str]] = defaultdict(Counter)
     slowest = (0.0, "")
     count = 0
@@ -88,7 +99,7 @@ def main() -> int:
         if options.only and path.stem not in options.only:
             continue
         expected = yaml.safe_load(path.read_text(encoding="utf-8"))
-        root = _folder(options.corpus, options.real, path.stem, expected)
+        root = _folder(outside, options.real, path.stem, expected)
         if root is None or not root.is_dir():
             continue
         begun = time.monotonic()
@@ -108,7 +119,6 @@ def main() -> int:
         if total:
             cells = " | ".join(str(row[mark]) for mark in (RIGHT, UNSURE, WRONG, MISSING))
             print(f"| `{key}` | {cells} | {row[RIGHT] / total:.0%} |")
-    return 0
 
 
 def _folder(corpus: Path, real: Path | None, name: str, expected: dict[str, Any]) -> Path | None:

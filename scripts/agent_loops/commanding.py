@@ -271,7 +271,7 @@ def _pin_budget(
         place = f"{option.flag} {option.place}"
         if given:
             pins.text, pins.pinned, pins.epochs = text, True, given if epochs else 0.0
-            pins.places.append(place)
+            pins.places.append(f"{place}, given as {given:g}")
         else:
             pins.budget(f"{option.flag}{option.style}", bound.amount, place, epochs=epochs)
     elif (

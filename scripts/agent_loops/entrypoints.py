@@ -184,7 +184,7 @@ def _promise(survey: Survey, script: str, commands: Sequence[Command]) -> tuple[
         score += 3.0
     if script.endswith((".c", ".cu", ".cpp", ".cc")):
         score += 3.0 if _built(survey, pure.stem) else 0.0
-        score += 5.0 if script.endswith(".cu") else 0.0
+        score += 7.0 if script.endswith(".cu") else 0.0  # what a machine with a GPU runs
     if re.search(r"(?m)^\s*(?:import|from) (?:matplotlib|seaborn)", text) and "show()" in text:
         score -= 3.0
     if re.search(

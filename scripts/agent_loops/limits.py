@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent_loops.options import Option, number_in
@@ -75,10 +75,11 @@ def bound_of(
     survey: Survey, files: Sequence[str], options: Mapping[str, Option], configs: Sequence[str]
 ) -> Bound:
     """What bounds a run: a time before epochs before steps, a switch before a constant."""
+    set_in = {bound.name: bound for bound in _from_configs(survey, configs)}
     found = [
-        *_from_options(options),
+        *(_overridden(bound, set_in) for bound in _from_options(options)),
         *_from_constants(survey, [*files, *(p for p in configs if p.endswith(".py"))]),
-        *_from_configs(survey, configs),
+        *set_in.values(),
     ]
     order = {"time": 0, "epochs": 1, "steps": 2}
     first_file = files[0] if files else ""
@@ -91,6 +92,12 @@ def bound_of(
         )
     )
     return found[0] if found else Bound("none")
+
+
+def _overridden(bound: Bound, set_in: Mapping[str, Bound]) -> Bound:
+    """A switch whose default a configuration of the run replaces."""
+    given = set_in.get(bound.option.name) if bound.option else None
+    return replace(bound, amount=given.amount, place=given.place) if given else bound
 
 
 def _from_options(options: Mapping[str, Option]) -> Iterator[Bound]:
@@ -133,6 +140,11 @@ def _unit_s(name: str, comment: str) -> float:
     return 60.0 if re.search(r"minute|_min\b|_mins?$|_m$", text) else 1.0
 
 
+_FROM_ENVIRONMENT = re.compile(
+    r"(?m)^([A-Z_]+)\s*=\s*(?:float|int)\(os\.(?:environ\.get|getenv)\([^,\n]+,\s*[\"']?(\d[\d.]*)"
+)
+
+
 def _from_constants(survey: Survey, files: Sequence[str]) -> Iterator[Bound]:
     for path in files[:40]:
         text = survey.text(path)
@@ -145,6 +157,11 @@ def _from_constants(survey: Survey, files: Sequence[str]) -> Iterator[Bound]:
                 place = f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
                 seconds = _unit_s(match[1], match[3] or "") if kind == "time" else 1.0
                 yield Bound(kind, amount * seconds, match[1], place)
+        for match in _FROM_ENVIRONMENT.finditer(text):
+            if _kind(match[1]) == "time":
+                place = f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
+                seconds = float(match[2]) * _unit_s(match[1], "")
+                yield Bound("time", seconds, match[1], place)
         for match in re.finditer(
             r"\b(\w*epochs|n_estimators|num_boost_round|max_iter"
             r"|total_timesteps)\s*=\s*(\d[\d_]*)\b",
