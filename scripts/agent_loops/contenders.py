@@ -298,11 +298,8 @@ def _contender(
     score += _SPLIT_WORTH[split] if not judged.speed else 0.0
     text = "".join(p for p in output.line if isinstance(p, str)).lower()
     score += 1.0 if output.depth == 0 else 0.0
-    score += (
-        1.5
-        if re.search(r"\b(?:final|overall|mean|average|total)\b", text) and not judged.speed
-        else 0.0
-    )
+    telling = re.search(r"(?i)\b(?:final|overall|mean|average|avg|total)\b", name)
+    score += 1.5 if not judged.speed and (telling or re.search(r"\bfinal\b", text)) else 0.0
     score -= 2.5 if re.search(r"\bbest\b", text) else 0.0
     score -= 1.5 if set(metric_names.words(name)) & _COMPONENTS else 0.0
     score -= (

@@ -182,6 +182,7 @@ def _promise(survey: Survey, script: str, commands: Sequence[Command]) -> tuple[
         _TRAINS.search(survey.text(p)) for p in closures.closure(survey, script)[1:25]
     ):
         score += 3.0
+        reasons.append("trains")
     if script.endswith((".c", ".cu", ".cpp", ".cc")):
         score += 3.0 if _built(survey, pure.stem) else 0.0
         score += 7.0 if script.endswith(".cu") else 0.0  # what a machine with a GPU runs

@@ -99,6 +99,9 @@ def _of_training(
 ) -> Finding:
     first = entries[0]
     rivals = [entry for entry in entries[1:8] if entrypoints.alike(survey, first, entry)]
+    others = [entry for entry in entries[1:] if "trains" in entry.reasons]
+    if not rivals and not first.commands and len(others) > 2:
+        rivals = others[:6]  # nothing says which of many is meant
     told = bool(papers.program) and any(c.path == "program.md" for c in first.commands)
     if told:
         rivals = []

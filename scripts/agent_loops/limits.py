@@ -57,7 +57,7 @@ _TIME = re.compile(
 )
 _EPOCHS = re.compile(
     r"(?i)^(?:n_|num_|max_|nb_|total_|train_|number_of_)*epochs$|^(?:n|num|max|nb"
-    r"|total)_epoch$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$"
+    r"|total)_epoch$|^n?epochs$|^num_train_epochs$|^num_epochs$|^n_?epoch$|^max_epoch$"
     r"|^training_epochs$"
 )
 _STEPS = re.compile(

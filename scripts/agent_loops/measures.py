@@ -234,12 +234,17 @@ def locked_in(
             continue
         for name, number in _functions(tree):
             leaf = name.rsplit(".", 1)[-1]
-            if _MEASURING.match(leaf) and leaf not in (
-                "test_dataloader",
-                "val_dataloader",
-                "eval_mode",
-                "evaluating",
-                "eval_with_timeout",
+            if (
+                _MEASURING.match(leaf)
+                and "train" not in leaf
+                and leaf
+                not in (
+                    "test_dataloader",
+                    "val_dataloader",
+                    "eval_mode",
+                    "evaluating",
+                    "eval_with_timeout",
+                )
             ):
                 found.setdefault(
                     f"{path}::{name}", f"{path}:{number} measures, in a file that is edited"
