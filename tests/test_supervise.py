@@ -12,7 +12,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ class Runs:
             marker=os.urandom(8).hex(),
             timeout_s=DEADLINE_S,
         )
-        spec = replace(spec, **changes)
+        spec = spec._replace(**changes)
         self.specs.append(spec)
         return spec
 

@@ -5,7 +5,7 @@ Pure but for reading, so that later several can be made while a run goes on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent_loops import integrity, scan, snapshots
 from agent_loops.errors import Refused
@@ -13,8 +13,7 @@ from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """The files to run, what they grew from, and what is worth telling about them."""
 
     tree: snapshots.Tree
