@@ -525,9 +525,9 @@ def test_receipt_is_tried_again(runs: Runs) -> None:
 
 def test_spec_without_a_marker_or_a_needed_log_is_refused(runs: Runs) -> None:
     with pytest.raises(ValueError, match="marker"):
-        runs.spec("true", marker="")
+        supervise.launch(runs.spec("true", marker=""))
     with pytest.raises(ValueError, match="eval_log"):
-        runs.spec("true", eval_command="true")
+        supervise.launch(runs.spec("true", eval_command="true")._replace(eval_log=None))
 
 
 # What tries to get away.

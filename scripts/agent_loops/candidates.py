@@ -109,7 +109,7 @@ def _metric_line_notes(
     ]
     if not touched:
         return ()
-    places = ", ".join(sorted(touched)[:4])
+    places = ", ".join(sorted(set(touched))[:4])
     return (
         f"changes lines that name {metric} ({places}): look whether the measurement is the same",
     )

@@ -16,7 +16,7 @@ from agent_loops.state import Campaign, Experiments
 
 _TAIL_BYTES = 4096
 _REQUIRED = ("bindings_digest", "bindings_file", "harness_digest", "stop_at_utc", "session")
-_NESTED = ("started", "bindings", "experiments", "paused", "stopped")
+_NESTED = ("found_best", "started", "bindings", "experiments", "paused", "stopped")
 
 
 def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:

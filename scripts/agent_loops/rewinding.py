@@ -147,6 +147,7 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
         stop_at_utc = setup.stop_at_utc(bindings, utc_now())
         then = copy.copy(campaign)
         then.bindings, then.stop_at_utc, then.contenders = bindings, stop_at_utc, {}
+        then.found_best = None
         gates.refuse_finished(then)
         repository = Repository.find(run.workspace.root)
         harness = freeze_harness(run.workspace.root, paths, bindings, repository)
