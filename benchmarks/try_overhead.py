@@ -4,8 +4,8 @@
 
 Every campaign is a real one whose journal was made longer by repeating real records. The plain
 protocol is what the agent would type for one discarded idea: commit, run into a log, grep, append
-a row, reset; less its run as well. Prints a Markdown table: median seconds and their ratio to the plain protocol's, all
-from this one run.
+a row, reset; less its run as well. Prints a Markdown table: median seconds and their ratio to the
+plain protocol's, all from this one run.
 """
 
 from __future__ import annotations
