@@ -15,7 +15,9 @@ _SCRUBBED = ("GIT_", "CLAUDE", "AGENT_LOOPS", "ANTHROPIC", "XDG_")
 
 
 @pytest.fixture(autouse=True)
-def throwaway_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def throwaway_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A fresh HOME, an environment without the host's or git's variables."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):

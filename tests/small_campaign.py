@@ -198,9 +198,8 @@ def branch_of(project: Project) -> dict[str, Any]:
         "log": git(project.root, "log", "--format=%s %T"),
         "status": git(project.root, "status", "--porcelain"),
         "refs": refs,
-        "litter": [path.name for path in (project.root / ".git").iterdir()
-                   if path.name.startswith(("agent-loops", "index."))],
-    }  # fmt: skip
+        "locks": [path.name for path in (project.root / ".git").rglob("*.lock")],
+    }
 
 
 def end_runs(project: Project) -> None:

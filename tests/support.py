@@ -136,7 +136,7 @@ class Project:
         """Sets up and measures the baseline."""
         self.setup()
         answer = self.ask("try", "baseline")
-        assert answer.code == 0 and answer["status"] == "keep", answer
+        assert (answer.code, answer["status"]) == (0, "keep"), answer
         return answer
 
     def rows(self) -> list[list[str]]:

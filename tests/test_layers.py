@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
 import subprocess
 import sys
@@ -227,7 +226,7 @@ def test_a_module_says_what_it_promises_and_what_it_does_not(name: str) -> None:
 
 def test_docstrings_name_modules_that_exist() -> None:
     """A word in backticks is a module, a name in the file, a command, or a binding."""
-    known = {*MODULES, "try", "wait", *(field.name for field in dataclasses.fields(Bindings))}
+    known = {*MODULES, "try", "wait", *Bindings._fields}
     unknown = {}
     for name in MODULES:
         text = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")

@@ -449,7 +449,8 @@ def test_folding_in_parts_and_from_a_cache_is_folding(seed: int, length: int) ->
 
 def comparable(campaign: Campaign | None) -> dict[str, Any]:
     assert campaign is not None
-    values = {name: getattr(campaign, name) for name in campaign.__slots__}
+    values = dict(vars(campaign))
+    del values["found_best"]  # remembered, not folded
     values["experiments"] = dict(campaign.experiments)
     values["counts"] = {key: count for key, count in campaign.counts.items() if count}
     return values

@@ -12,7 +12,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ class Runs:
             marker=os.urandom(8).hex(),
             timeout_s=DEADLINE_S,
         )
-        spec = replace(spec, **changes)
+        spec = spec._replace(**changes)
         self.specs.append(spec)
         return spec
 
@@ -526,9 +525,9 @@ def test_receipt_is_tried_again(runs: Runs) -> None:
 
 def test_spec_without_a_marker_or_a_needed_log_is_refused(runs: Runs) -> None:
     with pytest.raises(ValueError, match="marker"):
-        runs.spec("true", marker="")
+        supervise.launch(runs.spec("true", marker=""))
     with pytest.raises(ValueError, match="eval_log"):
-        runs.spec("true", eval_command="true")
+        supervise.launch(runs.spec("true", eval_command="true")._replace(eval_log=None))
 
 
 # What tries to get away.

@@ -6,8 +6,7 @@ Only words things: every figure comes from the campaign.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_loops import decide, display
 from agent_loops.state import Campaign, Experiment
@@ -23,13 +22,12 @@ _VERDICT_KEYS = (
 _COMPARED = ("better", "worse", "equal")  # the figures say it all
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One answer. `values` is the JSON object, `lines` the short text."""
 
     values: Mapping[str, Any]
     lines: Sequence[str]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def text(self) -> str:
         return "\n".join(line for line in self.lines if line)

@@ -5,13 +5,11 @@ Looks at no other file: whether an editable file exists is for `snapshots` to sa
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from agent_loops.errors import BindingsError, UsageError
 from agent_loops.objective import Direction, MetricSpec
@@ -36,8 +34,7 @@ _UNIT_SECONDS = {
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """What one training run may use: `amount` is seconds for "time", a count for "epochs"."""
 
     kind: Literal["time", "epochs", "none"]
@@ -49,8 +46,7 @@ class Budget:
         return f"{self.amount:g}" if self.kind != "none" else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Slack:
+class Slack(NamedTuple):
     """How much longer than the baseline a run may take before it is over budget."""
 
     share: float
@@ -61,8 +57,7 @@ class Slack:
         return baseline_wall_s + max(self.share * baseline_wall_s, self.at_least_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
+class Tolerance(NamedTuple):
     """How much worse than the best an overridden keep may be: of |best|, or in metric units."""
 
     amount: float
@@ -72,8 +67,7 @@ class Tolerance:
         return abs(best) * self.amount if self.relative else self.amount
 
 
-@dataclass(frozen=True, slots=True)
-class Bindings:
+class Bindings(NamedTuple):
     """One campaign's resolved bindings. Durations in seconds, sizes as named."""
 
     metric: str
@@ -125,12 +119,12 @@ class Bindings:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as frozen in `campaign_started`."""
-        return cast("dict[str, Any]", _plain(dataclasses.asdict(self)))
+        return cast("dict[str, Any]", _plain(self))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Bindings:
         """The inverse of `to_json`; fields added since then take their defaults."""
-        known = {field.name for field in dataclasses.fields(cls)}
+        known = set(cls._fields)
         fields = {key: item for key, item in value.items() if key in known}
         for key in ("editable_files", "readonly_files", "ledger_columns"):
             fields[key] = tuple(fields.get(key, ()))
@@ -142,6 +136,8 @@ class Bindings:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, (Bindings, Budget, Slack, Tolerance)):
+        value = value._asdict()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):

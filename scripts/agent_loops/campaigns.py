@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -81,16 +80,23 @@ def sandbox_of(project: ProjectPaths, bindings: Bindings) -> Path:
     return root
 
 
-@dataclass(slots=True)
 class Store:
     """One campaign: its paths, journal and fold."""
 
-    project: ProjectPaths
-    paths: CampaignPaths
-    journal: Journal
-    campaign: state.Campaign
-    _offset: int = 0
-    _since_cache: int = 0
+    def __init__(
+        self,
+        project: ProjectPaths,
+        paths: CampaignPaths,
+        journal: Journal,
+        campaign: state.Campaign,
+        offset: int,
+    ) -> None:
+        self.project = project
+        self.paths = paths
+        self.journal = journal
+        self.campaign = campaign
+        self._offset = offset
+        self._since_cache = 0
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[state.Campaign]:

@@ -5,7 +5,7 @@ Pure but for reading, so that later several can be made while a run goes on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent_loops import integrity, scan, snapshots
 from agent_loops.errors import Refused
@@ -13,8 +13,7 @@ from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """The files to run, what they grew from, and what is worth telling about them."""
 
     tree: snapshots.Tree
@@ -110,7 +109,7 @@ def _metric_line_notes(
     ]
     if not touched:
         return ()
-    places = ", ".join(sorted(touched)[:4])
+    places = ", ".join(sorted(set(touched))[:4])
     return (
         f"changes lines that name {metric} ({places}): look whether the measurement is the same",
     )

@@ -6,8 +6,8 @@ Knows nothing of crashes: a run without a reading is no matter of comparing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import fsum
+from typing import NamedTuple
 
 from agent_loops.objective import Direction
 
@@ -17,8 +17,7 @@ CRASH = "crash"
 REPEAT = "repeat"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`status` is keep, discard or repeat (one more run before a decision)."""
 
     status: str

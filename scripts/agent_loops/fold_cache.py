@@ -5,7 +5,6 @@ Disposable: whatever is wrong with it, the journal is folded anew.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Any
 
@@ -16,7 +15,8 @@ from agent_loops.paths import CampaignPaths
 from agent_loops.state import Campaign, Experiments
 
 _TAIL_BYTES = 4096
-_NESTED = ("started", "bindings", "experiments", "paused", "stopped")
+_REQUIRED = ("bindings_digest", "bindings_file", "harness_digest", "stop_at_utc", "session")
+_NESTED = ("found_best", "started", "bindings", "experiments", "paused", "stopped")
 
 
 def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
@@ -29,11 +29,7 @@ def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
         "bindings": campaign.bindings.to_json(),
         "paused": campaign.paused._asdict() if campaign.paused else None,
         "stopped": campaign.stopped._asdict() if campaign.stopped else None,
-        "rest": {
-            field.name: getattr(campaign, field.name)
-            for field in dataclasses.fields(campaign)
-            if field.name not in _NESTED
-        },
+        "rest": {name: value for name, value in vars(campaign).items() if name not in _NESTED},
     }
     try:
         lines = [files.dump_json(head).encode(), *campaign.experiments.lines()]
@@ -56,11 +52,14 @@ def load(paths: CampaignPaths) -> tuple[Campaign, int] | None:
         campaign = Campaign(
             started=events.CampaignStarted(**head["started"]),
             bindings=Bindings.from_json(head["bindings"]),
-            paused=events.Paused(**head["paused"]) if head["paused"] else None,
-            stopped=events.Stopped(**head["stopped"]) if head["stopped"] else None,
-            experiments=Experiments(lines),
-            **rest,
+            **{name: rest.pop(name) for name in _REQUIRED},
         )
+        if rest.keys() != vars(campaign).keys() - {*_NESTED, *_REQUIRED}:
+            return None
+        vars(campaign).update(rest)
+        campaign.paused = events.Paused(**head["paused"]) if head["paused"] else None
+        campaign.stopped = events.Stopped(**head["stopped"]) if head["stopped"] else None
+        campaign.experiments = Experiments(lines)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return campaign, offset

@@ -6,13 +6,12 @@ folder of the machine) is for `eval_cmd` and the person's sandbox.
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from agent_loops import display, files, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
@@ -36,8 +35,7 @@ _PROSE_NAMES = re.compile(
 _BINDINGS = frozenset({"loop.run.yaml"})
 
 
-@dataclass(frozen=True, slots=True)
-class Harness:
+class Harness(NamedTuple):
     """What was frozen: digests of the harness, and the other source files that stood about.
 
     `files` maps posix path to SHA-256; `bystanders` are the other source and configuration files,
@@ -54,8 +52,7 @@ class Harness:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """What no longer is as it was frozen; all empty where nothing is wrong."""
 
     changed: tuple[str, ...] = ()
@@ -85,8 +82,7 @@ def _shown(names: Sequence[str]) -> str:
     return ", ".join(display.clean(name, 200) for name in names)
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Where to look. `is_editable` and the outputs are never part of the harness."""
 
     workspace: Path
@@ -331,6 +327,8 @@ def _module_files(workspace: Path, folder: str, module: str) -> Iterable[str]:
 def _local_imports(workspace: Path, path: str) -> Iterable[str]:
     if not path.endswith(".py"):
         return
+    import ast  # slow to import, and only setup looks at syntax trees
+
     try:
         tree = ast.parse((workspace / path).read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):

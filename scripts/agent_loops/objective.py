@@ -6,8 +6,7 @@ Reads nothing; that is for `metric`, which need not be imported to know this.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 class Direction(enum.Enum):
@@ -25,8 +24,7 @@ class Direction(enum.Enum):
         return old - new if self is Direction.MINIMIZE else new - old
 
 
-@dataclass(frozen=True, slots=True)
-class MetricSpec:
+class MetricSpec(NamedTuple):
     """What to look for. `pattern` is a regular expression with one group, applied line by line.
 
     With a `reduce`, every value in the log counts and `pick` does not.

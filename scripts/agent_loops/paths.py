@@ -5,15 +5,14 @@ Only names: nothing here looks at the disk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 BINDINGS_NAME = "loop.run.yaml"
 STATE_DIR_NAME = ".agent-loops"
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectPaths:
+class ProjectPaths(NamedTuple):
     """What lies in the project itself."""
 
     root: Path
@@ -36,8 +35,7 @@ class ProjectPaths:
         return self.state_dir / "setup.lock"
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignPaths:
+class CampaignPaths(NamedTuple):
     """What lies in one campaign's folder (`sandbox_root`)."""
 
     root: Path

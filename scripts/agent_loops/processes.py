@@ -14,9 +14,8 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agent_loops.errors import AgentLoopsError
 
@@ -25,8 +24,7 @@ KILL_S = 10.0  # how long SIGKILL is repeated: only a fork bomb or a dead disk n
 _PASS_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """One process at one instant. `pid` and `birth` together are never reused within a boot.
 
     `birth` is in seconds, from an origin that the system chooses. `alive` is false for what has

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from agent_loops import answers, campaigns, decide, display, snapshots, tails
+from agent_loops import answers, campaigns, decide, display, snapshots
 from agent_loops.answers import Answer
 from agent_loops.errors import Refused
 from agent_loops.loop import Loop
@@ -99,6 +99,8 @@ def _running(run: Loop) -> dict[str, Any] | None:
     number, index = campaign.open_run
     open_ = campaign.experiments[number].runs[index - 1]
     log = run.store.paths.log(number, index)
+    from agent_loops import tails
+
     progress = ""
     try:
         with log.open("rb") as stream:

@@ -5,9 +5,9 @@ Each refuses while a run goes on.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from agent_loops import (
@@ -145,9 +145,10 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
         snapshots.require_all(present, bindings.editable_files)
         _refuse_edits(run.workspace, campaign, present, bindings.editable_files)
         stop_at_utc = setup.stop_at_utc(bindings, utc_now())
-        gates.refuse_finished(
-            replace(campaign, bindings=bindings, stop_at_utc=stop_at_utc, contenders={})
-        )
+        then = copy.copy(campaign)
+        then.bindings, then.stop_at_utc, then.contenders = bindings, stop_at_utc, {}
+        then.found_best = None
+        gates.refuse_finished(then)
         repository = Repository.find(run.workspace.root)
         harness = freeze_harness(run.workspace.root, paths, bindings, repository)
         if bindings.iter_strategy == "branches" and repository is not None:

@@ -10,8 +10,8 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from agent_loops import files, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
@@ -26,8 +26,7 @@ class SnapshotError(AgentLoopsError):
     """A saved snapshot is missing or damaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(NamedTuple):
     """One file's content and permission bits."""
 
     data: bytes

@@ -9,9 +9,8 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_loops import decide, events
 from agent_loops.bindings import Bindings
@@ -21,8 +20,7 @@ CRASHES_BEFORE_CANARY = 3
 _LONGEST_PAUSE_THAT_COUNTS_S = 900.0
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One execution of `run_cmd`; `finished` is None while it goes on or is lost."""
 
     number: int
@@ -39,8 +37,7 @@ class Run:
         return self.finished.value
 
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
+class Experiment(NamedTuple):
     """One idea tried, as far as it has come."""
 
     number: int
@@ -131,7 +128,7 @@ class Experiments(MutableMapping[int, Experiment]):
 
 
 def _experiment_to_json(experiment: Experiment) -> dict[str, Any]:
-    value = {item.name: getattr(experiment, item.name) for item in fields(experiment)}
+    value = experiment._asdict()
     value["started"] = experiment.started._asdict()
     value["decided"] = experiment.decided._asdict() if experiment.decided else None
     value["runs"] = [
@@ -168,7 +165,6 @@ def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
 
 
-@dataclass(slots=True)
 class Campaign:
     """The fold. Changed by `apply` alone.
 
@@ -177,37 +173,49 @@ class Campaign:
     that may be the best, with their codes.
     """
 
-    started: events.CampaignStarted
-    bindings: Bindings
-    bindings_digest: str
-    bindings_file: str
-    harness_digest: str
-    stop_at_utc: str
-    session: str
-    epoch: int = 0
-    experiments: Experiments = field(default_factory=Experiments)
-    incumbent_number: int | None = None
-    open_number: int | None = None
-    open_run: tuple[int, int] | None = None
-    rebaseline_why: str = ""
-    paused: events.Paused | None = None
-    stopped: events.Stopped | None = None
-    crashes_in_row: int = 0
-    canary_due: bool = False
-    canary_crash: str = ""
-    pending_notes: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-    readings: dict[str, list[float]] = field(default_factory=dict)
-    by_code: dict[str, int] = field(default_factory=dict)
-    holders: dict[str, int] = field(default_factory=dict)
-    contenders: dict[int, str] = field(default_factory=dict)
-    baseline_number: int | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-    commits: list[str] = field(default_factory=list)
-    refusals: int = 0
-    active_s: float = 0.0
-    seq: int = 0
-    last_time: str = ""
+    def __init__(
+        self,
+        *,
+        started: events.CampaignStarted,
+        bindings: Bindings,
+        bindings_digest: str,
+        bindings_file: str,
+        harness_digest: str,
+        stop_at_utc: str,
+        session: str,
+    ) -> None:
+        self.started = started
+        self.bindings = bindings
+        self.bindings_digest = bindings_digest
+        self.bindings_file = bindings_file
+        self.harness_digest = harness_digest
+        self.stop_at_utc = stop_at_utc
+        self.session = session
+        self.epoch = 0
+        self.experiments = Experiments()
+        self.incumbent_number: int | None = None
+        self.open_number: int | None = None
+        self.open_run: tuple[int, int] | None = None
+        self.rebaseline_why = ""
+        self.paused: events.Paused | None = None
+        self.stopped: events.Stopped | None = None
+        self.crashes_in_row = 0
+        self.canary_due = False
+        self.canary_crash = ""
+        self.pending_notes: list[str] = []
+        self.outputs: list[str] = []
+        self.readings: dict[str, list[float]] = {}
+        self.by_code: dict[str, int] = {}
+        self.holders: dict[str, int] = {}
+        self.contenders: dict[int, str] = {}
+        self.baseline_number: int | None = None
+        self.counts: dict[str, int] = {}
+        self.commits: list[str] = []
+        self.found_best: tuple[int, int] | None = None  # (seq, number): asked for many times
+        self.refusals = 0
+        self.active_s = 0.0
+        self.seq = 0
+        self.last_time = ""
 
     @property
     def tag(self) -> str:
@@ -255,13 +263,16 @@ class Campaign:
     @property
     def best(self) -> Experiment | None:
         """The experiment with the best estimate under the present bindings and harness."""
+        if self.found_best is not None and self.found_best[0] == self.seq:
+            return self.experiments.get(self.found_best[1])
         number, best_metric = 0, 0.0
         better = self.bindings.direction.better
         for contender, key in self.contenders.items():
             metric = decide.estimate(self.readings[key])
             if not number or better(metric, best_metric):
                 number, best_metric = contender, metric
-        return self.experiments[number] if number else None
+        self.found_best = (self.seq, number)
+        return self.experiments.get(number)
 
     def stop_reason(self, now: datetime) -> str:
         """Which stop condition is met; empty while none is."""
@@ -362,7 +373,7 @@ def _begin(record: events.Record) -> Campaign:
     started = record.event
     if not isinstance(started, events.CampaignStarted):
         raise ValueError(f"begins with {events.NAMES[type(started)]}, not with campaign_started")
-    return Campaign(
+    campaign = Campaign(
         started=started,
         bindings=Bindings.from_json(started.bindings),
         bindings_digest=started.bindings_digest,
@@ -370,9 +381,10 @@ def _begin(record: events.Record) -> Campaign:
         harness_digest=started.harness_digest,
         stop_at_utc=started.stop_at_utc,
         session=started.session,
-        seq=record.seq,
-        last_time=record.time,
     )
+    campaign.seq = record.seq
+    campaign.last_time = record.time
+    return campaign
 
 
 def apply(campaign: Campaign, record: events.Record) -> None:
@@ -394,7 +406,7 @@ def _seconds_between(earlier: str, later: str) -> float:
 
 
 def _change(campaign: Campaign, number: int, **changes: Any) -> None:
-    campaign.experiments[number] = replace(campaign.experiments[number], **changes)
+    campaign.experiments[number] = campaign.experiments[number]._replace(**changes)
 
 
 def _experiment_started(
@@ -430,7 +442,7 @@ def _run_started(campaign: Campaign, event: events.RunStarted, record: events.Re
 def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Record) -> None:
     experiment = campaign.experiments[event.experiment]
     runs = list(experiment.runs)
-    run = replace(runs[event.run - 1], finished=event)
+    run = runs[event.run - 1]._replace(finished=event)
     runs[event.run - 1] = run
     _change(campaign, event.experiment, runs=tuple(runs))
     campaign.open_run = None

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from agent_loops import files, processes
 from agent_loops.errors import AgentLoopsError
-from agent_loops.supervisor import ERROR_LOG, GO, encode, serve
+from agent_loops.supervisor import ERROR_LOG, GO, check, encode, serve
 from agent_loops.supervisor import Outcome as Outcome
 from agent_loops.supervisor import RunEnd as RunEnd
 from agent_loops.supervisor import RunSpec as RunSpec
@@ -115,6 +115,7 @@ def end_processes(marker: str) -> int:
 
 
 def _launch(spec: RunSpec, *, lifeline: bool) -> Launch:
+    check(spec)
     processes.system()
     for path in (spec.receipt, spec.run_lock, spec.log, spec.eval_log or spec.log):
         files.make_dir(path.parent)

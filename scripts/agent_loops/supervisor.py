@@ -10,10 +10,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from agent_loops import files, machine, processes
 from agent_loops.errors import AgentLoopsError
@@ -29,8 +28,7 @@ _MEASURE_LIMIT_S = 300.0  # a regular expression can take for ever
 _RECEIPT_RETRY_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a run ended.
 
     `kind` is `exited`, `signalled`, `timed_out`, `log_limit`, `stopped` or `supervisor_failed`;
@@ -44,8 +42,7 @@ class Outcome:
     stage: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnd:
+class RunEnd(NamedTuple):
     """What is known when the run and its evaluation are over. `wall_s` is the run's alone.
 
     `peak_memory_mib` is the run's too, of `memory_kind` `vram` or `rss`. `survivors` are the
@@ -73,8 +70,7 @@ def _nothing_meanwhile() -> None:
     return
 
 
-@dataclass(frozen=True, slots=True)
-class RunSpec:
+class RunSpec(NamedTuple):
     """One run. The commands are for `bash -c`; `environment` is complete but for the marker.
 
     `eval_command` runs after a successful command, with the prelude as well; `cleanup_command`
@@ -101,11 +97,13 @@ class RunSpec:
     prepare: Callable[[str], None] = _prepare_nothing
     meanwhile: Callable[[], None] = _nothing_meanwhile
 
-    def __post_init__(self) -> None:
-        if not self.marker or "\0" in self.marker:
-            raise ValueError("marker must be a word")
-        if self.eval_command and self.eval_log is None:
-            raise ValueError("eval_command needs an eval_log")
+
+def check(spec: RunSpec) -> None:
+    """Raises `ValueError` for a spec that cannot be run."""
+    if not spec.marker or "\0" in spec.marker:
+        raise ValueError("marker must be a word")
+    if spec.eval_command and spec.eval_log is None:
+        raise ValueError("eval_command needs an eval_log")
 
 
 def serve(
@@ -226,11 +224,12 @@ class _Supervisor:
             _complain()
             reason = reason or _describe(error)
             measured = {}
-            end = replace(end, outcome=replace(end.outcome, kind="supervisor_failed"))
+            end = end._replace(outcome=end.outcome._replace(kind="supervisor_failed"))
         return {
             "schema": SCHEMA,
             "marker": spec.marker,
-            **asdict(end),
+            **end._asdict(),
+            "outcome": end.outcome._asdict(),
             "reason": reason,
             "started_at": started_at,
             "host": machine.host(),

@@ -6,7 +6,7 @@ Everything is checked before anything is written; from the first record on a kil
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent_loops import campaigns, candidates, display, events, gates, snapshots
 from agent_loops.answers import Answer
@@ -21,8 +21,7 @@ DESCRIPTION_CHARACTERS = 200
 WHY_CHARACTERS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Idea:
+class Idea(NamedTuple):
     """What is tried, in the agent's words; `why` and `risk` may be empty."""
 
     text: str

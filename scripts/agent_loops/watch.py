@@ -11,8 +11,8 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agent_loops import memory, processes
 
@@ -20,8 +20,7 @@ _TICK_S = 0.25
 _SETTLE_S = 0.25  # a normal exit's helpers (multiprocessing has one) may take this long to follow
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How one command went: `exited`, `signalled`, or what cut it short.
 
     That is `timed_out`, `log_limit` or `stopped`. `exit_code` and `signal` are both None where not

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,6 @@ if TYPE_CHECKING:  # imported where a repository is asked for: snapshots do with
     from agent_loops.branches import CandidateFile, Repository
 
 
-@dataclass(slots=True)
 class Workspace:
     """The folder `root`, in which the editable files lie and the runs take place.
 
@@ -31,10 +29,11 @@ class Workspace:
     `told` collects notes for the answer under way.
     """
 
-    store: Store
-    root: Path
-    environ: Mapping[str, str]
-    told: list[str] = field(default_factory=list)
+    def __init__(self, store: Store, root: Path, environ: Mapping[str, str]) -> None:
+        self.store = store
+        self.root = root
+        self.environ = environ
+        self.told: list[str] = []
 
     @property
     def campaign(self) -> Campaign:
