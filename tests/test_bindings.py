@@ -301,8 +301,8 @@ def test_a_budget_without_minutes_asks_for_the_timeout(budget: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "loop: ml-autoresearch", "literature: on", "keep_rule: noise-aware", "locked: ['a.py::f']",
-        "guards: {passed: {min: 3}}", "checks_cmd: make check",
+        "loop: ml-autoresearch", "literature: on", "keep_rule: noise-aware",
+        "checks_cmd: make check",
     ],
 )  # fmt: skip
 def test_what_a_later_version_reads_is_refused_as_such_not_ignored(line: str) -> None:

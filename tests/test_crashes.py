@@ -64,7 +64,11 @@ def crash(tail: str = "", **given: Any) -> Crash:
             "idea",
             "no metric: no line matches `val_loss:` (3 lines)",
         ),
-        ({"exit_code": 1, "tail": "step 3\nFAIL"}, "idea", "exit code 1: FAIL (the loss became NaN or exploded)"),
+        (
+            {"exit_code": 1, "tail": "step 3\nFAIL"},
+            "idea",
+            "exit code 1: FAIL (the loss became NaN or exploded)",
+        ),
         ({"exit_code": 3}, "idea", "exit code 3"),
         ({"exit_code": 255, "tail": "x"}, "idea", "exit code 255: x"),
         (
@@ -72,7 +76,11 @@ def crash(tail: str = "", **given: Any) -> Crash:
             "machine",
             "exit code 127: bash: line 1: uv: command not found",
         ),
-        ({"stage": "eval", "tail": "FAIL"}, "idea", "eval: exit code 1: FAIL (the loss became NaN or exploded)"),
+        (
+            {"stage": "eval", "tail": "FAIL"},
+            "idea",
+            "eval: exit code 1: FAIL (the loss became NaN or exploded)",
+        ),
     ],
 )
 def test_an_outcome_has_a_short_reason(given: dict[str, Any], kind: str, reason: str) -> None:

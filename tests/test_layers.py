@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
 import subprocess
 import sys
@@ -27,7 +26,7 @@ LEVELS: dict[str, list[str]] = {
         "files",
     ],
     "1, pure": [
-        "paths objective printed log_lines display environment commands crashes events edits",
+        "paths objective printed log_lines display environment commands crashes events edits locks",
         "decide metric tails",
         "bindings",
         "state",

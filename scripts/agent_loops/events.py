@@ -92,6 +92,7 @@ class RunFinished(NamedTuple):
     elapsed_s: float | None = None
     memory_gb: float | None = None
     memory_kind: str = ""
+    guards: Mapping[str, float | None] = {}
     outputs: tuple[str, ...] = ()
     environment_changed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ from agent_loops.branches import Repository
 from agent_loops.campaigns import Store
 from agent_loops.errors import BindingsError, Refused
 from agent_loops.journal import Journal, utc_now
+from agent_loops.locks import Lock
 from agent_loops.paths import CampaignPaths, ProjectPaths
 from agent_loops.workspace import freeze_harness, refuse_dirty_harness
 
@@ -69,6 +70,7 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
     _refuse_foreign_folder(paths.root)
     tree = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
     snapshots.require_all(tree, bindings.editable_files)
+    check_locks(bindings, tree)
     if bindings.program is not None and not (project.root / bindings.program).is_file():
         raise BindingsError("program", bindings.program, "no such file")
     repository = Repository.find(project.root)
@@ -130,6 +132,21 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
         store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
         bindings.program or "",
     )  # fmt: skip
+
+
+def check_locks(bindings: Bindings, tree: snapshots.Tree) -> None:
+    """Raises `BindingsError` where a lock names nothing that the editable files hold."""
+    for text in bindings.locked:
+        lock = Lock.parse(text)
+        if lock.path not in tree:
+            allowed = "a part of an editable file; other files are the harness"
+            raise BindingsError("locked", text, allowed)
+        try:
+            found = lock.find(tree[lock.path].data)
+        except (SyntaxError, ValueError) as error:
+            raise BindingsError("locked", text, f"{lock.path} is no Python: {error}") from error
+        if not found:
+            raise BindingsError("locked", text, f"{lock.path} has no {lock.name}")
 
 
 def _with_free_tag(project: ProjectPaths) -> Bindings:

@@ -475,7 +475,7 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         return
     changes: dict[str, Any] = {"decided": event, "verdict": event.verdict}
     campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
-    if event.metric is not None and event.kind not in ("over budget", "repeat"):
+    if event.metric is not None and event.kind not in ("over budget", "guard", "repeat"):
         key = key_of(experiment.epoch, experiment.started.code)
         campaign.contenders[event.experiment] = key
     if event.verdict == decide.KEEP:
