@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple, cast
 
 from agent_loops.errors import BindingsError, UsageError
@@ -26,6 +26,7 @@ _UNIT_SECONDS = {
     "h": 3600.0, "hour": 3600.0,
     "d": 86400.0, "day": 86400.0,
 }  # fmt: skip
+_CLOCK = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -461,6 +462,18 @@ def duration_s(text: str) -> float | None:
     return total if 0 < total < math.inf else None
 
 
+def next_clock_time(text: str, now: datetime) -> str:
+    """The next time that a local clock shows `07:30`, as UTC; "" where it is no clock time."""
+    if not _CLOCK.fullmatch(text):
+        return ""
+    hour, minute = map(int, text.split(":"))
+    local = now.astimezone()
+    then = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if then <= local:
+        then += timedelta(days=1)
+    return then.astimezone(timezone.utc).isoformat(timespec="seconds")
+
+
 def _duration(key: str, value: object) -> float:
     seconds = duration_s(value) if isinstance(value, str) else None
     if seconds is None:
@@ -514,7 +527,7 @@ def _minutes(key: str, value: object) -> float:
 
 
 def _clock(key: str, value: object) -> str:
-    if isinstance(value, str) and re.fullmatch(r"(?:[01]?\d|2[0-3]):[0-5]\d", value):
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
         return value.zfill(5)
     raise BindingsError(key, value, "a clock time, e.g. `07:30`")
 

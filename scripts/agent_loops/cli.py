@@ -86,6 +86,7 @@ def _resume_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--take-over", action="store_true", help="make the campaign this session's"
     )
+    command.add_argument("--until", default="", metavar="T", help="a new end: 07:30, or 8h")
 
 
 def _demo_arguments(command: argparse.ArgumentParser) -> None:
@@ -267,7 +268,7 @@ def _switch(run: Loop, parsed: argparse.Namespace) -> Answer:
         case "stop":
             return switches.stop(run, parsed.why, kill=parsed.kill)
         case "resume":
-            return switches.resume(run, take_over=parsed.take_over)
+            return switches.resume(run, take_over=parsed.take_over, until=parsed.until)
         case _:
             return switches.note(run, parsed.text)
 

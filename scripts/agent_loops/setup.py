@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from agent_loops import (
@@ -26,7 +26,7 @@ from agent_loops import (
     snapshots,
     state,
 )
-from agent_loops.bindings import Bindings
+from agent_loops.bindings import Bindings, next_clock_time
 from agent_loops.branches import Repository
 from agent_loops.campaigns import Store
 from agent_loops.errors import BindingsError, Refused
@@ -217,14 +217,7 @@ def _refuse_foreign_folder(root: Path) -> None:
 
 def stop_at_utc(bindings: Bindings, now: datetime) -> str:
     """The next time that the clock shows `stop_at`, in UTC; empty without one."""
-    if bindings.stop_at is None:
-        return ""
-    hour, minute = map(int, bindings.stop_at.split(":"))
-    local = now.astimezone()
-    then = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if then <= local:
-        then += timedelta(days=1)
-    return then.astimezone(now.tzinfo).isoformat(timespec="seconds")
+    return next_clock_time(bindings.stop_at, now) if bindings.stop_at is not None else ""
 
 
 def device() -> dict[str, object]:
