@@ -23,6 +23,7 @@ from agent_loops import (
     files,
     integrity,
     machine,
+    scan,
     snapshots,
     state,
 )
@@ -36,7 +37,7 @@ from agent_loops.paths import CampaignPaths, ProjectPaths
 from agent_loops.workspace import freeze_harness, refuse_dirty_harness
 
 _OURS = frozenset(
-    ".gitignore harness.json harness.cache.json iter1 lock run.lock journal.jsonl "
+    ".gitignore rescue harness.json harness.cache.json iter1 lock run.lock journal.jsonl "
     "journal.torn".split()
 )
 
@@ -49,10 +50,16 @@ class Begun:
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
+    notes: tuple[str, ...]
 
 
-def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
+def begin(project: ProjectPaths, environ: Mapping[str, str], *, from_tag: str = "") -> Begun:
     """Checks the bindings, then makes the branch, the campaign's folder and its journal.
+
+    Args:
+        project: the project's paths.
+        environ: the caller's environment.
+        from_tag: an earlier campaign whose incumbent's code this one begins with.
 
     Raises:
         BindingsError: a binding is wrong.
@@ -62,13 +69,16 @@ def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
     campaigns.make_state_dir(project)
     with files.locked(project.setup_lock, wait_s=5.0):
         bindings = _with_free_tag(project)
-        return _begin_locked(project, bindings, environ)
+        return _begin_locked(project, bindings, environ, from_tag)
 
 
-def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[str, str]) -> Begun:
+def _begin_locked(
+    project: ProjectPaths, bindings: Bindings, environ: Mapping[str, str], from_tag: str
+) -> Begun:
     paths = CampaignPaths(campaigns.sandbox_of(project, bindings))
     _refuse_foreign_folder(paths.root)
-    tree = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
+    present = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
+    tree = {**present, **_code_of(project, bindings, from_tag)} if from_tag else present
     snapshots.require_all(tree, bindings.editable_files)
     check_locks(bindings, tree)
     if bindings.program is not None and not (project.root / bindings.program).is_file():
@@ -92,6 +102,7 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
     files.write_atomic(paths.root / ".gitignore", b"*\n")
     integrity.save(harness, paths.harness(0))
     code = snapshots.save(tree, code=paths.snapshot(1), manifest=paths.manifest(1), before={})
+    notes = _put(project, paths, tree, present) if from_tag else ()
     base, branch = "", ""
     if repository is not None:
         base = repository.head().commit or ""
@@ -130,8 +141,44 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
     )
     return Begun(
         store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
-        bindings.program or "",
+        bindings.program or "", notes,
     )  # fmt: skip
+
+
+def _code_of(project: ProjectPaths, bindings: Bindings, tag: str) -> dict[str, snapshots.FileState]:
+    """The incumbent's code of an earlier campaign, as far as it is editable in this one."""
+    root = campaigns.campaign_root(project, tag)
+    if root is None:
+        raise Refused(
+            "no campaign", f"there is no campaign {tag} in this project",
+            next_step="`agent-loops setup` without --from, or with the tag of another",
+        )  # fmt: skip
+    store = campaigns.open_store(project, CampaignPaths(root))
+    incumbent = store.campaign.incumbent
+    if incumbent is None:
+        raise Refused(
+            "no campaign", f"campaign {tag} has kept nothing yet",
+            next_step="`agent-loops setup` without --from",
+        )  # fmt: skip
+    saved = snapshots.load(
+        code=store.paths.snapshot(incumbent.number), manifest=store.paths.manifest(incumbent.number)
+    )
+    editable = scan.matcher(bindings.editable_files)
+    return {path: item for path, item in saved.items() if editable(path)}
+
+
+def _put(
+    project: ProjectPaths, paths: CampaignPaths, tree: snapshots.Tree, present: snapshots.Tree
+) -> tuple[str, ...]:
+    """Puts that code into the editable files; what lay there is set aside first."""
+    folder, saved = snapshots.restore(
+        project.root, tree, present=present, known=[],
+        rescue=lambda: paths.rescue / f"0-{utc_now():%Y%m%dT%H%M%SZ}",
+    )  # fmt: skip
+    if folder is None:
+        return ()
+    shown = os.path.relpath(folder, project.root)
+    return (f"{', '.join(saved[:5])} as they were are in {shown}",)
 
 
 def check_locks(bindings: Bindings, tree: snapshots.Tree) -> None:
