@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_loops.bindings import Bindings, Budget, Slack, Tolerance, parse, tag_of_day
+from agent_loops.bindings import Bindings, Budget, Guard, Slack, Tolerance, parse, tag_of_day
 from agent_loops.errors import UsageError
 from support import Project, words
 from terminal import Terminal, changes, ordinary_user, picture
@@ -66,6 +66,13 @@ GOOD: list[tuple[str, str, object]] = [
     ("prelude: source env.sh && activate", "prelude", "source env.sh && activate"),
     ("cleanup_cmd: docker compose down", "cleanup_cmd", "docker compose down"),
     ("readonly_files: data/", "readonly_files", ("data/",)),
+    ("locked: a.py::f", "locked", ("a.py::f",)),
+    ("guards: {passed: {min: 3}}", "guards", (Guard("passed", None, 3.0, None),)),
+    (
+        "guards: {ok: {max: baseline, pattern: 'ok (.)'}}",
+        "guards",
+        (Guard("ok", "ok (.)", None, "baseline"),),
+    ),
     ("readonly_files: [a.bin, b.bin]", "readonly_files", ("a.bin", "b.bin")),
     ("program: program.md", "program", "program.md"),
     ("sandbox_root: runs/<run_tag>", "sandbox_root", "runs/mar5"),
@@ -185,6 +192,9 @@ BAD: list[tuple[str, str, str, str]] = [
     ("editable_files: [a/../../b.py]", "editable_files", "'a/../../b.py'", "inside the project"),
     ("editable_files: [/etc/passwd]", "editable_files", "'/etc/passwd'", "inside the project"),
     ("editable_files: [loop.run.yaml]", "editable_files", "'loop.run.yaml'", "bindings"),
+    ("locked: [a.py]", "locked", "'a.py'", "a file and a name"),
+    ("guards: {passed: 3}", "guards.passed", "3", "`min` or `max`"),
+    ("guards: [passed]", "guards", "['passed']", "names with `min`"),
     ("readonly_files: [../data]", "readonly_files", "'../data'", "inside the project"),
     ("program: [a.md, b.md]", "program", "['a.md', 'b.md']", "one file"),
     ("program: ../a.md", "program", "'../a.md'", "inside the project"),
@@ -301,8 +311,8 @@ def test_a_budget_without_minutes_asks_for_the_timeout(budget: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "loop: ml-autoresearch", "literature: on", "keep_rule: noise-aware", "locked: ['a.py::f']",
-        "guards: {passed: {min: 3}}", "checks_cmd: make check",
+        "loop: ml-autoresearch", "literature: on", "keep_rule: noise-aware",
+        "checks_cmd: make check",
     ],
 )  # fmt: skip
 def test_what_a_later_version_reads_is_refused_as_such_not_ignored(line: str) -> None:

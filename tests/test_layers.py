@@ -26,7 +26,7 @@ LEVELS: dict[str, list[str]] = {
         "files",
     ],
     "1, pure": [
-        "paths objective printed log_lines display environment commands crashes events edits",
+        "paths objective printed log_lines display environment commands crashes events edits locks",
         "decide metric tails metric_names templates",
         "bindings scopes",
         "state",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple, cast
 
 from agent_loops.errors import BindingsError, UsageError
@@ -20,17 +20,13 @@ PLACEHOLDERS = ("budget", "seed", "run_dir", "n", "tag")
 EXTRA_COLUMNS = ("duration_s", "analysis_summary", "literature_basis")
 _COLUMNS = ("commit", "iter", "status", "description", *EXTRA_COLUMNS)
 
-_LATER = {
-    "locked": "locked regions",
-    "guards": "guards",
-    "checks_cmd": "checks before a keep",
-}
 _UNIT_SECONDS = {
     "s": 1.0, "sec": 1.0, "second": 1.0,
     "m": 60.0, "min": 60.0, "minute": 60.0,
     "h": 3600.0, "hour": 3600.0,
     "d": 86400.0, "day": 86400.0,
 }  # fmt: skip
+_CLOCK = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -67,6 +63,30 @@ class Tolerance(NamedTuple):
         return abs(best) * self.amount if self.relative else self.amount
 
 
+class Guard(NamedTuple):
+    """A printed number that must hold for a keep; a bound may be `baseline`, its own number there.
+
+    `pattern` is as for the metric; without one the guard's name is looked for.
+    """
+
+    name: str
+    pattern: str | None = None
+    minimum: float | Literal["baseline"] | None = None
+    maximum: float | Literal["baseline"] | None = None
+
+    def broken(self, value: float | None, baseline: float | None) -> str:
+        """Why the value does not hold; empty where it does."""
+        if value is None:
+            return f"{self.name}: not printed"
+        for bound, word in ((self.minimum, "under"), (self.maximum, "over")):
+            limit = baseline if bound == "baseline" else bound
+            if limit is None:
+                continue
+            if (value < limit) if word == "under" else (value > limit):
+                return f"{self.name} {value:g} is {word} {limit:g}"
+        return ""
+
+
 class Bindings(NamedTuple):
     """One campaign's resolved bindings. Durations in seconds, sizes as named."""
 
@@ -86,6 +106,8 @@ class Bindings(NamedTuple):
     prelude: str = ""
     cleanup_cmd: str = ""
     readonly_files: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
+    guards: tuple[Guard, ...] = ()
     program: str | None = None
     iter_strategy: Literal["snapshots", "branches"] = "snapshots"
     budget: Budget = Budget("time", 300.0)
@@ -126,8 +148,9 @@ class Bindings(NamedTuple):
         """The inverse of `to_json`; fields added since then take their defaults."""
         known = set(cls._fields)
         fields = {key: item for key, item in value.items() if key in known}
-        for key in ("editable_files", "readonly_files", "ledger_columns"):
+        for key in ("editable_files", "readonly_files", "locked", "ledger_columns"):
             fields[key] = tuple(fields.get(key, ()))
+        fields["guards"] = tuple(Guard(**guard) for guard in fields.get("guards", ()))
         fields["budget"] = Budget(**fields["budget"])
         if fields.get("budget_slack"):
             fields["budget_slack"] = Slack(**fields["budget_slack"])
@@ -136,7 +159,7 @@ class Bindings(NamedTuple):
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, (Bindings, Budget, Slack, Tolerance)):
+    if isinstance(value, (Bindings, Budget, Guard, Slack, Tolerance)):
         value = value._asdict()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
@@ -164,8 +187,8 @@ def parse(text: str, *, default_tag: str) -> Bindings:
     raw = _load_yaml(text)
     _rename_aliases(raw)
     for key in raw:
-        if key in _LATER:
-            raise BindingsError(key, raw[key], f"{_LATER[key]} are not in this version; remove it")
+        if key == "checks_cmd":
+            raise BindingsError(key, raw[key], "checks are not in this version; remove it")
         if key not in _FIELDS:
             from difflib import get_close_matches
 
@@ -344,6 +367,46 @@ def _one_inside(key: str, value: object) -> str:
     return _inside(key, value)[0]
 
 
+def _locked(key: str, value: object) -> tuple[str, ...]:
+    from agent_loops.locks import Lock
+
+    items = _texts(key, value)
+    for item in items:
+        try:
+            Lock.parse(item)
+        except ValueError as error:
+            raise BindingsError(key, item, str(error)) from error
+    return items
+
+
+def _guards(key: str, value: object) -> tuple[Guard, ...]:
+    allowed = "names with `min`, `max` (a number or `baseline`) and `pattern`"
+    if not isinstance(value, dict) or not value:
+        raise BindingsError(key, value, allowed)
+    return tuple(_guard(f"{key}.{name}", str(name), item) for name, item in value.items())
+
+
+def _guard(key: str, name: str, value: object) -> Guard:
+    allowed = "`min` or `max` (a number or `baseline`), and `pattern`"
+    if not isinstance(value, dict) or not value.keys() <= {"min", "max", "pattern"}:
+        raise BindingsError(key, value, allowed)
+    bounds = []
+    for bound in (value.get("min"), value.get("max")):
+        if bound is not None and bound != "baseline":
+            bound = _number(key, bound)
+        bounds.append(bound)
+    if bounds == [None, None]:
+        raise BindingsError(key, value, allowed)
+    pattern = _text(key, value["pattern"]) if value.get("pattern") is not None else None
+    from agent_loops.metric import compile_pattern
+
+    try:
+        compile_pattern(MetricSpec(name, Direction.MINIMIZE, pattern))
+    except ValueError as error:
+        raise BindingsError(key, pattern, str(error)) from error
+    return Guard(name, pattern, *bounds)
+
+
 def _columns(key: str, value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not names:
@@ -399,6 +462,18 @@ def duration_s(text: str) -> float | None:
     return total if 0 < total < math.inf else None
 
 
+def next_clock_time(text: str, now: datetime) -> str:
+    """The next time that a local clock shows `07:30`, as UTC; "" where it is no clock time."""
+    if not _CLOCK.fullmatch(text):
+        return ""
+    hour, minute = map(int, text.split(":"))
+    local = now.astimezone()
+    then = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if then <= local:
+        then += timedelta(days=1)
+    return then.astimezone(timezone.utc).isoformat(timespec="seconds")
+
+
 def _duration(key: str, value: object) -> float:
     seconds = duration_s(value) if isinstance(value, str) else None
     if seconds is None:
@@ -452,7 +527,7 @@ def _minutes(key: str, value: object) -> float:
 
 
 def _clock(key: str, value: object) -> str:
-    if isinstance(value, str) and re.fullmatch(r"(?:[01]?\d|2[0-3]):[0-5]\d", value):
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
         return value.zfill(5)
     raise BindingsError(key, value, "a clock time, e.g. `07:30`")
 
@@ -509,6 +584,8 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "cleanup_cmd": ("cleanup_cmd", _text),
     "editable_files": ("editable_files", _editable),
     "readonly_files": ("readonly_files", _inside),
+    "locked": ("locked", _locked),
+    "guards": ("guards", _guards),
     "program": ("program", _one_inside),
     "sandbox_root": ("sandbox_root", _sandbox),
     "iter_strategy": ("iter_strategy", _strategy),

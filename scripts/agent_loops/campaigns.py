@@ -175,6 +175,16 @@ def _active_root(project: ProjectPaths) -> Path | None:
     return root if has_campaign(root) else None
 
 
+def campaign_root(project: ProjectPaths, tag: str) -> Path | None:
+    """The folder of the project's campaign of that tag."""
+    bindings = read_bindings(project, default_tag="*")
+    pattern = bindings.sandbox_root
+    if bindings.run_tag != "*":
+        pattern = pattern.replace(bindings.run_tag, tag)
+    root = project.root / pattern.replace("*", tag)
+    return root if has_campaign(root) else None
+
+
 def _latest_root(project: ProjectPaths) -> Path | None:
     """The campaign begun last among those that sandbox_root can name."""
     try:

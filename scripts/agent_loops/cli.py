@@ -66,6 +66,13 @@ def _try_arguments(command: argparse.ArgumentParser) -> None:
     _add_wait(command)
 
 
+def _setup_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--from", dest="from_tag", default="", metavar="TAG",
+        help="begin with the code that an earlier campaign has kept",
+    )  # fmt: skip
+
+
 def _override_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("number", type=_count, metavar="N")
     command.add_argument("verdict", choices=("keep", "discard"))
@@ -92,6 +99,7 @@ def _resume_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--take-over", action="store_true", help="make the campaign this session's"
     )
+    command.add_argument("--until", default="", metavar="T", help="a new end: 07:30, or 8h")
 
 
 def _demo_arguments(command: argparse.ArgumentParser) -> None:
@@ -119,7 +127,7 @@ def _add_wait(command: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None]] = {
     "infer": ("propose every binding of this project, with its evidence", _infer_arguments),
-    "setup": ("check the bindings and begin a campaign", None),
+    "setup": ("check the bindings and begin a campaign", _setup_arguments),
     "try": ("run one experiment: measure, decide, keep or restore, record", _try_arguments),
     "wait": ("wait for the run under way; with none, repeat the last verdict", _add_wait),
     "override": ("turn the last verdict: equal and simpler is a keep", _override_arguments),
@@ -232,7 +240,7 @@ def _run(parsed: argparse.Namespace) -> Answer:
     if parsed.command == "setup":
         from agent_loops import setup
 
-        return _begun(setup.begin(project, os.environ))
+        return _begun(setup.begin(project, os.environ, from_tag=parsed.from_tag))
     run = Loop(campaigns.find_store(project), project.root, dict(os.environ))
     return _HANDLERS[parsed.command](run, parsed)
 
@@ -278,7 +286,7 @@ def _switch(run: Loop, parsed: argparse.Namespace) -> Answer:
         case "stop":
             return switches.stop(run, parsed.why, kill=parsed.kill)
         case "resume":
-            return switches.resume(run, take_over=parsed.take_over)
+            return switches.resume(run, take_over=parsed.take_over, until=parsed.until)
         case _:
             return switches.note(run, parsed.text)
 
@@ -345,11 +353,13 @@ def _begun(begun: Begun) -> Answer:
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
+    lines += begun.notes
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
         "strategy": bindings.iter_strategy, "sandbox": folder,
         "branch": store.campaign.started.branch, "harness_files": len(begun.harness.files),
-        "metric_lines": list(begun.metric_lines), "program": begun.program, "next": next_step,
+        "metric_lines": list(begun.metric_lines), "program": begun.program,
+        "notes": list(begun.notes), "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {next_step}"])

@@ -92,6 +92,7 @@ class RunFinished(NamedTuple):
     elapsed_s: float | None = None
     memory_gb: float | None = None
     memory_kind: str = ""
+    guards: Mapping[str, float | None] = {}
     outputs: tuple[str, ...] = ()
     environment_changed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -173,10 +174,14 @@ class Paused(NamedTuple):
 
 
 class Resumed(NamedTuple):
-    """`try` is welcome again; `session` owns the campaign where it is not empty."""
+    """`try` is welcome again; `session` owns the campaign where it is not empty.
+
+    `until_utc` is a new end, in place of `stop_at` and `stop_after`; empty where they stay.
+    """
 
     session: str = ""
     take_over: bool = False
+    until_utc: str = ""
 
 
 class Stopped(NamedTuple):

@@ -10,6 +10,7 @@ from agent_loops.bindings import KEY_OF_FIELD
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
+from agent_loops.locks import Lock
 from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
 
@@ -103,6 +104,25 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
             f"{experiment.verdict}, {campaign.bindings.metric} {metric or 'none'}",
             next_step="another idea; `--repeat` runs it again",
         )  # fmt: skip
+
+
+def refuse_touched_locks(campaign: Campaign, candidate: Candidate) -> None:
+    """Parts of the editable files that define the measurement stay as they are."""
+    for text in campaign.bindings.locked:
+        lock = Lock.parse(text)
+        before, after = candidate.base.get(lock.path), candidate.tree.get(lock.path)
+        try:
+            found = [lock.find(item.data) if item else () for item in (before, after)]
+        except (SyntaxError, ValueError) as error:
+            raise Refused(
+                "locked", f"{lock.path} holds {lock.name}, which is locked, and is no Python: "
+                f"{error}", files=[lock.path], next_step="mend the edit",
+            ) from error  # fmt: skip
+        if found[0] != found[1]:
+            raise Refused(
+                "locked", f"the change touches {text}, which defines the measurement",
+                files=[lock.path], next_step=f"leave {lock.name} as it is; another edit",
+            )  # fmt: skip
 
 
 def refuse_changed_harness(workspace: Workspace) -> None:

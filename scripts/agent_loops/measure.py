@@ -14,7 +14,7 @@ from pathlib import Path
 from agent_loops import crashes, integrity, metric_files, snapshots, tails
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError
-from agent_loops.metric import LogFacts, Reading, read_log
+from agent_loops.metric import Direction, LogFacts, MetricSpec, Reading, read_log
 from agent_loops.supervisor import RunEnd
 
 _WHOLE_LOG_BYTES = 64 << 20
@@ -59,15 +59,44 @@ class Measurement:
             "harness": self.harness.digest,
             "bindings": self.bindings_digest,
             "environment": dict(self.environment),
+            "guards": self._guards() if _ended_well(end) else {},
             "log_sha256": _log_digest(self.log),
             "outputs": [],
         }
         result |= self._memory(end, facts)
-        problem = self._tampering(result)
+        problem = self._tampering(result) or self._broken_guard(result)
         if problem or reading is None or not _ended_well(end):
             crash = self._crash(end, facts) if not problem else crashes.Crash("idea", problem)
             result |= {"crash_kind": crash.kind, "crash_reason": crash.reason}
         return result
+
+    def _guards(self) -> dict[str, float | None]:
+        """Each guard's number, from the training's log or, if it is not there, the evaluation's."""
+        found: dict[str, float | None] = {}
+        for guard in self.bindings.guards:
+            spec = MetricSpec(guard.name, Direction.MINIMIZE, guard.pattern)
+            found[guard.name] = None
+            for log in (self.log, self.eval_log):
+                try:
+                    with log.open("rb") as stream:
+                        reading = read_log(stream, spec).reading
+                except OSError:
+                    continue
+                if reading is not None:
+                    found[guard.name] = reading.value
+                    break
+        return found
+
+    def _broken_guard(self, result: Mapping[str, object]) -> str:
+        """Why the baseline itself does not hold; later runs are judged by `verdicts`."""
+        guards = result["guards"]
+        if not self.is_baseline or not isinstance(guards, dict):
+            return ""
+        for guard in self.bindings.guards if guards else ():
+            number = guards[guard.name]
+            if reason := guard.broken(number, number):
+                return f"the baseline breaks a guard: {reason}"
+        return ""
 
     def _source(self) -> str:
         if self.bindings.metric in ("wall_s", "memory_gb"):

@@ -72,7 +72,7 @@ def _no_override(reason: str) -> Refused:
 def _check_keepable(campaign: Campaign, experiment: Experiment) -> None:
     """Equal and simpler may be kept; a worse one only within the tolerance, with fewer lines."""
     assert experiment.decided is not None
-    if experiment.decided.kind in ("over budget", "repeat"):
+    if experiment.decided.kind in ("over budget", "guard", "repeat"):
         raise _no_override(f"{experiment.decided.kind}: {experiment.decided.reason}")
     best = campaign.best
     metric = campaign.metric_of(experiment)
@@ -143,6 +143,7 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
         paths = run.store.paths
         present = snapshots.read(run.workspace.root, bindings.editable_files, skip=(paths.root,))
         snapshots.require_all(present, bindings.editable_files)
+        setup.check_locks(bindings, present)
         _refuse_edits(run.workspace, campaign, present, bindings.editable_files)
         stop_at_utc = setup.stop_at_utc(bindings, utc_now())
         then = copy.copy(campaign)

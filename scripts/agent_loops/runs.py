@@ -229,6 +229,7 @@ def take_receipt(workspace: Workspace) -> events.RunFinished:
         elapsed_s=receipt.get("elapsed_s"),
         memory_gb=measured.get("memory_gb"),
         memory_kind=measured.get("memory_kind", ""),
+        guards=measured.get("guards", {}),
         outputs=tuple(measured.get("outputs", ())),
         environment_changed=_environment_changes(workspace, receipt, number),
         notes=_run_notes(receipt, measured),

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from agent_loops import (
@@ -23,19 +23,21 @@ from agent_loops import (
     files,
     integrity,
     machine,
+    scan,
     snapshots,
     state,
 )
-from agent_loops.bindings import Bindings
+from agent_loops.bindings import Bindings, next_clock_time
 from agent_loops.branches import Repository
 from agent_loops.campaigns import Store
 from agent_loops.errors import BindingsError, Refused
 from agent_loops.journal import Journal, utc_now
+from agent_loops.locks import Lock
 from agent_loops.paths import CampaignPaths, ProjectPaths
 from agent_loops.workspace import freeze_harness, refuse_dirty_harness
 
 _OURS = frozenset(
-    ".gitignore harness.json harness.cache.json iter1 lock run.lock journal.jsonl "
+    ".gitignore rescue harness.json harness.cache.json iter1 lock run.lock journal.jsonl "
     "journal.torn".split()
 )
 
@@ -48,10 +50,16 @@ class Begun:
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
+    notes: tuple[str, ...]
 
 
-def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
+def begin(project: ProjectPaths, environ: Mapping[str, str], *, from_tag: str = "") -> Begun:
     """Checks the bindings, then makes the branch, the campaign's folder and its journal.
+
+    Args:
+        project: the project's paths.
+        environ: the caller's environment.
+        from_tag: an earlier campaign whose incumbent's code this one begins with.
 
     Raises:
         BindingsError: a binding is wrong.
@@ -61,14 +69,18 @@ def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
     campaigns.make_state_dir(project)
     with files.locked(project.setup_lock, wait_s=5.0):
         bindings = _with_free_tag(project)
-        return _begin_locked(project, bindings, environ)
+        return _begin_locked(project, bindings, environ, from_tag)
 
 
-def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[str, str]) -> Begun:
+def _begin_locked(
+    project: ProjectPaths, bindings: Bindings, environ: Mapping[str, str], from_tag: str
+) -> Begun:
     paths = CampaignPaths(campaigns.sandbox_of(project, bindings))
     _refuse_foreign_folder(paths.root)
-    tree = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
+    present = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
+    tree = {**present, **_code_of(project, bindings, from_tag)} if from_tag else present
     snapshots.require_all(tree, bindings.editable_files)
+    check_locks(bindings, tree)
     if bindings.program is not None and not (project.root / bindings.program).is_file():
         raise BindingsError("program", bindings.program, "no such file")
     repository = Repository.find(project.root)
@@ -90,6 +102,7 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
     files.write_atomic(paths.root / ".gitignore", b"*\n")
     integrity.save(harness, paths.harness(0))
     code = snapshots.save(tree, code=paths.snapshot(1), manifest=paths.manifest(1), before={})
+    notes = _put(project, paths, tree, present) if from_tag else ()
     base, branch = "", ""
     if repository is not None:
         base = repository.head().commit or ""
@@ -128,8 +141,59 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
     )
     return Begun(
         store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
-        bindings.program or "",
+        bindings.program or "", notes,
     )  # fmt: skip
+
+
+def _code_of(project: ProjectPaths, bindings: Bindings, tag: str) -> dict[str, snapshots.FileState]:
+    """The incumbent's code of an earlier campaign, as far as it is editable in this one."""
+    root = campaigns.campaign_root(project, tag)
+    if root is None:
+        raise Refused(
+            "no campaign", f"there is no campaign {tag} in this project",
+            next_step="`agent-loops setup` without --from, or with the tag of another",
+        )  # fmt: skip
+    store = campaigns.open_store(project, CampaignPaths(root))
+    incumbent = store.campaign.incumbent
+    if incumbent is None:
+        raise Refused(
+            "no campaign", f"campaign {tag} has kept nothing yet",
+            next_step="`agent-loops setup` without --from",
+        )  # fmt: skip
+    saved = snapshots.load(
+        code=store.paths.snapshot(incumbent.number), manifest=store.paths.manifest(incumbent.number)
+    )
+    editable = scan.matcher(bindings.editable_files)
+    return {path: item for path, item in saved.items() if editable(path)}
+
+
+def _put(
+    project: ProjectPaths, paths: CampaignPaths, tree: snapshots.Tree, present: snapshots.Tree
+) -> tuple[str, ...]:
+    """Puts that code into the editable files; what lay there is set aside first."""
+    folder, saved = snapshots.restore(
+        project.root, tree, present=present, known=[],
+        rescue=lambda: paths.rescue / f"0-{utc_now():%Y%m%dT%H%M%SZ}",
+    )  # fmt: skip
+    if folder is None:
+        return ()
+    shown = os.path.relpath(folder, project.root)
+    return (f"{', '.join(saved[:5])} as they were are in {shown}",)
+
+
+def check_locks(bindings: Bindings, tree: snapshots.Tree) -> None:
+    """Raises `BindingsError` where a lock names nothing that the editable files hold."""
+    for text in bindings.locked:
+        lock = Lock.parse(text)
+        if lock.path not in tree:
+            allowed = "a part of an editable file; other files are the harness"
+            raise BindingsError("locked", text, allowed)
+        try:
+            found = lock.find(tree[lock.path].data)
+        except (SyntaxError, ValueError) as error:
+            raise BindingsError("locked", text, f"{lock.path} is no Python: {error}") from error
+        if not found:
+            raise BindingsError("locked", text, f"{lock.path} has no {lock.name}")
 
 
 def _with_free_tag(project: ProjectPaths) -> Bindings:
@@ -200,14 +264,7 @@ def _refuse_foreign_folder(root: Path) -> None:
 
 def stop_at_utc(bindings: Bindings, now: datetime) -> str:
     """The next time that the clock shows `stop_at`, in UTC; empty without one."""
-    if bindings.stop_at is None:
-        return ""
-    hour, minute = map(int, bindings.stop_at.split(":"))
-    local = now.astimezone()
-    then = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if then <= local:
-        then += timedelta(days=1)
-    return then.astimezone(now.tzinfo).isoformat(timespec="seconds")
+    return next_clock_time(bindings.stop_at, now) if bindings.stop_at is not None else ""
 
 
 def device() -> dict[str, object]:

@@ -284,7 +284,7 @@ class Campaign:
         if bindings.stop_after_s is not None and self.active_s >= bindings.stop_after_s:
             return f"stop_after: {self.active_s / 3600:.1f} h of active time used"
         if self.stop_at_utc and now >= datetime.fromisoformat(self.stop_at_utc):
-            return f"stop_at: it is past {bindings.stop_at}"
+            return f"stop_at: it is past {_local_clock(self.stop_at_utc)}"
         best = self.best
         metric = self.metric_of(best) if best is not None else None
         if bindings.target is not None and metric is not None:
@@ -294,6 +294,10 @@ class Campaign:
             if reached:
                 return f"target: {bindings.metric} {metric:g} reaches {bindings.target:g}"
         return ""
+
+
+def _local_clock(utc: str) -> str:
+    return datetime.fromisoformat(utc).astimezone().strftime("%H:%M")
 
 
 def key_of(epoch: int, code: str) -> str:
@@ -475,7 +479,7 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         return
     changes: dict[str, Any] = {"decided": event, "verdict": event.verdict}
     campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
-    if event.metric is not None and event.kind not in ("over budget", "repeat"):
+    if event.metric is not None and event.kind not in ("over budget", "guard", "repeat"):
         key = key_of(experiment.epoch, experiment.started.code)
         campaign.contenders[event.experiment] = key
     if event.verdict == decide.KEEP:
@@ -555,6 +559,9 @@ def _resumed(campaign: Campaign, event: events.Resumed, _: events.Record) -> Non
     campaign.canary_crash = ""
     if event.take_over or not campaign.session:
         campaign.session = event.session
+    if event.until_utc:
+        campaign.stop_at_utc = event.until_utc
+        campaign.bindings = campaign.bindings._replace(stop_after_s=None)
 
 
 def _noted(campaign: Campaign, event: events.Note, _: events.Record) -> None:

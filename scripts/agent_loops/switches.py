@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from agent_loops import (
@@ -24,7 +25,9 @@ from agent_loops import (
     supervise,
 )
 from agent_loops.answers import Answer
+from agent_loops.bindings import duration_s, next_clock_time
 from agent_loops.errors import AgentLoopsError, Refused, UsageError
+from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
 from agent_loops.state import Campaign
 
@@ -90,8 +93,15 @@ def _is_supervisor(started: events.RunStarted, marked: Sequence[processes.Proces
     return abs(processes.start_time(process) - started.pid_start) < _SAME_START_S
 
 
-def resume(run: Loop, *, take_over: bool) -> Answer:
-    """Opens the campaign again; `take_over` makes it this session's."""
+def resume(run: Loop, *, take_over: bool, until: str = "") -> Answer:
+    """Opens the campaign again; `take_over` makes it this session's.
+
+    Args:
+        run: the campaign's loop.
+        take_over: whether another session loses it to this one.
+        until: a clock time (`07:30`) or a duration (`8h`) after which it is finished.
+    """
+    until_utc = _end_of(until) if until else ""
     with run.store.locked() as campaign:
         session = campaigns.session_of(run.workspace.environ)
         if not take_over:
@@ -102,9 +112,20 @@ def resume(run: Loop, *, take_over: bool) -> Answer:
                 "campaign exists", f"campaign {other} is open in this project",
                 next_step="`agent-loops stop` it first",
             )  # fmt: skip
-        run.store.append(events.Resumed(session=session or campaign.session, take_over=take_over))
+        run.store.append(events.Resumed(session or campaign.session, take_over, until_utc))
         run.store.write_derived()
     return _switched(run, "active", "agent-loops try '…'")
+
+
+def _end_of(until: str) -> str:
+    now = utc_now()
+    seconds = duration_s(until)
+    if seconds is not None:
+        return (now + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    end = next_clock_time(until, now)
+    if not end:
+        raise UsageError(f"--until {until!r}: a clock time such as 07:30, or a duration such as 8h")
+    return end
 
 
 def _other_open_campaign(run: Loop, campaign: Campaign) -> str:

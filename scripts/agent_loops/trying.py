@@ -66,6 +66,7 @@ def try_idea(
         try:
             candidate = candidates.make(run.workspace, campaign, edit)
             gates.refuse_changed_harness(run.workspace)
+            gates.refuse_touched_locks(campaign, candidate)
             gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
             _start(run.workspace, campaign, candidate, idea, runs_wanted=repeat or 1)
         except Refused as error:

@@ -30,6 +30,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
     verdict = decide.decide(
         candidate, known,
         direction=campaign.bindings.direction, over_budget=_over_budget(campaign, experiment),
+        broken_guard=_broken_guard(campaign, experiment),
     )  # fmt: skip
     metric = decide.estimate(candidate)
     delta: float | None = None
@@ -55,6 +56,18 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         delta=delta,
         notes=_verdict_notes(campaign, experiment, finished, delta),
     )
+
+
+def _broken_guard(campaign: Campaign, experiment: Experiment) -> str:
+    baseline = campaign.baseline.last_reading if campaign.baseline else None
+    for run in experiment.attempt:
+        if run.finished is None or run.reading is None or baseline is None:
+            continue
+        for guard in campaign.bindings.guards:
+            number = run.finished.guards.get(guard.name)
+            if reason := guard.broken(number, baseline.guards.get(guard.name)):
+                return reason
+    return ""
 
 
 def _over_budget(campaign: Campaign, experiment: Experiment) -> str:
