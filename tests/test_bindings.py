@@ -65,6 +65,7 @@ GOOD: list[tuple[str, str, object]] = [
     ("eval_cmd: python evaluate.py", "eval_cmd", "python evaluate.py"),
     ("prelude: source env.sh && activate", "prelude", "source env.sh && activate"),
     ("cleanup_cmd: docker compose down", "cleanup_cmd", "docker compose down"),
+    ("checks_cmd: make check", "checks_cmd", "make check"),
     ("readonly_files: data/", "readonly_files", ("data/",)),
     ("locked: a.py::f", "locked", ("a.py::f",)),
     ("guards: {passed: {min: 3}}", "guards", (Guard("passed", None, 3.0, None),)),
@@ -184,6 +185,7 @@ BAD: list[tuple[str, str, str, str]] = [
     ("eval_cmd: true", "eval_cmd", "True", "text"),
     ("prelude: 1", "prelude", "1", "text"),
     ("cleanup_cmd: {a: b}", "cleanup_cmd", "{'a': 'b'}", "text"),
+    ("checks_cmd: 3", "checks_cmd", "3", "text"),
     ("editable_files: []", "editable_files", "[]", "list of files"),
     ("editable_files: 3", "editable_files", "3", "list of files"),
     ("editable_files: [3]", "editable_files", "3", "text"),
@@ -310,11 +312,8 @@ def test_a_budget_without_minutes_asks_for_the_timeout(budget: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "loop: ml-autoresearch", "literature: on", "keep_rule: noise-aware",
-        "checks_cmd: make check",
-    ],
-)  # fmt: skip
+    ["loop: ml-autoresearch", "literature: on", "keep_rule: noise-aware"],
+)
 def test_what_a_later_version_reads_is_refused_as_such_not_ignored(line: str) -> None:
     said = problem(line + "\n")
     assert line.split(":")[0] + ": " in said

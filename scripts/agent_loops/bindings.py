@@ -105,6 +105,7 @@ class Bindings(NamedTuple):
     eval_cmd: str = ""
     prelude: str = ""
     cleanup_cmd: str = ""
+    checks_cmd: str = ""
     readonly_files: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
     guards: tuple[Guard, ...] = ()
@@ -187,8 +188,6 @@ def parse(text: str, *, default_tag: str) -> Bindings:
     raw = _load_yaml(text)
     _rename_aliases(raw)
     for key in raw:
-        if key == "checks_cmd":
-            raise BindingsError(key, raw[key], "checks are not in this version; remove it")
         if key not in _FIELDS:
             from difflib import get_close_matches
 
@@ -582,6 +581,7 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "eval_cmd": ("eval_cmd", _text),
     "prelude": ("prelude", _text),
     "cleanup_cmd": ("cleanup_cmd", _text),
+    "checks_cmd": ("checks_cmd", _text),
     "editable_files": ("editable_files", _editable),
     "readonly_files": ("readonly_files", _inside),
     "locked": ("locked", _locked),

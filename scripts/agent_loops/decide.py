@@ -37,6 +37,7 @@ def decide(
     direction: Direction,
     over_budget: str = "",
     broken_guard: str = "",
+    failed_checks: str = "",
 ) -> Verdict:
     """The plain rule: better than the incumbent is kept, equal or worse is not.
 
@@ -44,8 +45,9 @@ def decide(
         candidate: every reading of the candidate's code, at least one.
         incumbent: every reading of the incumbent's code; empty for a baseline.
         direction: which way is better.
-        broken_guard: which printed number does not hold; empty where all do.
         over_budget: why the candidate took longer than it may; empty where it did not.
+        broken_guard: which printed number does not hold; empty where all do.
+        failed_checks: why `checks_cmd` did not pass; empty where it did, or has not run.
     """
     if not incumbent:
         return Verdict(KEEP, "baseline", "the baseline that ideas are compared with")
@@ -53,6 +55,8 @@ def decide(
         return Verdict(DISCARD, "over budget", over_budget)
     if broken_guard:
         return Verdict(DISCARD, "guard", broken_guard)
+    if failed_checks:
+        return Verdict(DISCARD, "checks", failed_checks)
     new, old = estimate(candidate), estimate(incumbent)
     if direction.better(new, old):
         return Verdict(KEEP, "better", "better than the incumbent")

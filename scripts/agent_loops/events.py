@@ -100,11 +100,16 @@ class RunFinished(NamedTuple):
 
 
 class ChecksFinished(NamedTuple):
-    """The checks before a keep have ended."""
+    """A run of `checks_cmd` has left its receipt; `reason` says why they did not pass."""
 
     experiment: int
+    run: int
     passed: bool
+    outcome: str
     reason: str = ""
+    exit_code: int | None = None
+    wall_s: float | None = None
+    elapsed_s: float | None = None
 
 
 class Decided(NamedTuple):

@@ -60,6 +60,8 @@ class Loop:
                 if step is Step.IDLE:
                     self.store.write_derived()
                     return True
+                if step is Step.CHECK and not start_runs:
+                    return False
                 if step in (Step.START_RUN, Step.CANARY):
                     held = campaign.paused is not None or campaign.stopped is not None
                     if held or not start_runs:
@@ -76,12 +78,16 @@ class Loop:
         receipt = False
         if self.campaign.open_run is not None and not run_locked:
             receipt = runs.receipt_of_open_run(self.workspace) is not None
-        return state.next_step(
+        step = state.next_step(
             self.campaign,
             run_locked=run_locked,
             receipt=receipt,
             host=machine.host(),
         )
+        open_ = self.campaign.open
+        if step is Step.DECIDE and open_ and verdicts.needs_checks(self.campaign, open_):
+            return Step.CHECK
+        return step
 
     def _take(self, step: Step) -> None:
         open_ = self.campaign.open
@@ -98,6 +104,8 @@ class Loop:
                 self._pause_for_the_machine()
             case Step.START_RUN if open_ is not None:
                 runs.start(self.workspace, open_, state.purpose_of_next_run(open_))
+            case Step.CHECK if open_ is not None:
+                runs.start(self.workspace, open_, "checks")
             case Step.DECIDE if open_ is not None:
                 self.store.append(verdicts.decided(self.campaign, open_))
             case Step.SETTLE if open_ is not None:
@@ -112,9 +120,9 @@ class Loop:
         )
         runs.start(self.workspace, incumbent, "canary")
 
-    def _after_run(self, finished: events.RunFinished) -> None:
+    def _after_run(self, finished: events.RunFinished | events.ChecksFinished) -> None:
         run = self.campaign.experiments[finished.experiment].runs[finished.run - 1]
-        if run.started.purpose != "canary":
+        if run.started.purpose != "canary" or isinstance(finished, events.ChecksFinished):
             return
         settling.prune_outputs(self.workspace, self.campaign.experiments[finished.experiment])
         if not finished.crash_kind:
@@ -181,6 +189,8 @@ class Loop:
                 self.workspace.told.append(
                     f"the incumbent #{open_run[0]} is being run to check the machine"
                 )
+            elif started.purpose == "checks":
+                self.workspace.told.append("its reading is in; checks_cmd is running")
         elif self.campaign.paused is not None or self.campaign.stopped is not None:
             self.workspace.told.append("held: the campaign is paused; `agent-loops resume` goes on")
         return answers.verdict(

@@ -70,6 +70,15 @@ class Measurement:
             result |= {"crash_kind": crash.kind, "crash_reason": crash.reason}
         return result
 
+    def checks(self, end: RunEnd) -> dict[str, object]:
+        """The same for a run of `checks_cmd`: it passes with exit code 0, else says why not."""
+        passed = _ended_well(end)
+        return {
+            "passed": passed,
+            "crash_reason": "" if passed else self._crash(end, _nothing("")).reason,
+            "log_sha256": _log_digest(self.log),
+        }
+
     def _guards(self) -> dict[str, float | None]:
         """Each guard's number, from the training's log or, if it is not there, the evaluation's."""
         found: dict[str, float | None] = {}

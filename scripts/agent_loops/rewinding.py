@@ -21,13 +21,14 @@ from agent_loops import (
     scan,
     setup,
     snapshots,
+    verdicts,
 )
 from agent_loops.answers import Answer
 from agent_loops.branches import Repository
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign
 from agent_loops.trying import (
     WHY_CHARACTERS,
     Idea,
@@ -56,7 +57,13 @@ def override(run: Loop, number: int, verdict: Literal["keep", "discard"], why: s
         if experiment.verdict == verdict:
             raise _no_override(f"experiment {number} is a {verdict} already")
         if verdict == decide.KEEP:
-            _check_keepable(campaign, experiment)
+            decided = experiment.decided
+            assert decided is not None
+            obstacle = verdicts.obstacle_to_keeping(
+                campaign, experiment, decided.kind, decided.reason
+            )
+            if obstacle:
+                raise _no_override(obstacle)
         run.store.append(
             events.Overridden(
                 experiment=number, verdict=verdict, why=display.clean(why, WHY_CHARACTERS)
@@ -67,30 +74,6 @@ def override(run: Loop, number: int, verdict: Literal["keep", "discard"], why: s
 
 def _no_override(reason: str) -> Refused:
     return Refused("override", reason, next_step="go on with the next idea")
-
-
-def _check_keepable(campaign: Campaign, experiment: Experiment) -> None:
-    """Equal and simpler may be kept; a worse one only within the tolerance, with fewer lines."""
-    assert experiment.decided is not None
-    if experiment.decided.kind in ("over budget", "guard", "repeat"):
-        raise _no_override(f"{experiment.decided.kind}: {experiment.decided.reason}")
-    best = campaign.best
-    metric = campaign.metric_of(experiment)
-    best_metric = campaign.metric_of(best) if best is not None else None
-    if metric is None or best_metric is None:
-        raise _no_override("there is no reading to compare")
-    incumbent_metric = campaign.metric_of(campaign.incumbent) if campaign.incumbent else None
-    if incumbent_metric is None or campaign.bindings.direction.better(metric, incumbent_metric):
-        return  # discarded by an override, or by readings that are older than others
-    fewer = experiment.started.lines_removed > experiment.started.lines_added
-    tolerance = campaign.bindings.override_tolerance.of(best_metric)
-    behind = -campaign.bindings.direction.gain(metric, best_metric)
-    if not fewer:
-        raise _no_override("not better, and no simpler: it has no fewer lines than the incumbent")
-    if behind > tolerance:
-        raise _no_override(
-            f"worse than the best by {behind:.4g}, more than override_tolerance {tolerance:.4g}"
-        )
 
 
 def checkout(run: Loop, number: int) -> Answer:

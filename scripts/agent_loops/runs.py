@@ -46,7 +46,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     files.make_dir(run_dir)
     paths.receipt(experiment.number, number).unlink(missing_ok=True)
     marker = os.urandom(16).hex()
-    spec = _run_spec(workspace, experiment, number, marker)
+    spec = _run_spec(workspace, experiment, number, marker, purpose)
     launched = supervise.launch(spec)
     try:
         workspace.store.append(
@@ -62,7 +62,9 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     launched.go()
 
 
-def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker: str) -> RunSpec:
+def _run_spec(
+    workspace: Workspace, experiment: Experiment, number: int, marker: str, purpose: str
+) -> RunSpec:
     campaign, paths = workspace.campaign, workspace.store.paths
     bindings = campaign.bindings
     run_dir = paths.outputs(experiment.number, number)
@@ -71,6 +73,7 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
     log, eval_log = paths.log(experiment.number, number), paths.eval_log(experiment.number, number)
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
+    checks = purpose == "checks"
 
     def measure(end: RunEnd) -> dict[str, object]:
         from agent_loops.measure import Measurement
@@ -91,10 +94,10 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
             timeout_s=limit_s,
             is_baseline=experiment.is_open_baseline,
         )
-        return measurement(end)
+        return measurement.checks(end) if checks else measurement(end)
 
     return RunSpec(
-        command=commands.fill(bindings.run_cmd, values),
+        command=commands.fill(bindings.checks_cmd if checks else bindings.run_cmd, values),
         workspace=workspace.root,
         log=log,
         receipt=paths.receipt(experiment.number, number),
@@ -103,7 +106,7 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
         marker=marker,
         timeout_s=limit_s,
         prelude=bindings.prelude,
-        eval_command=commands.fill(bindings.eval_cmd, values),
+        eval_command="" if checks else commands.fill(bindings.eval_cmd, values),
         eval_log=eval_log,
         cleanup_command=commands.fill(bindings.cleanup_cmd, values),
         log_limit_bytes=int(bindings.log_limit_mb * (1 << 20)),
@@ -198,7 +201,7 @@ def read_receipt(workspace: Workspace, number: int, run: int) -> dict[str, Any] 
     return value if isinstance(value, dict) else None
 
 
-def take_receipt(workspace: Workspace) -> events.RunFinished:
+def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFinished:
     """Records what the open run's receipt says."""
     assert workspace.campaign.open_run is not None
     number, run = workspace.campaign.open_run
@@ -212,6 +215,15 @@ def take_receipt(workspace: Workspace) -> events.RunFinished:
         crash_reason = str(receipt.get("reason") or "the supervisor failed; see supervisor.log")
     elif outcome["kind"] == "stopped":
         crash_kind, crash_reason = "machine", "stopped by the person"
+    if workspace.campaign.experiments[number].runs[run - 1].started.purpose == "checks":
+        checked = events.ChecksFinished(
+            experiment=number, run=run, passed=measured.get("passed", False) is True,
+            outcome=outcome["kind"], reason=display.clean(crash_reason or "", 300),
+            exit_code=outcome.get("exit_code"), wall_s=receipt.get("wall_s"),
+            elapsed_s=receipt.get("elapsed_s"),
+        )  # fmt: skip
+        workspace.store.append(checked)
+        return checked
     data = workspace.store.paths.receipt(number, run).read_bytes()
     finished = events.RunFinished(
         experiment=number,

@@ -18,6 +18,7 @@ from agent_loops.bindings import Bindings
 CRASHES_BEFORE_CANARY = 3
 # Longer silences between two events are sleep, a closed laptop or a person's night, not work.
 _LONGEST_PAUSE_THAT_COUNTS_S = 900.0
+_NOT_MEASURING = ("canary", "checks")
 
 
 class Run(NamedTuple):
@@ -59,7 +60,15 @@ class Experiment(NamedTuple):
     def attempt(self) -> tuple[Run, ...]:
         """The runs of the present attempt: a baseline that crashed may be tried anew."""
         runs = self.runs[self.first_run_of_attempt :]
-        return tuple(run for run in runs if run.started.purpose != "canary")
+        return tuple(run for run in runs if run.started.purpose not in _NOT_MEASURING)
+
+    @property
+    def checks(self) -> events.RunFinished | None:
+        """How this attempt's `checks_cmd` ended; None before that, also when it was lost once."""
+        runs = self.runs[self.first_run_of_attempt :]
+        ended = [run.finished for run in runs if run.started.purpose == "checks" and run.finished]
+        lost_once = len(ended) == 1 and ended[0].outcome == "lost"
+        return ended[-1] if ended and not lost_once else None
 
     @property
     def readings(self) -> tuple[float, ...]:
@@ -313,6 +322,7 @@ class Step(enum.Enum):
     TAKE_RECEIPT = "the run ended and left its receipt"
     ELSEWHERE = "the run was started on another host and left no receipt yet"
     LOST = "no process, no receipt"
+    CHECK = "every reading is in, and it would be kept: do its checks pass?"
     DECIDE = "every run is in"
     SETTLE = "files, branch and table follow the decision"
     CANARY = "three crashes in a row: does the incumbent still run?"
@@ -394,7 +404,7 @@ def _begin(record: events.Record) -> Campaign:
 def apply(campaign: Campaign, record: events.Record) -> None:
     """Applies one record."""
     event = record.event
-    if not isinstance(event, (events.RunFinished, events.Resumed)):
+    if not isinstance(event, (events.RunFinished, events.ChecksFinished, events.Resumed)):
         campaign.active_s += _seconds_between(campaign.last_time, record.time)
     campaign.seq = record.seq
     campaign.last_time = record.time
@@ -463,6 +473,17 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
             campaign.canary_crash = event.crash_reason
 
 
+def _checks_finished(
+    campaign: Campaign, event: events.ChecksFinished, record: events.Record
+) -> None:
+    finished = events.RunFinished(
+        experiment=event.experiment, run=event.run, outcome=event.outcome,
+        exit_code=event.exit_code, crash_kind="" if event.passed else "idea",
+        crash_reason=event.reason, wall_s=event.wall_s, elapsed_s=event.elapsed_s,
+    )  # fmt: skip
+    _run_finished(campaign, finished, record)
+
+
 def _is_lost_once(runs: Sequence[Run]) -> bool:
     """Whether the last of these checks of an incumbent was lost, and not the one before it too."""
     outcomes = [
@@ -479,7 +500,7 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         return
     changes: dict[str, Any] = {"decided": event, "verdict": event.verdict}
     campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
-    if event.metric is not None and event.kind not in ("over budget", "guard", "repeat"):
+    if event.metric is not None and event.kind not in ("over budget", "guard", "checks", "repeat"):
         key = key_of(experiment.epoch, experiment.started.code)
         campaign.contenders[event.experiment] = key
     if event.verdict == decide.KEEP:
@@ -576,6 +597,7 @@ _HANDLERS: dict[type, Any] = {
     events.ExperimentStarted: _experiment_started,
     events.RunStarted: _run_started,
     events.RunFinished: _run_finished,
+    events.ChecksFinished: _checks_finished,
     events.Decided: _decided,
     events.Settled: _settled,
     events.Overridden: _overridden,

@@ -22,16 +22,16 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
             reason="run lost" if lost_twice else finished.crash_reason,
             notes=tuple(_run_notes(experiment)),
         )
-    incumbent = campaign.incumbent if not experiment.started.baseline else None
-    candidate = campaign.readings[key_of(experiment.epoch, experiment.started.code)]
-    known: list[float] = []
-    if incumbent is not None:
-        known = campaign.readings[key_of(incumbent.epoch, incumbent.started.code)]
-    verdict = decide.decide(
-        candidate, known,
-        direction=campaign.bindings.direction, over_budget=_over_budget(campaign, experiment),
-        broken_guard=_broken_guard(campaign, experiment),
-    )  # fmt: skip
+    failed_checks = _failed_checks(experiment)
+    if failed_checks and experiment.started.baseline:
+        return events.Decided(
+            experiment=experiment.number, verdict=decide.CRASH, kind="idea",
+            reason=f"the baseline itself: {failed_checks}", notes=tuple(_run_notes(experiment)),
+        )  # fmt: skip
+    incumbent = _compared_with(campaign, experiment)
+    verdict = _verdict(campaign, experiment)
+    candidate = _readings(campaign, experiment)
+    known = _readings(campaign, incumbent)
     metric = decide.estimate(candidate)
     delta: float | None = None
     if incumbent is not None:
@@ -56,6 +56,73 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         delta=delta,
         notes=_verdict_notes(campaign, experiment, finished, delta),
     )
+
+
+def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
+    """Whether `checks_cmd` is to be run now: for what would be kept, or could be by override."""
+    finished = experiment.last_finished
+    if not campaign.bindings.checks_cmd or experiment.checks is not None:
+        return False
+    if finished is None or finished.crash_kind:
+        return False
+    verdict = _verdict(campaign, experiment)
+    return verdict.status == decide.KEEP or not obstacle_to_keeping(
+        campaign, experiment, verdict.kind, verdict.reason
+    )
+
+
+def obstacle_to_keeping(campaign: Campaign, experiment: Experiment, kind: str, reason: str) -> str:
+    """Why a discard of this kind may not be overridden; empty where it may.
+
+    Equal and simpler may be kept; a worse one only within the tolerance, with fewer lines.
+    """
+    if kind in ("over budget", "guard", "checks", "repeat"):
+        return f"{kind}: {reason}"
+    candidate, incumbent = _readings(campaign, experiment), _readings(campaign, campaign.incumbent)
+    best = campaign.best
+    best_metric = campaign.metric_of(best) if best is not None else None
+    if not candidate or not incumbent or best_metric is None:
+        return "there is no reading to compare"
+    metric = decide.estimate(candidate)
+    if campaign.bindings.direction.better(metric, decide.estimate(incumbent)):
+        return ""  # discarded by an override, or by readings that are older than others
+    if experiment.started.lines_removed <= experiment.started.lines_added:
+        return "not better, and no simpler: it has no fewer lines than the incumbent"
+    tolerance = campaign.bindings.override_tolerance.of(best_metric)
+    behind = -campaign.bindings.direction.gain(metric, best_metric)
+    if behind > tolerance:
+        return f"worse than the best by {behind:.4g}, more than override_tolerance {tolerance:.4g}"
+    return ""
+
+
+def _verdict(campaign: Campaign, experiment: Experiment) -> decide.Verdict:
+    """What the rule says of the readings there are, and of the checks if they have run."""
+    return decide.decide(
+        _readings(campaign, experiment),
+        _readings(campaign, _compared_with(campaign, experiment)),
+        direction=campaign.bindings.direction,
+        over_budget=_over_budget(campaign, experiment),
+        broken_guard=_broken_guard(campaign, experiment),
+        failed_checks=_failed_checks(experiment),
+    )
+
+
+def _compared_with(campaign: Campaign, experiment: Experiment) -> Experiment | None:
+    return campaign.incumbent if not experiment.started.baseline else None
+
+
+def _readings(campaign: Campaign, experiment: Experiment | None) -> list[float]:
+    """Every reading of an experiment's code."""
+    if experiment is None:
+        return []
+    return campaign.readings.get(key_of(experiment.epoch, experiment.started.code), [])
+
+
+def _failed_checks(experiment: Experiment) -> str:
+    checks = experiment.checks
+    if checks is None or not checks.crash_kind:
+        return ""
+    return f"checks_cmd did not pass: {checks.crash_reason}"
 
 
 def _broken_guard(campaign: Campaign, experiment: Experiment) -> str:
