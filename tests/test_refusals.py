@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support import Answer, Project, commit_all, edit_block, until
+from support import Answer, Project, commit_all, edit_block, processes_with, until
 from terminal import Terminal, changes, measured, picture
 
 Files = dict[str, str]
@@ -90,6 +92,60 @@ def test_setup_on_the_tag_of_a_stopped_or_an_older_campaign(
     project.bind(run_tag="t1")
     answer = refused(terminal, "campaign exists", "setup", next_step="run_tag")
     assert "t1" in answer["reason"]
+
+
+def test_a_stopped_campaign_is_settled_before_another_begins(
+    running: Project, terminal: Terminal
+) -> None:
+    """Its candidate lies in the files until then, and would be the other one's baseline."""
+    terminal.call("stop")
+    running.bind(run_tag="t2")
+    answer = refused(terminal, "campaign exists", "setup", next_step="`agent-loops wait`")
+    assert "experiment 2" in answer["reason"]
+    running.write("../go", "")
+    assert running.ask("wait")["status"] == "keep"
+    assert terminal.call("setup").code == 0
+    terminal.call("stop")
+
+    running.bind()
+    assert (terminal.ask("resume")["tag"], terminal.ask("resume")["status"]) == ("t1", "active")
+    running.bind(run_tag="t2")
+    refused(terminal, "campaign exists", "resume", next_step="`agent-loops stop`")
+
+
+def test_an_experiment_that_waits_for_its_next_run_holds_up_another_campaign(
+    running: Project, terminal: Terminal
+) -> None:
+    terminal.call("stop")
+    [*_, started] = running.events("run_started")
+    for pid in (started["pid"], *processes_with(started["marker"])):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    running.ask("wait", "--wait-s", "0")  # lost: it is to be run again
+    running.bind(run_tag="t2")
+    refused(terminal, "campaign exists", "setup", next_step="set `run_tag: t1`")
+    running.bind()
+    running.write("../go", "")
+    assert terminal.call("resume").code == 0
+    assert running.ask("wait")["status"] == "keep"
+
+
+def test_campaigns_take_turns_on_one_project(project: Project, terminal: Terminal) -> None:
+    """Another campaign's folder, made since, is nothing that could change what is measured."""
+    terminal.call("stop")
+    project.bind(run_tag="t2")
+    assert terminal.call("setup").code == 0
+    project.edit("LR = 0.01", "LR = 0.03")
+    terminal.call("stop")
+    project.bind()
+    answer = terminal.ask("resume")
+    assert (answer["tag"], answer["next"].partition(",")[0]) == ("t1", "agent-loops checkout 1")
+    assert terminal.ask("checkout", "1").code == 0
+    [rescued] = project.events("rescued")
+    assert "LR = 0.03" in (project.root / rescued["folder"] / "train.py").read_text()
+    refused(terminal, "nothing edited", "try", "x", next_step="--edit")
+    (project.root / "sandbox/t2").rename(project.root / "hidden")
+    refused(terminal, "scope", "try", "x", next_step="move them out", files=["hidden/"])
 
 
 def test_setup_without_a_tag_takes_the_next_free_one_of_the_day(
@@ -475,6 +531,10 @@ def test_another_sessions_campaign(project: Project, terminal: Terminal) -> None
     refused(terminal, "another session", "try", "y", env=first, next_step="resume --take-over")
     assert project.ask("try", "y", env=second)["status"] == "keep"
     refused(terminal, "nothing edited", "try", "z", next_step="--edit")  # a person always may
+    assert terminal.ask("resume")["status"] == "active"
+    refused(terminal, "another session", "try", "z", env=first, next_step="resume --take-over")
+    assert terminal.ask("resume", "--take-over")["status"] == "active"  # nobody's now
+    refused(terminal, "nothing edited", "try", "z", env=first, next_step="--edit")
 
 
 # ---- override ----------------------------------------------------------------------------------

@@ -165,6 +165,51 @@ def find_store(project: ProjectPaths) -> Store:
     return open_store(project, CampaignPaths(root))
 
 
+def named_store(project: ProjectPaths) -> Store:
+    """Opens the campaign that loop.run.yaml names, else the active one.
+
+    Raises:
+        Refused: there is none yet, or another one has not ended.
+    """
+    active = find_store(project)
+    try:
+        root = sandbox_of(project, read_bindings(project, default_tag=active.campaign.tag))
+    except UsageError:
+        return active
+    if root == Path(os.path.realpath(active.paths.root)) or not has_campaign(root):
+        return active
+    refuse_unless_ended(active.campaign)
+    return open_store(project, CampaignPaths(root))
+
+
+def refuse_unless_ended(campaign: state.Campaign) -> None:
+    """One campaign at a time works on a project's files: this one must be stopped and settled."""
+    if campaign.stopped is None:
+        raise Refused(
+            "campaign exists", f"campaign {campaign.tag} exists and is open",
+            next_step="`agent-loops try` continues it; for another one `agent-loops stop`, then "
+            "set another run_tag in loop.run.yaml and run `agent-loops setup`",
+        )  # fmt: skip
+    if not campaign.under_way:
+        return
+    open_ = campaign.open
+    held = (
+        campaign.open_run is None
+        and open_ is not None
+        and not open_.verdict
+        and state.purpose_of_next_run(open_)
+    )
+    next_step = "`agent-loops wait` settles it (or `stop --kill`); then the same command again"
+    if held:
+        next_step = f"set `run_tag: {campaign.tag}`, `agent-loops resume`, then `agent-loops wait`"
+    raise Refused(
+        "campaign exists",
+        f"campaign {campaign.tag} was stopped, but its experiment {campaign.open_number or ''} is "
+        "not settled: the candidate may still lie in the editable files",
+        next_step=next_step,
+    )
+
+
 def _active_root(project: ProjectPaths) -> Path | None:
     """The folder that active.json points to; it is derived, so it is believed only if it fits."""
     try:

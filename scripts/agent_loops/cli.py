@@ -222,7 +222,8 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops import setup
 
         return _begun(setup.begin(project, os.environ))
-    run = Loop(campaigns.find_store(project), project.root, dict(os.environ))
+    find = campaigns.named_store if parsed.command == "resume" else campaigns.find_store
+    run = Loop(find(project), project.root, dict(os.environ))
     return _HANDLERS[parsed.command](run, parsed)
 
 

@@ -14,12 +14,6 @@ from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
 
 
-def is_idle(campaign: Campaign) -> bool:
-    """Whether a new experiment may begin; an open baseline waits for its next attempt."""
-    open_ = campaign.open
-    return open_ is None or (open_.is_open_baseline and open_.settled)
-
-
 def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
     """Stopped, paused, another session's, changed bindings, or a stop condition met."""
     refuse_switched_off(campaign)

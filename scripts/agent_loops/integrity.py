@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from agent_loops import display, files, scan
+from agent_loops import display, events, files, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
+from agent_loops.paths import CampaignPaths
 
 MAX_DATA_BYTES = 1 << 20
 _SOURCE = frozenset(
@@ -241,7 +242,24 @@ def _appeared(harness: Harness, scope: Scope) -> Iterable[str]:
             continue
         if path in _BINDINGS or scope.is_editable(path) or scope.is_output(path):
             continue
+        if path.endswith("/") and _is_campaign(scope.workspace, path):
+            continue
         yield path
+
+
+def _is_campaign(workspace: Path, folder: str) -> bool:
+    """Whether the folder is the one that a campaign of this project was set up in."""
+    paths = CampaignPaths(workspace / folder)
+    try:
+        with paths.journal.open("rb") as stream:
+            event = events.from_json(files.load_json(stream.readline())).event
+        if not isinstance(event, events.CampaignStarted):
+            return False
+        load(paths.harness(0), digest=event.harness_digest)
+    except (OSError, ValueError, AgentLoopsError):
+        return False
+    own = workspace / str(event.bindings.get("sandbox_root"))
+    return os.path.realpath(own) == os.path.realpath(paths.root)
 
 
 def _load_cache(path: Path) -> dict[str, object]:

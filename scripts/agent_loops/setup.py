@@ -153,16 +153,10 @@ def _with_free_tag(project: ProjectPaths) -> Bindings:
 
 def _refuse_open_campaign(project: ProjectPaths) -> None:
     try:
-        running = campaigns.find_store(project).campaign
+        campaign = campaigns.find_store(project).campaign
     except Refused:
         return
-    if running.stopped is None:
-        raise Refused(
-            "campaign exists",
-            f"campaign {running.tag} exists and is open",
-            next_step="`agent-loops try` continues it; for a fresh one `agent-loops stop`, then "
-            "set another run_tag in loop.run.yaml and run `agent-loops setup`",
-        )
+    campaigns.refuse_unless_ended(campaign)
 
 
 def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | None) -> bool:

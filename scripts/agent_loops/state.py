@@ -235,6 +235,13 @@ class Campaign:
         return self.experiments[len(self.experiments)] if self.experiments else None
 
     @property
+    def under_way(self) -> bool:
+        """Whether anything is not settled; an open baseline that crashed waits for its next try."""
+        open_ = self.open
+        waits = open_ is None or (open_.is_open_baseline and open_.settled)
+        return self.open_run is not None or not waits
+
+    @property
     def next_number(self) -> int:
         return len(self.experiments) + 1
 

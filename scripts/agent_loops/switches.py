@@ -24,9 +24,8 @@ from agent_loops import (
     supervise,
 )
 from agent_loops.answers import Answer
-from agent_loops.errors import AgentLoopsError, Refused, UsageError
+from agent_loops.errors import UsageError
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign
 
 _SAME_START_S = 1.0
 # Grace, kill, measuring and cleaning up, each with its own limit in `supervise`.
@@ -91,28 +90,19 @@ def _is_supervisor(started: events.RunStarted, marked: Sequence[processes.Proces
 
 
 def resume(run: Loop, *, take_over: bool) -> Answer:
-    """Opens the campaign again; `take_over` makes it this session's."""
+    """Opens the campaign again; `take_over` makes it this session's, or nobody's."""
     with run.store.locked() as campaign:
-        session = campaigns.session_of(run.workspace.environ)
         if not take_over:
             gates.refuse_other_session(run.workspace, campaign)
-        other = _other_open_campaign(run, campaign)
-        if other:
-            raise Refused(
-                "campaign exists", f"campaign {other} is open in this project",
-                next_step="`agent-loops stop` it first",
-            )  # fmt: skip
-        run.store.append(events.Resumed(session=session or campaign.session, take_over=take_over))
+        was_active = campaigns.find_store(run.store.project).paths.root == run.store.paths.root
+        session = campaigns.session_of(run.workspace.environ)
+        run.store.append(events.Resumed(session=session, take_over=take_over))
         run.store.write_derived()
-    return _switched(run, "active", "agent-loops try '…'")
-
-
-def _other_open_campaign(run: Loop, campaign: Campaign) -> str:
-    try:
-        other = campaigns.find_store(run.store.project).campaign
-    except AgentLoopsError:
-        return ""
-    return other.tag if other.tag != campaign.tag and other.stopped is None else ""
+    next_step = "agent-loops try '…'"
+    if not was_active:
+        base = campaign.incumbent_number or 1
+        next_step = f"agent-loops checkout {base}, as the editable files are another campaign's"
+    return _switched(run, "active", next_step)
 
 
 def note(run: Loop, text: str) -> Answer:

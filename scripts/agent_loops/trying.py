@@ -114,7 +114,7 @@ def refuse_if_running(run: Loop) -> None:
 
 
 def _refuse_under_way(workspace: Workspace, campaign: Campaign) -> None:
-    if campaign.open_run is None and gates.is_idle(campaign):
+    if not campaign.under_way:
         return
     reason = f"experiment {campaign.open_number} is under way"
     if campaign.open_run is not None and campaign.open_number is None:
