@@ -694,6 +694,58 @@ def test_changed_bindings_pass_through_rebaseline_alone(
     assert project.ask("try", "less")["status"] == "keep"
 
 
+def test_another_metric_is_never_shown_beside_the_first(
+    project: Project, terminal: Terminal
+) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    assert project.ask("try", "larger steps")["status"] == "keep"
+    assert terminal.ask("status")["gain"] == pytest.approx(0.02)
+    project.edit("return 1.0 +", "return 1.0  +", "prepare.py")
+    answer = project.ask("rebaseline", "--why", "a space")
+    assert answer["description"] == "larger steps (rebaseline: a space)"
+    status = terminal.ask("status")
+    assert (status["gain"], status["gain_before_rebaseline"]) == (0, pytest.approx(0.02))
+    assert "0.02 before the rebaseline" in terminal.call("status").out
+    assert [row[0] for row in project.rows()] == ["1", "2", "3"]
+
+    project.bind(metric="peak_vram_mb")
+    answer = project.ask("rebaseline", "--why", "memory counts")
+    assert answer["description"] == "larger steps (rebaseline: memory counts)"
+    assert (answer["metric"], answer["status"]) == (512.0, "keep")
+    table = (project.sandbox / "results.tsv").read_text().splitlines()
+    assert [line.split("\t")[1] for line in table] == ["peak_vram_mb", "512.0"]
+    assert "val_bpb 1.145000" in terminal.call("show", "2").out
+    assert [line.split()[2:4] for line in terminal.call("history").out.splitlines()[1:]] == [
+        ["val_bpb", "1.145000"], ["val_bpb", "1.145000"], ["512.0", "larger"],
+    ]  # fmt: skip
+    assert [row["metric_name"] for row in terminal.ask("history")["experiments"]] == [
+        *["val_bpb"] * 3, "peak_vram_mb",
+    ]  # fmt: skip
+    assert terminal.ask("status")["gain_before_rebaseline"] == 0
+    project.edit("512.0", "256.0")
+    assert project.ask("try", "less memory")["status"] == "keep"
+    assert len(project.rows()) == 2
+
+
+def test_what_was_measured_before_a_rebaseline_is_not_overridden(
+    project: Project, terminal: Terminal
+) -> None:
+    project.edit("LR = 0.01", "LR = 0.001")
+    assert project.ask("try", "smaller")["status"] == "discard"
+    project.bind(metric_direction="maximize")
+    terminal.call("rebaseline", "--why", "x", "--wait-s", "0")
+    journal = project.sandbox / "journal.jsonl"
+    kept = journal.read_bytes().split(b"experiment_started")
+    project.ask("wait")
+    # As a kill between the two records of a rebaseline leaves it.
+    journal.write_bytes(b"experiment_started".join(kept[:-1]).rpartition(b"\n")[0] + b"\n")
+    terminal.call("wait")
+    answer = refused(
+        terminal, "override", "override", "2", "keep", "--why", "x", next_step="next idea"
+    )
+    assert "before the rebaseline" in answer["reason"]
+
+
 @pytest.mark.parametrize("key", ["run_tag", "sandbox_root", "iter_strategy"])
 def test_what_names_a_campaign_cannot_change_in_it(
     project: Project, terminal: Terminal, key: str

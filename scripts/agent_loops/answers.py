@@ -98,7 +98,7 @@ def _verdict_lines(
         if values["delta"] is not None:
             compared = f"{_gain(values['delta'])} than the incumbent had"
             said = compared if values["kind"] in _COMPARED else f"{compared}; {said}"
-        head.append(f"{campaign.bindings.metric} {experiment.decided.metric_text} ({said})")
+        head.append(f"{campaign.metric_name(experiment)} {experiment.decided.metric_text} ({said})")
     if values["status"] not in ("running", decide.CRASH):
         if values["memory_gb"] is not None:
             head.append(_memory(values["memory_gb"]))
@@ -127,17 +127,21 @@ def _standing(campaign: Campaign, experiment: Experiment) -> str:
     if incumbent.number == experiment.number:
         line = "is the incumbent now"
     else:
-        line = f"incumbent stays #{incumbent.number} {_metric(campaign, incumbent)}"
+        line = f"incumbent stays #{incumbent.number} {metric_text(campaign, incumbent)}"
     if best is not None and best.number != incumbent.number:
-        line += f"; best is #{best.number} {_metric(campaign, best)}"
+        line += f"; best is #{best.number} {metric_text(campaign, best)}"
     return line
 
 
 def place(campaign: Campaign, experiment: Experiment | None) -> dict[str, Any] | None:
-    """An experiment's number and estimated metric."""
+    """An experiment's number and estimated metric; None where that was another metric."""
     if experiment is None:
         return None
-    return {"experiment": experiment.number, "metric": campaign.metric_of(experiment)}
+    same = campaign.metric_name(experiment) == campaign.bindings.metric
+    return {
+        "experiment": experiment.number,
+        "metric": campaign.metric_of(experiment) if same else None,
+    }
 
 
 def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()) -> Answer:
@@ -152,12 +156,15 @@ def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()
     return Answer(values, [f"refused ({kind}): {reason}", listed, f"next: {next_step}"])
 
 
-def _metric(campaign: Campaign, experiment: Experiment) -> str:
+def metric_text(campaign: Campaign, experiment: Experiment) -> str:
+    """The estimated metric in words, with its name where that is not the present one."""
     metric = campaign.metric_of(experiment)
     reading = experiment.last_reading
     if metric is None:
         return ""
-    return format_metric(metric, [reading.value_text] if reading else [])
+    text = format_metric(metric, [reading.value_text] if reading else [])
+    name = campaign.metric_name(experiment)
+    return text if name == campaign.bindings.metric else f"{name} {text}"
 
 
 def format_metric(value: float, texts: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ def status(run: Loop) -> Answer:
     counts = campaign.counts
     word = campaigns.state_word(campaign, now)
     reason = campaign.stop_reason(now)
-    gain = _gain(campaign, best, baseline)
+    gain = campaign.gain_of(best)
     last = campaign.last
     values: dict[str, Any] = {
         "schema": answers.SCHEMA,
@@ -44,6 +44,7 @@ def status(run: Loop) -> Answer:
         "incumbent": answers.place(campaign, incumbent),
         "best": answers.place(campaign, best),
         "gain": gain,
+        "gain_before_rebaseline": campaign.gain_before,
         "active_s": round(campaign.active_s, 1),
         "running": _running(run),
         "stop_reason": reason,
@@ -66,9 +67,10 @@ def status(run: Loop) -> Answer:
         if item is not None:
             lines.append(f"{name:9} #{item.number} {_metric_text(campaign, item)}  "
                          f"{display.clean(item.started.description, _DESCRIPTION)}")  # fmt: skip
-    if gain is not None and best is not None and baseline is not None and best is not baseline:
+    if gain is not None and (best is not baseline or campaign.gain_before):
+        before = f"; {campaign.gain_before:.4g} before the rebaseline"
         lines.append(f"gain      {gain:.4g} over the baseline, by single readings"
-                     if bindings.keep_rule == "plain" else f"gain      {gain:.4g}")  # fmt: skip
+                     + (before if campaign.gain_before else ""))  # fmt: skip
     running = values["running"]
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
@@ -118,19 +120,10 @@ def _running(run: Loop) -> dict[str, Any] | None:
     }
 
 
-def _gain(campaign: Campaign, best: Experiment | None, baseline: Experiment | None) -> float | None:
-    if best is None or baseline is None:
-        return None
-    new, old = campaign.metric_of(best), campaign.metric_of(baseline)
-    return None if new is None or old is None else campaign.bindings.direction.gain(new, old)
-
-
 def _metric_text(campaign: Campaign, experiment: Experiment) -> str:
-    metric = campaign.metric_of(experiment)
-    if metric is None or experiment.verdict == decide.CRASH:
+    if experiment.verdict == decide.CRASH:
         return "-"
-    reading = experiment.last_reading
-    return answers.format_metric(metric, [reading.value_text] if reading else [])
+    return answers.metric_text(campaign, experiment) or "-"
 
 
 def _row(campaign: Campaign, experiment: Experiment) -> str:
@@ -150,6 +143,7 @@ def history(run: Loop) -> Answer:
             "status": item.verdict or "open",
             "kind": item.decided.kind if item.decided else "",
             "metric": campaign.metric_of(item) if item.verdict != decide.CRASH else None,
+            "metric_name": campaign.metric_name(item),
             "delta": item.decided.delta if item.decided else None,
             "lines_added": item.started.lines_added,
             "lines_removed": item.started.lines_removed,
@@ -204,6 +198,7 @@ def show(run: Loop, number: int) -> Answer:
         lines.append(f"run {item.number} ({item.started.purpose}): {what}  {runs[-1]['log']}")
     lines.append(f"code: {run.workspace.shown(run.store.paths.snapshot(number))}")
     extra = {
+        "metric_name": run.campaign.metric_name(experiment),
         "why": experiment.started.why, "risk": experiment.started.risk, "runs": runs,
         "code": run.workspace.shown(run.store.paths.snapshot(number)),
         "idea": experiment.started.idea,

@@ -1,6 +1,7 @@
 """Derives results.tsv from the campaign; notebooks of the protocol read it unchanged.
 
-Never reads it back: the journal is the truth.
+Never reads it back: the journal is the truth. One column holds one metric: what was measured by
+another, before a rebaseline, is not in the table.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from pathlib import Path
 
 from agent_loops import decide, files
 from agent_loops.state import Campaign, Experiment
-
-BYTES_PER_GB = 1 << 30
 
 
 def header(campaign: Campaign) -> list[str]:
@@ -53,7 +52,7 @@ def render(campaign: Campaign) -> str:
     lines += [
         "\t".join(row(campaign, experiment))
         for experiment in campaign.experiments.values()
-        if experiment.verdict
+        if experiment.verdict and experiment.number >= campaign.table_from
     ]
     return "\n".join(lines) + "\n"
 
@@ -70,9 +69,11 @@ def write(campaign: Campaign, path: Path) -> None:
     last = campaign.last
     if last is not None and not last.verdict:
         last = campaign.experiments.get(last.number - 1)
+    if last is not None and last.number < campaign.table_from:
+        last = None
     new = _line(row(campaign, last)) if last is not None else b""
     begins_right = present.startswith(_line(header(campaign)))
-    missing = 1 + campaign.done - present.count(b"\n")
+    missing = 1 + campaign.done - (campaign.table_from - 1) - present.count(b"\n")
     if begins_right and missing == 0 and present.endswith(b"\n" + new):
         return
     if begins_right and missing == 1 and last is not None and present.endswith(b"\n"):

@@ -51,6 +51,8 @@ def override(run: Loop, number: int, verdict: Literal["keep", "discard"], why: s
             raise _no_override(f"only the last settled experiment ({last}) can be overridden")
         if experiment.verdict == decide.CRASH:
             raise _no_override("a crash has no reading that could be kept")
+        if experiment.epoch != campaign.epoch:
+            raise _no_override("it was measured before the rebaseline")
         if experiment.started.baseline:
             raise _no_override("the baseline is what ideas are compared with")
         if experiment.verdict == verdict:
@@ -170,7 +172,16 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
             )
             run.store.append(rebaselined)
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    return try_idea(run, Idea(f"rebaseline: {why}"), edit=None, repeat=None, wait_s=left)
+    return try_idea(run, _measured_anew(run.campaign, why), edit=None, repeat=None, wait_s=left)
+
+
+def _measured_anew(campaign: Campaign, why: str) -> Idea:
+    """What the incumbent's code is, and why it is measured once more."""
+    incumbent = campaign.incumbent
+    if incumbent is None:
+        return Idea(f"rebaseline: {why}")
+    described = incumbent.started.description.partition(" (rebaseline: ")[0]
+    return Idea(f"{described} (rebaseline: {why})")
 
 
 def _is_recorded(campaign: Campaign, rebaselined: events.Rebaselined) -> bool:

@@ -170,7 +170,9 @@ class Campaign:
 
     `readings` and `by_code` (the first experiment that got a reading) are by epoch and code;
     `holders` is the last experiment of any code; `contenders` are those of the present epoch
-    that may be the best, with their codes.
+    that may be the best, with their codes. `metrics` names what each epoch measured, `table_from`
+    is the first experiment whose metric is the present one, and `gain_before` what was gained in
+    it before the last rebaseline: each epoch's gain over its own baseline.
     """
 
     def __init__(
@@ -192,6 +194,9 @@ class Campaign:
         self.stop_at_utc = stop_at_utc
         self.session = session
         self.epoch = 0
+        self.metrics = [bindings.metric]
+        self.table_from = 1
+        self.gain_before = 0.0
         self.experiments = Experiments()
         self.incumbent_number: int | None = None
         self.open_number: int | None = None
@@ -266,6 +271,18 @@ class Campaign:
         """The estimated metric of an experiment's code, in metric units."""
         found = self.readings.get(key_of(experiment.epoch, experiment.started.code))
         return decide.estimate(found) if found else None
+
+    def metric_name(self, experiment: Experiment) -> str:
+        """What was measured when the experiment was tried."""
+        return self.metrics[experiment.epoch]
+
+    def gain_of(self, experiment: Experiment | None) -> float | None:
+        """How much better than the present baseline; None where the two cannot be compared."""
+        baseline = self.baseline
+        if experiment is None or baseline is None or experiment.epoch != baseline.epoch:
+            return None
+        new, old = self.metric_of(experiment), self.metric_of(baseline)
+        return None if new is None or old is None else self.bindings.direction.gain(new, old)
 
     @property
     def best(self) -> Experiment | None:
@@ -530,8 +547,15 @@ def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) 
 
 
 def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record) -> None:
+    gained = campaign.gain_of(campaign.incumbent) or 0.0
+    before, campaign.bindings = campaign.bindings, Bindings.from_json(event.bindings)
+    if campaign.bindings.metric != before.metric:
+        campaign.table_from = campaign.next_number
+    now = campaign.bindings
+    same = (now.metric, now.direction) == (before.metric, before.direction)
+    campaign.gain_before = campaign.gain_before + gained if same else 0.0
     campaign.epoch += 1
-    campaign.bindings = Bindings.from_json(event.bindings)
+    campaign.metrics.append(campaign.bindings.metric)
     campaign.bindings_digest = event.bindings_digest
     campaign.bindings_file = event.bindings_file
     campaign.harness_digest = event.harness_digest
