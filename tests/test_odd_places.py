@@ -144,6 +144,24 @@ def test_a_sandbox_on_another_disk(tmp_path: Path) -> None:
     assert project.ask("wait")["experiment"] == 2
 
 
+def test_a_copy_does_not_lead_the_campaign_of_the_original(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    project.bind(sandbox_root=str(tmp_path / "scratch/t1"))
+    project.baseline()
+    shutil.copytree(project.root, tmp_path / "copy")
+    original, project.root = project.root, tmp_path / "copy"
+    for words in (["try", "more", "--edit", "-"], ["status"], ["wait"]):
+        answer = project.ask(*words, stdin=FASTER)
+        assert (answer.code, answer["kind"]) == (3, "another project")
+        assert str(original) in answer["reason"]
+    project.bind(sandbox_root=str(tmp_path / "scratch/t2"))
+    project.baseline()
+    shutil.rmtree(original)
+    project.bind(sandbox_root=str(tmp_path / "scratch/t1"))
+    shutil.rmtree(project.root / ".agent-loops")
+    assert project.ask("wait")["experiment"] == 1  # moved, as it seems
+
+
 def test_a_project_that_was_moved(project: Project, tmp_path: Path) -> None:
     project.root.rename(tmp_path / "moved away")
     project.root = tmp_path / "moved away"

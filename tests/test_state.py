@@ -111,8 +111,17 @@ class Story:
             )
         )  # fmt: skip
 
-    def next(self, *, run_locked: bool = False, receipt: bool = False, host: str = HOST) -> Step:
-        return state.next_step(self.campaign, run_locked=run_locked, receipt=receipt, host=host)
+    def next(
+        self,
+        *,
+        run_locked: bool = False,
+        receipt: bool = False,
+        host: str = HOST,
+        boot_id: str = "",
+    ) -> Step:
+        return state.next_step(
+            self.campaign, run_locked=run_locked, receipt=receipt, host=host, boot_id=boot_id
+        )
 
 
 def lost(story: Story) -> Story:
@@ -145,6 +154,11 @@ def test_a_receipt_is_taken_up_whoever_wrote_it() -> None:
 def test_no_process_and_no_receipt_is_lost_only_on_the_same_host() -> None:
     assert Story().experiment().run().next() is Step.LOST
     assert Story().experiment().run(host="elsewhere").next() is Step.ELSEWHERE
+    assert Story().experiment().run(host="elsewhere").next(boot_id="another") is Step.ELSEWHERE
+
+
+def test_a_machine_that_was_renamed_since_it_booted_is_the_same() -> None:
+    assert Story().experiment().run(host="elsewhere").next(boot_id="boot") is Step.LOST
 
 
 def test_lost_once_is_run_again_and_lost_twice_is_decided() -> None:

@@ -98,6 +98,16 @@ class Store:
         self._offset = offset
         self._since_cache = 0
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether the project was copied with this record, and the original is still there."""
+        original = Path(self.campaign.started.project)
+        return (
+            self.paths.root.is_relative_to(self.project.root)
+            and has_campaign(original / self.paths.root.relative_to(self.project.root))
+            and not original.samefile(self.project.root)
+        )
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[state.Campaign]:
         """Holds the campaign's lock, with the fold brought up to date."""
@@ -162,7 +172,22 @@ def find_store(project: ProjectPaths) -> Store:
     root = _active_root(project) or _latest_root(project)
     if root is None:
         raise Refused("no campaign", "no campaign here yet", next_step="run `agent-loops setup`")
-    return open_store(project, CampaignPaths(root))
+    store = open_store(project, CampaignPaths(root))
+    original = Path(store.campaign.started.project)
+    if original != project.root and not root.is_relative_to(project.root):
+        _refuse_shared_record(store, original)
+    return store
+
+
+def _refuse_shared_record(store: Store, original: Path) -> None:
+    """A record outside the project is led by the project it was made for, not by its copies."""
+    if not (original / BINDINGS_NAME).is_file() or original.samefile(store.project.root):
+        return
+    raise Refused(
+        "another project", f"the campaign in {store.paths.root} is that of {original}",
+        next_step="work there; or set another sandbox_root in this copy's loop.run.yaml and run "
+        "`agent-loops setup`",
+    )  # fmt: skip
 
 
 def named_store(project: ProjectPaths) -> Store:

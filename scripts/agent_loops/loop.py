@@ -64,7 +64,10 @@ class Loop:
                     held = campaign.paused is not None or campaign.stopped is not None
                     if held or not start_runs:
                         return step is Step.CANARY
-                self._take(step)
+                if step is not Step.LOST:
+                    self._take(step)
+            if step is Step.LOST:
+                self._record_lost(step)
             if step is Step.AWAIT_RUN:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if not supervise.wait_for_end(self.store.paths.run_lock, left):
@@ -81,6 +84,7 @@ class Loop:
             run_locked=run_locked,
             receipt=receipt,
             host=machine.host(),
+            boot_id=machine.boot_id(),
         )
 
     def _take(self, step: Step) -> None:
@@ -88,8 +92,6 @@ class Loop:
         match step:
             case Step.TAKE_RECEIPT:
                 self._after_run(runs.take_receipt(self.workspace))
-            case Step.LOST:
-                runs.record_lost(self.workspace)
             case Step.ELSEWHERE:
                 self._refuse_elsewhere()
             case Step.CANARY:
@@ -144,8 +146,17 @@ class Loop:
     def give_up_elsewhere(self) -> None:
         """Records a run of another host as lost; for the person who knows that it is."""
         with self.store.locked():
-            if self._next_step() is Step.ELSEWHERE:
-                runs.record_lost(self.workspace)
+            step = self._next_step()
+        if step is Step.ELSEWHERE:
+            self._record_lost(step)
+
+    def _record_lost(self, step: Step) -> None:
+        """Ends what a lost run left, without the lock: that may take a minute. Then records it."""
+        lost = self.campaign.open_run
+        notes = runs.end_what_is_left(self.workspace)
+        with self.store.locked():
+            if self.campaign.open_run == lost and self._next_step() is step:
+                runs.record_lost(self.workspace, notes)
 
     def answer_last(self) -> Answer:
         """The verdict of the experiment that ended last, or how the one under way stands."""

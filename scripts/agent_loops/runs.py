@@ -22,6 +22,7 @@ from agent_loops import (
     scan,
     supervise,
 )
+from agent_loops.errors import AgentLoopsError
 from agent_loops.state import Campaign, Experiment, key_of
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
@@ -258,15 +259,33 @@ def _run_notes(receipt: Mapping[str, Any], measured: Mapping[str, Any]) -> tuple
     return tuple(notes)
 
 
-def record_lost(workspace: Workspace) -> None:
-    """No process of the supervisor and no receipt: ends what is left and says so."""
+def end_what_is_left(workspace: Workspace) -> tuple[str, ...]:
+    """Ends the processes of a run without a supervisor, and cleans up; what is worth telling.
+
+    In a copy of the project it does nothing: the processes are those of the original's run.
+    """
     assert workspace.campaign.open_run is not None
+    if workspace.store.is_copy:
+        return ("the project is a copy: the run in the original was left alone",)
     number, run = workspace.campaign.open_run
     experiment = workspace.campaign.experiments[number]
-    started = experiment.runs[run - 1].started
-    ended = supervise.end_processes(started.marker)
-    _clean_up_after(workspace, experiment, run, started.marker)
-    notes = (f"{ended} processes of the lost run were ended",) if ended else ()
+    marker = experiment.runs[run - 1].started.marker
+    ended = supervise.end_processes(marker)
+    notes = [f"{ended} processes of the lost run were ended"] if ended else []
+    try:
+        outcome = _clean_up_after(workspace, experiment, run, marker)
+    except AgentLoopsError as error:
+        outcome = str(error)
+    if outcome:
+        notes.append(display.clean(f"cleanup_cmd after the lost run: {outcome}", 200))
+    return tuple(notes)
+
+
+def record_lost(workspace: Workspace, notes: tuple[str, ...]) -> None:
+    """No process of the supervisor and no receipt: says so."""
+    assert workspace.campaign.open_run is not None
+    number, run = workspace.campaign.open_run
+    started = workspace.campaign.experiments[number].runs[run - 1].started
     workspace.store.append(
         events.RunFinished(
             experiment=number, run=run, outcome="lost", crash_kind="machine",
@@ -277,13 +296,13 @@ def record_lost(workspace: Workspace) -> None:
         workspace.told.append("the check of the incumbent was lost")
 
 
-def _clean_up_after(workspace: Workspace, experiment: Experiment, run: int, marker: str) -> None:
-    """Runs `cleanup_cmd` for a run whose supervisor did not live to do it."""
+def _clean_up_after(workspace: Workspace, experiment: Experiment, run: int, marker: str) -> str:
+    """Runs `cleanup_cmd` for a run whose supervisor did not live to do it; "" or what went wrong."""
     command = workspace.campaign.bindings.cleanup_cmd
     if not command:
-        return
+        return ""
     receipt = workspace.store.paths.receipt(experiment.number, run)
-    supervise.run_in_foreground(
+    done = supervise.run_in_foreground(
         RunSpec(
             command=commands.fill(command, _values(workspace, experiment, run)),
             workspace=workspace.root,
@@ -295,3 +314,5 @@ def _clean_up_after(workspace: Workspace, experiment: Experiment, run: int, mark
             timeout_s=_CLEANUP_TIMEOUT_S,
         )
     )
+    outcome = done["outcome"]
+    return "" if outcome.get("exit_code") == 0 else f"{outcome['kind']}, see cleanup.log"

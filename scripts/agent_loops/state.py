@@ -340,7 +340,14 @@ class Step(enum.Enum):
     IDLE = "nothing is under way"
 
 
-def next_step(campaign: Campaign, *, run_locked: bool, receipt: bool, host: str) -> Step:
+def is_here(run: Run, *, host: str, boot_id: str) -> bool:
+    """Whether a run was started on this machine; its name may have changed since it booted."""
+    return run.started.host == host or (boot_id != "" and run.boot_id == boot_id)
+
+
+def next_step(
+    campaign: Campaign, *, run_locked: bool, receipt: bool, host: str, boot_id: str
+) -> Step:
     """The one step that follows from the record and from what the machine shows."""
     if campaign.open_run is not None:
         if run_locked:
@@ -348,8 +355,8 @@ def next_step(campaign: Campaign, *, run_locked: bool, receipt: bool, host: str)
         if receipt:
             return Step.TAKE_RECEIPT
         experiment, run = campaign.open_run
-        started = campaign.experiments[experiment].runs[run - 1].started
-        return Step.LOST if started.host == host else Step.ELSEWHERE
+        here = is_here(campaign.experiments[experiment].runs[run - 1], host=host, boot_id=boot_id)
+        return Step.LOST if here else Step.ELSEWHERE
     if campaign.canary_crash:
         return Step.PAUSE
     open_ = campaign.open

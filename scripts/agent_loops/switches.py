@@ -26,6 +26,7 @@ from agent_loops import (
 from agent_loops.answers import Answer
 from agent_loops.errors import UsageError
 from agent_loops.loop import Loop
+from agent_loops.state import is_here
 
 _SAME_START_S = 1.0
 # Grace, kill, measuring and cleaning up, each with its own limit in `supervise`.
@@ -54,13 +55,13 @@ def stop(run: Loop, reason: str, *, kill: bool) -> Answer:
 
 def _kill(run: Loop) -> None:
     with run.store.locked() as campaign:
-        started = None
+        open_run = None
         if campaign.open_run is not None:
             number, index = campaign.open_run
-            started = campaign.experiments[number].runs[index - 1].started
-    if started is not None:
-        if started.host == machine.host():
-            _end_run(run.store.paths.run_lock, started)
+            open_run = campaign.experiments[number].runs[index - 1]
+    if open_run is not None:
+        if is_here(open_run, host=machine.host(), boot_id=machine.boot_id()):
+            _end_run(run.store.paths.run_lock, open_run.started)
         else:
             run.give_up_elsewhere()
     run.advance(deadline=time.monotonic(), start_runs=False)
