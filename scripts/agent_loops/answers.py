@@ -47,8 +47,8 @@ def verdict(
     """The answer about one experiment, decided or still running."""
     decided = experiment.decided
     status = status or experiment.verdict
-    finished = experiment.last_finished
     reading = experiment.last_reading if status != decide.CRASH else None
+    finished = reading or experiment.last_finished
     kind = decided.kind if decided else ""
     reason = decided.reason if decided else ""
     if experiment.override_why and decided and experiment.verdict != decided.verdict:

@@ -33,8 +33,7 @@ def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidat
     notes: tuple[str, ...] = ()
     if campaign.wants_baseline:
         frozen = _frozen_tree(workspace, campaign)
-        crashed = open_.last_finished if open_ is not None else None
-        mending = crashed is not None and crashed.crash_kind == "idea"
+        mending = open_ is not None and open_.last_finished is not None
         if not mending and (edit is not None or snapshots.differing(present, frozen)):
             raise Refused(
                 "baseline first", "the first experiment is the unmodified baseline",

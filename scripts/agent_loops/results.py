@@ -29,7 +29,7 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
     reading = experiment.last_reading
     crashed = experiment.verdict == decide.CRASH or reading is None
     metric, memory, seconds = "0.000000", "0.0", "0"
-    finished = experiment.last_finished
+    finished = experiment.last_finished if crashed else reading
     if finished is not None and finished.wall_s is not None:
         seconds = f"{finished.wall_s:.0f}"
     if not crashed and reading is not None:

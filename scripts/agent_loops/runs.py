@@ -297,7 +297,7 @@ def record_lost(workspace: Workspace, notes: tuple[str, ...]) -> None:
 
 
 def _clean_up_after(workspace: Workspace, experiment: Experiment, run: int, marker: str) -> str:
-    """Runs `cleanup_cmd` for a run whose supervisor did not live to do it; "" or what went wrong."""
+    """Runs `cleanup_cmd` where the supervisor did not live to do it; "" or what went wrong."""
     command = workspace.campaign.bindings.cleanup_cmd
     if not command:
         return ""

@@ -168,7 +168,7 @@ def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
 class Campaign:
     """The fold. Changed by `apply` alone.
 
-    `readings` and `by_code` (the first experiment that got a reading) are by epoch and code;
+    `readings` and `by_code` (the first experiment that was judged by one) are by epoch and code;
     `holders` is the last experiment of any code; `contenders` are those of the present epoch
     that may be the best, with their codes. `metrics` names what each epoch measured, `table_from`
     is the first experiment whose metric is the present one, and `gain_before` what was gained in
@@ -482,7 +482,6 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
     if run.reading is not None:
         key = key_of(experiment.epoch, experiment.started.code)
         campaign.readings.setdefault(key, []).append(run.reading)
-        campaign.by_code.setdefault(key, experiment.number)
     if run.started.purpose == "canary" and not _is_lost_once(runs):
         campaign.canary_due = False
         campaign.crashes_in_row = 0
@@ -506,9 +505,11 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         return
     changes: dict[str, Any] = {"decided": event, "verdict": event.verdict}
     campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
-    if event.metric is not None and event.kind not in ("over budget", "repeat"):
+    if event.metric is not None:
         key = key_of(experiment.epoch, experiment.started.code)
-        campaign.contenders[event.experiment] = key
+        campaign.by_code.setdefault(key, event.experiment)
+        if event.kind not in ("over budget", "repeat"):
+            campaign.contenders[event.experiment] = key
     if event.verdict == decide.KEEP:
         changes["replaced"] = campaign.incumbent_number
         campaign.incumbent_number = event.experiment
