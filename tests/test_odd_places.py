@@ -459,6 +459,7 @@ def test_stop_kill_ends_the_run_and_keeps_the_record(waiting: Project) -> None:
     waiting.ask("try", "more", "--edit", "-", "--wait-s", "0", stdin=FASTER)
     answer = waiting.ask("stop", "--kill")
     assert (answer.code, answer["status"], answer["running"]) == (0, "stopped", False)
+    assert (answer["ended"]["experiment"], answer["ended"]["status"]) == (2, "crash")
     assert "LR = 0.01" in waiting.read("train.py")
     answer = waiting.ask("wait")
     assert (answer["status"], answer["kind"]) == ("crash", "machine")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,7 +123,16 @@ def test_an_experiment_that_waits_for_its_next_run_holds_up_another_campaign(
     for pid in (started["pid"], *processes_with(started["marker"])):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    running.ask("wait", "--wait-s", "0")  # lost: it is to be run again
+    status = running.ask("status")
+    assert (status["running"], status["unrecorded"]) == (None, 2)
+    assert status["next"] == "agent-loops wait"
+    assert "#2 has ended" in running.call("status").out
+    held = running.ask("wait", "--wait-s", "0")  # lost: it is to be run again
+    assert (held["status"], held["next"]) == ("running", "agent-loops resume")
+    assert "held: the campaign is stopped" in "; ".join(held["notes"])
+    assert "#2 waits for its next run" in running.call("wait").out
+    assert running.ask("status")["next"] == "agent-loops resume"
+    assert "#2 waits for its next run" in running.call("status").out
     running.bind(run_tag="t2")
     refused(terminal, "campaign exists", "setup", next_step="set `run_tag: t1`")
     running.bind()
@@ -434,6 +445,8 @@ def test_while_a_run_goes_on_nothing_else_starts(running: Project, terminal: Ter
     for words in (["status"], ["history"], ["show", "2"], ["diff", "2"], ["wait", "--wait-s", "0"]):
         assert terminal.call(*words).code == 0
     assert not changes(before, picture(running.root))
+    assert terminal.call("show", "1").out.startswith("#1 keep")
+    assert terminal.ask("show", "2")["status"] == "running"
     running.write("../go", "")
     answer = running.ask("wait")
     assert (answer["status"], answer["metric"]) == ("keep", 1.145)
@@ -460,6 +473,26 @@ def test_the_run_of_a_caller_that_went_away_is_taken_up_by_the_next(
     until(receipt.exists)
     until(lambda: terminal.call("wait", "--wait-s", "0").out.startswith("#2 keep"))
     refused(terminal, "nothing edited", "try", "y", next_step="--edit")
+
+
+def test_a_record_that_goes_away_during_a_run_says_what_to_do(project: Project) -> None:
+    project.edit("import prepare", "import prepare\n" + SLOW + "# slow")
+    trying = subprocess.Popen(
+        project.command("try", "slow", "--json"), cwd=project.root, stdout=subprocess.PIPE
+    )
+    log = project.sandbox / "iter2/run.log"
+    until(log.exists)
+    marker = project.events("run_started")[-1]["marker"]
+    away = project.sandbox.rename(project.sandbox.with_name("away"))
+    project.write("../go", "")
+    said = json.loads(trying.communicate(timeout=30)[0])
+    assert (trying.returncode, said["status"]) == (1, "failed")
+    assert "put the folder back" in said["reason"]
+    assert not project.sandbox.exists()
+    until(lambda: not processes_with(marker))
+    away.rename(project.sandbox)
+    assert project.ask("wait", "--wait-s", "0")["experiment"] == 2
+    assert project.call("stop", "--kill").code == 0
 
 
 # ---- paused, stopped, finished -----------------------------------------------------------------

@@ -88,9 +88,10 @@ def _verdict_lines(
     campaign: Campaign, experiment: Experiment, values: Mapping[str, Any]
 ) -> list[str]:
     head = [f"#{experiment.number} {values['status']}"]
-    if values["status"] == "running":
-        limit = f" of at most {_time(values['timeout_s'])}" if values["timeout_s"] else ""
-        head.append(f"for {_time(values['elapsed_s'])}{limit}")
+    if values["status"] == "running" and values["timeout_s"] is None:
+        head = [f"#{experiment.number} waits for its next run"]
+    elif values["status"] == "running":
+        head.append(f"for {_time(values['elapsed_s'])} of at most {_time(values['timeout_s'])}")
     elif values["status"] == decide.CRASH:
         head.append(f"({values['kind']}) {values['reason']}")
     elif experiment.decided is not None:

@@ -111,6 +111,11 @@ class Store:
     @contextlib.contextmanager
     def locked(self) -> Iterator[state.Campaign]:
         """Holds the campaign's lock, with the fold brought up to date."""
+        if not self.paths.journal.exists():
+            raise AgentLoopsError(
+                f"{self.paths.root}: the campaign's record is gone, a run under way is not ended; "
+                "put the folder back, or begin anew with `agent-loops setup`"
+            )
         with files.locked(self.paths.lock, wait_s=_LOCK_WAIT_S):
             self.refresh()
             if self._since_cache > _RECORDS_BETWEEN_CACHES:
@@ -217,15 +222,8 @@ def refuse_unless_ended(campaign: state.Campaign) -> None:
         )  # fmt: skip
     if not campaign.under_way:
         return
-    open_ = campaign.open
-    held = (
-        campaign.open_run is None
-        and open_ is not None
-        and not open_.verdict
-        and state.purpose_of_next_run(open_)
-    )
     next_step = "`agent-loops wait` settles it (or `stop --kill`); then the same command again"
-    if held:
+    if campaign.waits_for_run:
         next_step = f"set `run_tag: {campaign.tag}`, `agent-loops resume`, then `agent-loops wait`"
     raise Refused(
         "campaign exists",

@@ -229,6 +229,10 @@ NAMES: dict[type[Event], str] = {
 _BY_NAME = {name: kind for kind, name in NAMES.items()}
 
 
+class NewerRecord(ValueError):
+    """A line that a newer agent-loops wrote; nothing is wrong with it."""
+
+
 class Record(NamedTuple):
     """One line of the journal. `time` is UTC in ISO 8601; `seq` counts from 1 without gaps."""
 
@@ -255,15 +259,16 @@ def from_json(value: object) -> Record:
     """The inverse of `to_json`; unknown fields are left alone, they stay in the file.
 
     Raises:
-        ValueError: not a record, an unknown event, or a newer version.
+        NewerRecord: an unknown event, or a newer version.
+        ValueError: not a record.
     """
     if not isinstance(value, dict):
         raise ValueError("not an object")
     if value.get("v") != VERSION:
-        raise ValueError(f"version {value.get('v')!r}: written by a newer agent-loops; update it")
+        raise NewerRecord(f"version {value.get('v')!r}: written by a newer agent-loops; update it")
     kind = _BY_NAME.get(value.get("event", ""))
     if kind is None:
-        raise ValueError(f"unknown event {value.get('event')!r}: update agent-loops")
+        raise NewerRecord(f"unknown event {value.get('event')!r}: update agent-loops")
     fields = {
         key: tuple(item) if isinstance(item, list) else item
         for key, item in value.items()

@@ -166,38 +166,44 @@ class Loop:
                 "no experiment", "nothing has been tried yet",
                 next_step="`agent-loops try baseline`",
             )  # fmt: skip
+        if self.campaign.open_run is not None or not experiment.verdict:
+            return self._answer_running(experiment)
         return self.answer(experiment)
 
     def answer(self, experiment: Experiment) -> Answer:
-        open_run = self.campaign.open_run
-        run = open_run[1] if open_run and open_run[0] == experiment.number else len(experiment.runs)
-        log = self.workspace.shown(self.store.paths.log(experiment.number, max(run, 1)))
-        if open_run is not None or not experiment.verdict:
-            return self._answer_running(open_run, experiment, log)
+        """The verdict of any experiment, or how it stands."""
+        if not experiment.verdict:
+            return self._answer_running(experiment)
         return answers.verdict(
-            self.campaign, experiment, log=log, next_step=self._next_advice(experiment),
+            self.campaign, experiment,
+            log=self._log(experiment), next_step=self._next_advice(experiment),
             notes=self.workspace.take_told(), timeout_s=_timeout_of(experiment),
         )  # fmt: skip
 
-    def _answer_running(
-        self, open_run: tuple[int, int] | None, experiment: Experiment, log: str
-    ) -> Answer:
-        started: events.RunStarted | None = None
-        elapsed_s = 0.0
-        if open_run is not None:
-            run = self.campaign.experiments[open_run[0]].runs[open_run[1] - 1]
+    def _log(self, experiment: Experiment) -> str:
+        number = experiment.attempt[-1].number if experiment.attempt else 1
+        return self.workspace.shown(self.store.paths.log(experiment.number, number))
+
+    def _answer_running(self, experiment: Experiment) -> Answer:
+        campaign, started, elapsed_s = self.campaign, None, None
+        next_step = "agent-loops wait"
+        if campaign.open_run is not None:
+            number, index = campaign.open_run
+            run = campaign.experiments[number].runs[index - 1]
             started = run.started
             elapsed_s = max(0.0, time.time() - datetime.fromisoformat(run.time).timestamp())
             if started.purpose == "canary":
                 self.workspace.told.append(
-                    f"the incumbent #{open_run[0]} is being run to check the machine"
+                    f"the incumbent #{number} is being run to check the machine"
                 )
-        elif self.campaign.paused is not None or self.campaign.stopped is not None:
-            self.workspace.told.append("held: the campaign is paused; `agent-loops resume` goes on")
+        elif campaign.paused is not None or campaign.stopped is not None:
+            word = "paused" if campaign.stopped is None else "stopped"
+            next_step = "agent-loops resume"
+            self.workspace.told.append(f"held: the campaign is {word}; `{next_step}` goes on")
         return answers.verdict(
-            self.campaign, experiment, log=log, next_step="agent-loops wait", status="running",
-            elapsed_s=elapsed_s, timeout_s=started.timeout_s if started else None,
-            notes=self.workspace.take_told(),
+            campaign, experiment, log=self._log(experiment), next_step=next_step,
+            status="running", elapsed_s=elapsed_s,
+            timeout_s=started.timeout_s if started else None, notes=self.workspace.take_told(),
         )  # fmt: skip
 
     def _next_advice(self, experiment: Experiment) -> str:

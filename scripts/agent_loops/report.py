@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from agent_loops import answers, campaigns, decide, display, snapshots
+from agent_loops import answers, campaigns, decide, display, files, machine, snapshots
 from agent_loops.answers import Answer
 from agent_loops.errors import Refused
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign, Experiment, is_here
 
 _RECENT = 5
 _DESCRIPTION = 46
@@ -30,6 +30,10 @@ def status(run: Loop) -> Answer:
     reason = campaign.stop_reason(now)
     gain = campaign.gain_of(best)
     last = campaign.last
+    running = _running(run)
+    unrecorded = None
+    if campaign.under_way and running is None:
+        unrecorded = campaign.open_run[0] if campaign.open_run else campaign.open_number
     values: dict[str, Any] = {
         "schema": answers.SCHEMA,
         "status": word,
@@ -46,7 +50,8 @@ def status(run: Loop) -> Answer:
         "gain": gain,
         "gain_before_rebaseline": campaign.gain_before,
         "active_s": round(campaign.active_s, 1),
-        "running": _running(run),
+        "running": running,
+        "unrecorded": unrecorded,
         "stop_reason": reason,
         "paused": campaign.paused.reason if campaign.paused else None,
         "sandbox": run.workspace.shown(run.store.paths.root),
@@ -71,10 +76,13 @@ def status(run: Loop) -> Answer:
         before = f"; {campaign.gain_before:.4g} before the rebaseline"
         lines.append(f"gain      {gain:.4g} over the baseline, by single readings"
                      + (before if campaign.gain_before else ""))  # fmt: skip
-    running = values["running"]
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
                      f"of at most {running['timeout_s']:.0f} s  {running['progress']}")  # fmt: skip
+    if unrecorded:
+        held = campaign.waits_for_run
+        what = "waits for its next run" if held else "has ended, which is not recorded yet"
+        lines.append(f"open      #{unrecorded} {what}")
     recent = [campaign.experiments[number] for number in islice(reversed(campaign.experiments), 6)]
     lines += [_row(campaign, item) for item in recent if item.verdict][:_RECENT]
     lines += (
@@ -85,9 +93,10 @@ def status(run: Loop) -> Answer:
 
 
 def _next(run: Loop, word: str) -> str:
-    if run.campaign.open_run is not None:
+    held = word in ("paused", "stopped")
+    if run.campaign.under_way and not (held and run.campaign.waits_for_run):
         return "agent-loops wait"
-    if word in ("paused", "stopped"):
+    if held:
         return "agent-loops resume"
     if run.campaign.wants_baseline:
         return "agent-loops try baseline"
@@ -95,11 +104,15 @@ def _next(run: Loop, word: str) -> str:
 
 
 def _running(run: Loop) -> dict[str, Any] | None:
+    """The run that goes on; None where there is none, or where it ended without a record."""
     campaign = run.campaign
     if campaign.open_run is None:
         return None
     number, index = campaign.open_run
     open_ = campaign.experiments[number].runs[index - 1]
+    here = is_here(open_, host=machine.host(), boot_id=machine.boot_id())
+    if here and not files.is_locked(run.store.paths.run_lock):
+        return None
     log = run.store.paths.log(number, index)
     from agent_loops import tails
 

@@ -247,6 +247,17 @@ class Campaign:
         return self.open_run is not None or not waits
 
     @property
+    def waits_for_run(self) -> bool:
+        """Whether the open experiment's next run is not begun: held by a pause or a stop."""
+        open_ = self.open
+        return (
+            self.open_run is None
+            and open_ is not None
+            and not open_.verdict
+            and purpose_of_next_run(open_) != ""
+        )
+
+    @property
     def next_number(self) -> int:
         return len(self.experiments) + 1
 

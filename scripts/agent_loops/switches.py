@@ -48,9 +48,17 @@ def stop(run: Loop, reason: str, *, kill: bool) -> Answer:
         if campaign.stopped is None:
             run.store.append(events.Stopped(by=_who(run), reason=display.clean(reason, 300)))
         run.store.write_derived()
-    if kill:
-        _kill(run)
-    return _switched(run, "stopped", "agent-loops resume")
+    if not kill:
+        return _switched(run, "stopped", "agent-loops resume")
+    number = campaign.open_number if campaign.under_way else None
+    _kill(run)
+    answer = _switched(run, "stopped", "agent-loops resume")
+    if number is None or not run.campaign.experiments[number].verdict:
+        return answer
+    verdict = run.answer(run.campaign.experiments[number])
+    first, *others = answer.lines
+    ended = {key: verdict.values[key] for key in ("experiment", "status", "kind", "reason")}
+    return Answer({**answer.values, "ended": ended}, [first, verdict.lines[0], *others])
 
 
 def _kill(run: Loop) -> None:
