@@ -14,6 +14,8 @@ from agent_loops.state import Campaign, Experiment
 SCHEMA = 1
 _LONGEST_TEXT = 590  # characters: what one experiment may put into an agent's context
 _LONGEST_HEAD = 300
+_SHORTEST_HEAD = 80
+_LONGEST_FILES = 200
 _SHORTEST_NOTES = 60
 _VERDICT_KEYS = (
     "schema experiment status kind reason metric source incumbent best delta wall_s elapsed_s "
@@ -107,7 +109,7 @@ def _verdict_lines(
             head.append(_time(values["wall_s"]))
         head.append(f"+{values['lines_added']} -{values['lines_removed']} lines")
     lines = [
-        _cut("  ".join(head), _LONGEST_HEAD),
+        display.cut("  ".join(head), _LONGEST_HEAD),
         _standing(campaign, experiment) if values["status"] != "running" else "",
         "",
         f"log: {values['log']}" if values["status"] == decide.CRASH and values["log"] else "",
@@ -116,8 +118,8 @@ def _verdict_lines(
     if values["notes"]:
         # The notes get what the others leave.
         room = _LONGEST_TEXT - sum(len(line) + 1 for line in lines)
-        lines[2] = _cut("note: " + "; ".join(values["notes"]), max(room, _SHORTEST_NOTES))
-    return lines
+        lines[2] = display.cut("note: " + "; ".join(values["notes"]), max(room, _SHORTEST_NOTES))
+    return _fitted(lines)
 
 
 def _standing(campaign: Campaign, experiment: Experiment) -> str:
@@ -153,8 +155,28 @@ def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()
     }  # fmt: skip
     shown = [display.clean(path, 200) for path in files]
     unnamed = [path for path in shown if path not in reason][:5]
-    listed = f"files: {', '.join(unnamed)}" if unnamed else ""
-    return Answer(values, [f"refused ({kind}): {reason}", listed, f"next: {next_step}"])
+    listed = display.cut(f"files: {', '.join(unnamed)}", _LONGEST_FILES) if unnamed else ""
+    if kind != "edit":  # which shows lines of a file
+        reason = display.one_line(reason)
+    lines = [f"refused ({kind}): {reason}", listed, f"next: {next_step}"]
+    return Answer(values, _fitted(lines))
+
+
+def failed(status: str, reason: str) -> Answer:
+    """The answer where a command failed (`usage` or `failed`), with every key of a verdict."""
+    values: dict[str, Any] = {
+        **dict.fromkeys(_VERDICT_KEYS), "schema": SCHEMA, "status": status, "kind": status,
+        "reason": reason, "notes": [],
+        "next": "do what the reason names, then run the same command again",
+    }  # fmt: skip
+    return Answer(values, ())
+
+
+def _fitted(lines: list[str]) -> list[str]:
+    """The lines with the first one cut, so that all of them are no longer than they may be."""
+    first, *others = lines
+    room = _LONGEST_TEXT - sum(len(line) + 1 for line in others if line)
+    return [display.cut(first, max(room, _SHORTEST_HEAD)), *others]
 
 
 def metric_text(campaign: Campaign, experiment: Experiment) -> str:
@@ -203,10 +225,6 @@ def _time(seconds: float | None) -> str:
     if seconds < 90:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _cut(line: str, limit: int) -> str:
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _unique(items: Sequence[str]) -> list[str]:

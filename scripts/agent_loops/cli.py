@@ -203,8 +203,7 @@ def _print(answer: Answer, *, as_json: bool) -> None:
 def _print_failure(message: str, code: int, *, as_json: bool) -> None:
     word = "usage" if code == EXIT_USAGE else "failed"
     if as_json:
-        values = {"schema": answers.SCHEMA, "status": word, "reason": message}
-        _print(Answer(values, ()), as_json=True)
+        _print(answers.failed(word, message), as_json=True)
     line = message.replace("\n", "\\n")  # the name of a folder may hold one
     sys.stderr.write(f"agent-loops: {line}\n")
 

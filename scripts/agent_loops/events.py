@@ -264,7 +264,9 @@ def from_json(value: object) -> Record:
     """
     if not isinstance(value, dict):
         raise ValueError("not an object")
-    if value.get("v") != VERSION:
+    if not isinstance(value.get("v"), int):
+        raise ValueError("not a record")
+    if value["v"] != VERSION:
         raise NewerRecord(f"version {value.get('v')!r}: written by a newer agent-loops; update it")
     kind = _BY_NAME.get(value.get("event", ""))
     if kind is None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agent_loops.errors import AgentLoopsError
+from agent_loops.errors import AgentLoopsError, Refused
 
 _CHUNK_BYTES = 1 << 20
 _TEMPORARY_PREFIX, _TEMPORARY_SUFFIX = ".agent-loops.", ".tmp"
@@ -182,8 +182,11 @@ def load_json(text: str | bytes) -> Any:
     return json.loads(text, parse_constant=_refuse_constant)
 
 
-class LockBusy(AgentLoopsError):
+class LockBusy(Refused):
     """Somebody else holds the lock."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("busy", reason, next_step="run the same command again in a moment")
 
 
 @contextlib.contextmanager
@@ -216,7 +219,7 @@ def take_lock(path: Path, *, wait_s: float) -> int:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 os.close(fd)
-                raise LockBusy(f"{path}: held by another process; try again") from None
+                raise LockBusy(f"{path}: held by another process") from None
             time.sleep(0.005)
 
 
