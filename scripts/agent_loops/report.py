@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from agent_loops import answers, campaigns, decide, display, snapshots
+from agent_loops import answers, campaigns, decide, display, files, snapshots
 from agent_loops.answers import Answer
 from agent_loops.errors import Refused
 from agent_loops.loop import Loop
@@ -103,7 +103,7 @@ def _running(run: Loop) -> dict[str, Any] | None:
 
     progress = ""
     try:
-        with log.open("rb") as stream:
+        with files.open_regular(log) as stream:
             progress = display.clean(tails.tail(stream, limit=400).splitlines()[-1], 60)
     except (OSError, IndexError):
         progress = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
@@ -22,7 +23,6 @@ SCHEMA = 1
 GO = b"g"
 ERROR_LOG = "supervisor.log"
 CLEANUP_LOG = "cleanup.log"
-_OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _CLEANUP_LIMIT_S = 60.0
 _MEASURE_LIMIT_S = 300.0  # a regular expression can take for ever
 _RECEIPT_RETRY_S = 60.0
@@ -70,14 +70,19 @@ def _nothing_meanwhile() -> None:
     return
 
 
+def _evaluate_always() -> bool:
+    return True
+
+
 class RunSpec(NamedTuple):
     """One run. The commands are for `bash -c`; `environment` is complete but for the marker.
 
     `eval_command` runs after a successful command, with the prelude as well; `cleanup_command`
     after every run, without it, its output in `cleanup.log` beside the receipt. `prepare` is called
     with `run` or `eval` before each is started, `meanwhile` as soon as it runs, `measure` after
-    both; all in the supervisor, and when one raises, the outcome is `supervisor_failed`. The
-    receipt holds what `measure` answers.
+    both; where `may_evaluate` says no between them, the evaluation is left out. All in the
+    supervisor, and when one raises, the outcome is `supervisor_failed`. The receipt holds what
+    `measure` answers, and the `seal`: the run knows its marker, but not that.
     """
 
     command: str
@@ -96,6 +101,8 @@ class RunSpec(NamedTuple):
     measure: Callable[[RunEnd], Mapping[str, object]] = _measure_nothing
     prepare: Callable[[str], None] = _prepare_nothing
     meanwhile: Callable[[], None] = _nothing_meanwhile
+    may_evaluate: Callable[[], bool] = _evaluate_always
+    seal: str = ""
 
 
 def check(spec: RunSpec) -> None:
@@ -147,7 +154,7 @@ def _identity() -> dict[str, object]:
 @contextlib.contextmanager
 def _error_log(path: Path) -> Iterator[None]:
     """Standard error for the block, and what it raises; no file is left where nothing was said."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    fd = _open_output(path, 0o600)
     os.dup2(fd, 2)
     try:
         yield
@@ -158,6 +165,18 @@ def _error_log(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if os.fstat(fd).st_size == 0:
                 path.unlink()
+
+
+def _open_output(path: Path, mode: int) -> int:
+    """Opens a file to append to. A pipe that a run put there is refused: it would block for ever.
+
+    Raises:
+        OSError: it cannot be opened, or nobody reads the pipe that is there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    fd = os.open(path, flags | os.O_NONBLOCK, mode)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def _complain() -> None:
@@ -228,6 +247,7 @@ class _Supervisor:
         return {
             "schema": SCHEMA,
             "marker": spec.marker,
+            "seal": spec.seal,
             **end._asdict(),
             "outcome": end.outcome._asdict(),
             "reason": reason,
@@ -249,6 +269,8 @@ class _Supervisor:
         endings: dict[str, Ending] = {}
         for name, command, log in plan:
             try:
+                if name == "eval" and not spec.may_evaluate():
+                    break
                 endings[name] = self._stage(name, command, log)
             except Exception as error:  # noqa: BLE001  a run that ends without a receipt is lost
                 _complain()
@@ -262,7 +284,9 @@ class _Supervisor:
     def _stage(self, name: str, command: str, log: Path) -> Ending:
         if self.watch.stopped:
             return _not_run("stopped")
-        output = os.open(log, _OUTPUT | os.O_TRUNC, 0o666)
+        output = _open_output(log, 0o666)
+        if stat.S_ISREG(os.fstat(output).st_mode):
+            os.ftruncate(output, 0)
         try:
             self._spec.prepare(name)
             return self.watch.run(
@@ -289,7 +313,7 @@ class _Supervisor:
 
     def _clean_up(self) -> None:
         """Runs `cleanup_command`. Whatever goes wrong with it is said in its log alone."""
-        output = os.open(self._spec.receipt.with_name(CLEANUP_LOG), _OUTPUT, 0o600)
+        output = _open_output(self._spec.receipt.with_name(CLEANUP_LOG), 0o600)
         try:
             self.watch.run(
                 self._spec.cleanup_command,
