@@ -159,3 +159,41 @@ def test_a_pipe_in_place_of_a_log_blocks_nothing(project: Project, name: str) ->
     assert answer["status"] == ("crash" if name.startswith("eval") else "discard")
     assert project.ask("wait", timeout_s=20)["status"] == answer["status"]
     assert not files.is_locked(project.sandbox / "run.lock")
+
+
+# ---- values and words --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reduce", ["none", "mean", "median"])
+def test_values_near_the_largest_number_are_values(project: Project, reduce: str) -> None:
+    project.write("eval.py", "print('val_bpb: 1.7e308\\n' * 2 + 'val_bpb: 1.7e308')\n")
+    project.bind(eval_cmd=f"{PYTHON} eval.py", metric_reduce=reduce)
+    project.baseline()
+    answer = project.ask("try", "again", "--repeat", "3")
+    assert (answer.code, answer["metric"]) == (0, pytest.approx(1.7e308))
+    assert project.call("status").code == 0
+
+
+@pytest.mark.parametrize("wide", [0, 30])
+def test_secrets_are_masked_in_reasons_notes_and_progress(project: Project, wide: int) -> None:
+    project.write("eval.py", "import os; print('val_bpb:', os.environ['MY_TOKEN'])\n")
+    project.bind(
+        eval_cmd=f"{PYTHON} eval.py; echo val_bpb: 1.0; {PYTHON} eval.py; "
+        'while [ ! -e ../go ]; do sleep 0.01; done',
+        run_cmd=f"{PYTHON} train.py; echo $MY_TOKEN; while [ ! -e ../go ]; do sleep 0.01; done",
+    )  # fmt: skip
+    secret = f"swordfish-{'x' * 2 * wide}"
+    project.setup()
+    env = {"MY_TOKEN": secret}
+    assert project.ask("try", "baseline", "--wait-s", "0.3", env=env)["status"] == "running"
+    status = project.ask("status", env=env)
+    assert status["running"]["progress"] == "[masked]"
+    project.write("../go", "")
+    shown = project.ask("wait", env=env)
+    assert "[masked]" in " ".join(shown["notes"])
+    project.write("eval.py", "import os; print('val_bpb: =', os.environ['MY_TOKEN'])\n")
+    project.bind(eval_cmd=f"{PYTHON} eval.py")
+    again = project.ask("rebaseline", "--why", "w", env=env)
+    assert (again["status"], "[masked]" in again["reason"]) == ("crash", True)
+    record = (project.sandbox / "journal.jsonl").read_text() + shown.out + again.out + status.out
+    assert secret[:10] not in record

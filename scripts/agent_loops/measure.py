@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent_loops import crashes, files, integrity, metric_files, snapshots, tails
+from agent_loops import crashes, display, files, integrity, metric_files, snapshots, tails
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError
 from agent_loops.metric import LogFacts, Reading, read_log
@@ -60,7 +60,7 @@ class Measurement:
             "unit": reading.unit if reading else "",
             "matches": reading.matches if reading else 0,
             "source": self._source(),
-            "notes": list(reading.notes) if reading else [],
+            "notes": [self._masked(note) for note in reading.notes] if reading else [],
             "crash_kind": "",
             "crash_reason": "",
             "code": self.code,
@@ -167,7 +167,7 @@ class Measurement:
             exit_code=end.outcome.exit_code,
             signal=end.outcome.signal,
             stage=end.outcome.stage,
-            problem=facts.problem or self._over_log_limit(end),
+            problem=self._masked(facts.problem) or self._over_log_limit(end),
             tail=tail,
             timeout_s=self.timeout_s,
         )
@@ -176,6 +176,9 @@ class Measurement:
             # What the run said of it could not be written either.
             return crashes.Crash("machine", f"disk full: {crash.reason}")
         return crash
+
+    def _masked(self, text: str) -> str:
+        return display.mask(text, self.secrets)
 
     def _over_log_limit(self, end: RunEnd) -> str:
         if end.outcome.kind != "log_limit":
