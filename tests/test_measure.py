@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from agent_loops import files
-from support import PYTHON, Answer, Project
+from agent_loops import cli, files, switches
+from support import PYTHON, Answer, Project, processes_with
 
 EVAL = "print('val_bpb:', open('model.txt').read())\n"
 TRAIN = "open('model.txt', 'w').write('2.0')\n"
@@ -117,6 +118,22 @@ known = json.load(open(cache))
 known["eval.py"][0] = [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino]
 json.dump(known, open(cache, "w"))
 """
+
+
+def test_a_supervisor_that_does_not_answer_is_killed_at_last(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.setup()
+    project.write("train.py", "import time; time.sleep(1000)\n")
+    project.bind(run_cmd="echo $$ > ../pid; sleep 1000; :")
+    assert project.ask("rebaseline", "--why", "w", "--wait-s", "0.2")["status"] == "running"
+    (started,) = project.events("run_started")
+    os.kill(started["pid"], signal.SIGSTOP)
+    monkeypatch.setattr(switches, "_LONGEST_END_S", 0.5)
+    monkeypatch.chdir(project.root)
+    assert cli.main(["stop", "--kill"]) == 0
+    assert project.events("run_finished")[0]["outcome"] == "lost"
+    assert not processes_with(started["marker"])
 
 
 @pytest.mark.parametrize("killed", [False, True])

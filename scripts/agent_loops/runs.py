@@ -298,7 +298,7 @@ def record_lost(workspace: Workspace) -> None:
     number, run = workspace.campaign.open_run
     experiment = workspace.campaign.experiments[number]
     started = experiment.runs[run - 1].started
-    ended = supervise.end_processes(started.marker)
+    ended = supervise.end_processes(started.marker, workspace.store.paths.run_lock)
     # Nobody looked after these files when the run ended.
     workspace.store.paths.stat_cache.unlink(missing_ok=True)
     shutil.rmtree(workspace.store.paths.bytecode, ignore_errors=True)

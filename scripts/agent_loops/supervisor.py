@@ -123,13 +123,13 @@ def serve(
     `control` stops the run. The lock is released by the end of the process.
     """
     try:
-        files.take_lock(spec.run_lock, wait_s=lock_wait_s)
+        lock = files.take_lock(spec.run_lock, wait_s=lock_wait_s)
     except AgentLoopsError as error:
         busy = isinstance(error, files.LockBusy)
         files.write_all(report, encode({"busy": busy, "error": str(error)}) + b"\n")
         return
     with _error_log(spec.receipt.with_name(ERROR_LOG)):
-        supervisor = _Supervisor(spec, grace_s=grace_s)
+        supervisor = _Supervisor(spec, lock, grace_s=grace_s)
         files.write_all(report, encode(_identity()) + b"\n")
         os.close(report)
         supervisor.watch.adopt_orphans()  # meanwhile the caller writes its record
@@ -137,6 +137,17 @@ def serve(
             if lifeline:
                 supervisor.watch.stop_with(control)
             supervisor.run()
+
+
+def first_process(run_lock: Path, marker: str) -> tuple[int, float] | None:
+    """Pid and birth of what the run with this marker started last; None where nobody knows."""
+    try:
+        match files.load_json(files.read_regular(run_lock)):
+            case [str(whose), str(boot_id), int(pid), int(birth) | float(birth)]:
+                return (pid, birth) if (whose, boot_id) == (marker, machine.boot_id()) else None
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def encode(value: object) -> bytes:
@@ -209,14 +220,25 @@ def _at_most(limit_s: float) -> Iterator[None]:
 class _Supervisor:
     """One run: what its plan and its record are. `watch` knows its processes."""
 
-    def __init__(self, spec: RunSpec, *, grace_s: float) -> None:
+    def __init__(self, spec: RunSpec, lock: int, *, grace_s: float) -> None:
         self._spec = spec
+        self._lock = lock
         self.watch = Watch(
             environment=spec.environment,
             marker=spec.marker,
             workspace=spec.workspace,
             grace_s=grace_s,
+            started=self._note_first_process,
         )
+
+    def _note_first_process(self, pid: int) -> None:
+        """Leaves in the lock what finds the command if we are killed, and it wiped its marker."""
+        process = processes.look(pid)
+        if process is not None:
+            first = encode([self._spec.marker, machine.boot_id(), pid, process.birth])
+            with contextlib.suppress(OSError):  # on a full disk the marker must do
+                os.ftruncate(self._lock, 0)
+                os.pwrite(self._lock, first, 0)
 
     def run(self) -> None:
         """Everything, in order: run, evaluation, measurement, receipt, cleanup."""
