@@ -33,7 +33,7 @@ LEVELS: dict[str, list[str]] = {
     ],
     "2, effects": [
         "scan metric_files processes git_commands",
-        "memory git_trees",
+        "memory git_trees bytecode",
         "watch",
         "supervisor",
         "journal results supervise snapshots branches integrity",

@@ -58,7 +58,10 @@ class ExperimentStarted(NamedTuple):
 
 
 class RunStarted(NamedTuple):
-    """A supervisor holds run.lock; `pid_start` is its start in seconds since the epoch."""
+    """A supervisor holds run.lock; `pid_start` is its start in seconds since the epoch.
+
+    `seal_digest` is the SHA-256 of what only the supervisor knows until its receipt is there.
+    """
 
     experiment: int
     run: int
@@ -69,6 +72,7 @@ class RunStarted(NamedTuple):
     pid_start: float
     timeout_s: float
     seed: int
+    seal_digest: str = ""
 
 
 class RunFinished(NamedTuple):

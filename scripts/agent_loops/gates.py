@@ -101,9 +101,9 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
 
 def refuse_changed_harness(workspace: Workspace) -> None:
     """The measurement is made by the frozen harness, and by nothing that joined it."""
-    changes = integrity.check(
-        workspace.harness(), workspace.scope(), cache=workspace.store.paths.stat_cache
-    )
+    stamps = integrity.Stamps(workspace.store.paths.stat_cache)
+    changes = integrity.check(workspace.harness(), workspace.scope(), stamps)
+    stamps.save()
     if not changes:
         return
     if changes.changed or changes.missing:

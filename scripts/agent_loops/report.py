@@ -118,8 +118,11 @@ def _running(run: Loop) -> dict[str, Any] | None:
 
     progress = ""
     try:
-        with log.open("rb") as stream:
-            progress = display.clean(tails.tail(stream, limit=400).splitlines()[-1], 60)
+        with files.open_regular(log) as stream:
+            tail = tails.tail(
+                stream, limit=400, secrets=display.secret_values(run.workspace.environ)
+            )
+            progress = display.clean(tail.splitlines()[-1], 60)
     except (OSError, IndexError):
         progress = ""
     elapsed = datetime.now(timezone.utc) - datetime.fromisoformat(open_.time)
