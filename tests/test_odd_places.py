@@ -151,6 +151,44 @@ def test_a_project_that_was_moved(project: Project, tmp_path: Path) -> None:
     assert (answer.code, answer["status"]) == (0, "keep")
 
 
+# ---- something else in a file's place ----------------------------------------------------------
+
+ODD = [
+    "ln -s /dev/null train.py",
+    "mkfifo train.py",
+    "mkdir train.py; touch train.py/theirs",
+    "head -c 1048577 /dev/zero > train.py",
+]
+
+
+@pytest.mark.parametrize("command", ODD)
+def test_what_a_run_leaves_in_a_files_place_is_set_aside(project: Project, command: str) -> None:
+    before = project.read("train.py")
+    leaving = f'WIDTH = 9\nimport os; os.unlink("train.py"); os.system("{command}")'
+    block = edit_block("train.py", "WIDTH = 8", leaving)
+    answer = project.ask("try", "odd", "--edit", "-", stdin=block)
+    assert (answer.code, answer["status"]) == (0, "crash"), answer
+    assert "train.py" in answer["reason"]
+    assert any("train.py" in note and "/rescue/" in note for note in answer["notes"])
+    assert project.read("train.py") == before
+    assert len(list(project.sandbox.glob("rescue/*/train.py"))) == 1
+    assert project.ask("try", "more", "--edit", "-", stdin=FASTER)["status"] == "keep"
+
+
+@pytest.mark.parametrize("command", ODD)
+def test_what_lies_in_a_files_place_is_refused_until_a_checkout_sets_it_aside(
+    project: Project, terminal: Terminal, command: str
+) -> None:
+    (project.root / "train.py").unlink()
+    subprocess.run(command, shell=True, cwd=project.root, check=True)
+    answer = terminal.ask("try", "more", "--edit", "-", stdin=FASTER)
+    assert (answer.code, answer["kind"], answer["files"]) == (3, "odd file", ["train.py"])
+    assert "`agent-loops checkout 1`" in answer["next"]
+    assert terminal.call("checkout", "1").code == 0
+    assert "LR = 0.01" in project.read("train.py")
+    assert len(list(project.sandbox.glob("rescue/*/train.py"))) == 1
+
+
 # ---- a project that cannot be written ----------------------------------------------------------
 
 

@@ -107,7 +107,7 @@ def checkout(run: Loop, number: int) -> Answer:
         experiment = campaign.experiments.get(number)
         if experiment is not None and experiment.epoch != campaign.epoch:
             tree = {
-                **run.workspace.present(),
+                **run.workspace.survey()[0],
                 **tree,
             }  # what was not editable then is not deleted now
         known = [run.workspace.incumbent_tree()]
