@@ -653,8 +653,8 @@ def test_a_switch_that_changes_the_editable_file_loses_nothing(tree: Tree) -> No
     tree.start()
     git(tree.root, "switch", "-q", "--discard-changes", "theirs")
     answer = tree.go()
-    assert (answer["status"], answer["kind"]) == ("crash", "idea")
-    assert "changed during the run" in answer["reason"]
+    assert (answer["status"], answer["kind"]) == ("crash", "edited")
+    assert "edited train.py while the run went on" in answer["reason"]
     assert git(tree.root, "show", "theirs:train.py") == "val_bpb: 9\n# theirs"
     assert tree.rescued() == {"train.py": b"val_bpb: 9\n# theirs\n"}
     assert tree.tip == begun_at
@@ -683,8 +683,8 @@ def test_an_edit_of_an_editable_file_during_a_run_is_set_aside(tree: Tree, edit:
     else:
         tree.write("src/user's\nnew.py", "the user's\n")
     answer = tree.go()
-    assert answer["status"] == "crash"
-    assert "changed during the run" in answer["reason"]
+    assert (answer["status"], answer["kind"]) == ("crash", "edited")
+    assert "while the run went on" in answer["reason"]
     assert full.read_bytes() == BASE
     assert stat.S_IMODE(full.stat().st_mode) == 0o644
     assert [path.name for path in (tree.root / "src").iterdir()] == ["train.py"]
@@ -702,6 +702,9 @@ def test_an_edit_of_an_editable_file_during_a_run_is_set_aside(tree: Tree, edit:
         assert [event["files"] for event in tree.events("rescued")] == [[*rescued]]
     plain = tree.terminal.call("wait")
     assert plain.out.count("\n") <= 5
+    assert "`agent-loops checkout 2`" in answer["next"]
+    assert tree.ask("checkout", "2").code == 0
+    assert tree.ask("try", "the same again")["status"] == "keep"
 
 
 @BOTH

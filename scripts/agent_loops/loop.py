@@ -122,6 +122,8 @@ class Loop:
             return
         if finished.outcome == "stopped":
             self.workspace.told.append("the check of the incumbent was stopped")
+        elif finished.crash_kind == "edited":
+            self.workspace.told.append(f"the check of the incumbent: {finished.crash_reason}")
 
     def _pause_for_the_machine(self) -> None:
         reason = (
@@ -206,6 +208,11 @@ class Loop:
         if experiment.verdict == decide.CRASH and decided and decided.kind == "idea":
             return (
                 f"another idea; or `agent-loops checkout {experiment.number}`, mend it, try again"
+            )
+        if experiment.verdict == decide.CRASH and decided and decided.kind == "edited":
+            return (
+                f"`agent-loops checkout {experiment.number}`, then the same idea again:"
+                " it does not count as a duplicate"
             )
         if experiment.verdict == decide.CRASH:
             return "the same idea again, it does not count as a duplicate; or another"

@@ -22,6 +22,7 @@ from agent_loops import (
     scan,
     supervise,
 )
+from agent_loops.snapshots import Tree
 from agent_loops.state import Campaign, Experiment, key_of
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
@@ -46,7 +47,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     files.make_dir(run_dir)
     paths.receipt(experiment.number, number).unlink(missing_ok=True)
     marker = os.urandom(16).hex()
-    spec = _run_spec(workspace, experiment, number, marker)
+    spec = _run_spec(workspace, experiment, tree, number, marker)
     launched = supervise.launch(spec)
     try:
         workspace.store.append(
@@ -62,7 +63,9 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     launched.go()
 
 
-def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker: str) -> RunSpec:
+def _run_spec(
+    workspace: Workspace, experiment: Experiment, tree: Tree, number: int, marker: str
+) -> RunSpec:
     campaign, paths = workspace.campaign, workspace.store.paths
     bindings = campaign.bindings
     run_dir = paths.outputs(experiment.number, number)
@@ -78,7 +81,7 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
         measurement = Measurement(
             bindings=bindings,
             bindings_digest=campaign.bindings_digest,
-            code=experiment.started.code,
+            tree=tree,
             harness=harness,
             scope=scope,
             stat_cache=paths.stat_cache,
