@@ -260,20 +260,44 @@ def test_a_campaign_that_became_read_only_can_be_read_and_loses_nothing(
 
 
 @linux_only
-def test_editable_files_that_cannot_be_written_wait_for_the_person(project: Project) -> None:
+@pytest.mark.parametrize("by_hand", ["by hand", "by blocks"])
+@pytest.mark.parametrize("lock", ["folder", "file"])
+def test_nothing_begins_while_an_editable_file_cannot_be_written(
+    project: Project, lock: str, by_hand: str
+) -> None:
+    if by_hand == "by hand":
+        project.edit("LR = 0.01", "LR = 0.03")
+        words, stdin = ["try", "more"], ""
+    else:
+        words, stdin = ["try", "more", "--edit", "-"], FASTER
     before = project.read("train.py")
+    with frozen(project.root / "train.py") if lock == "file" else read_only(project):
+        answer = project.ask(*words, stdin=stdin)
+    assert (answer.code, answer["kind"], answer["files"]) == (3, "locked", ["train.py"]), answer
+    assert project.read("train.py") == before
+    assert len(project.events("experiment_started")) == 1
+    answer = project.ask(*words, stdin=stdin)
+    assert (answer.code, answer["status"], answer["metric"]) == (0, "keep", 1.145)
+
+
+@contextlib.contextmanager
+def read_only(project: Project) -> Iterator[None]:
     project.root.chmod(0o555)
     try:
         with ordinary_user(project):
-            answer = project.call("try", "more", "--edit", "-", stdin=FASTER)
+            yield
     finally:
         project.root.chmod(0o755)
-    assert answer.code == 1, answer
-    assert "not writable" in answer.err
-    assert "train.py" in answer.err
-    assert project.read("train.py") == before
-    answer = project.ask("wait")
-    assert (answer.code, answer["status"], answer["metric"]) == (0, "keep", 1.145)
+
+
+@contextlib.contextmanager
+def frozen(path: Path) -> Iterator[None]:
+    if subprocess.run(["chattr", "+i", path], capture_output=True, check=False).returncode:
+        pytest.skip("this disk freezes no files")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
 
 
 # ---- descriptions ------------------------------------------------------------------------------

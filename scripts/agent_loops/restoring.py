@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -67,6 +68,24 @@ def restore(
         except OSError as error:
             raise files.explain(error, workspace / path) from error
     return aside.folder, aside.paths
+
+
+def locked(workspace: Path, paths: Iterable[str]) -> list[str]:
+    """Those of `paths` that could not be replaced or removed: read-only folders, frozen files."""
+    return sorted(path for path in paths if _is_locked(workspace / path))
+
+
+def _is_locked(full: Path) -> bool:
+    folder = next(above for above in full.parents if above.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return True
+    try:
+        status = full.lstat()
+    except OSError:
+        return False
+    # A file that its owner made read-only is replaced all the same; `chattr +i` forbids more.
+    meant_to_be_written = status.st_mode & stat.S_IWUSR and os.geteuid() in (0, status.st_uid)
+    return bool(meant_to_be_written) and not os.access(full, os.W_OK)
 
 
 def _in_the_way(workspace: Path, path: str, present: Tree) -> str:
