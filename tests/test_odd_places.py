@@ -151,6 +151,17 @@ def test_a_project_that_was_moved(project: Project, tmp_path: Path) -> None:
     assert (answer.code, answer["status"]) == (0, "keep")
 
 
+def test_setup_says_that_a_file_has_other_names(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    os.link(project.root / "train.py", tmp_path / "twin.py")
+    answer = project.call("setup")
+    assert answer.code == 0
+    assert "train.py: a hard link" in answer.out
+    assert project.call("try", "baseline").code == 0
+    assert project.call("try", "more", "--edit", "-", stdin=FASTER).code == 0
+    assert "LR = 0.01" in (tmp_path / "twin.py").read_text()
+
+
 # ---- something else in a file's place ----------------------------------------------------------
 
 ODD = [
@@ -187,6 +198,19 @@ def test_what_lies_in_a_files_place_is_refused_until_a_checkout_sets_it_aside(
     assert terminal.call("checkout", "1").code == 0
     assert "LR = 0.01" in project.read("train.py")
     assert len(list(project.sandbox.glob("rescue/*/train.py"))) == 1
+
+
+def test_code_that_lies_here_counts_as_saved_only_while_it_can_be_read_back(
+    project: Project, terminal: Terminal
+) -> None:
+    """What a checkout replaces is an experiment's code, but its snapshot was damaged since."""
+    project.edit("LR = 0.01", "LR = 0.005")
+    assert project.ask("try", "worse")["status"] == "discard"
+    assert terminal.call("checkout", "2").code == 0
+    (project.sandbox / "iter2/code_snapshot/train.py").write_text("damaged")
+    assert terminal.call("checkout", "1").code == 0
+    [rescued] = project.sandbox.glob("rescue/*/train.py")
+    assert "LR = 0.005" in rescued.read_text()
 
 
 # ---- a project that cannot be written ----------------------------------------------------------

@@ -302,6 +302,8 @@ def _is_number(value: object) -> bool:
 def _text(key: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise BindingsError(key, value, "text")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise BindingsError(key, value, "text that can be written: no half of a character")
     return value.strip()
 
 

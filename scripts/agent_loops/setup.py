@@ -48,6 +48,7 @@ class Begun:
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
+    hard_links: tuple[str, ...]
 
 
 def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
@@ -128,7 +129,7 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
     )
     return Begun(
         store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
-        bindings.program or "",
+        bindings.program or "", tuple(snapshots.with_other_names(project.root, tree)),
     )  # fmt: skip
 
 

@@ -139,6 +139,11 @@ def read_one(workspace: Path, path: str) -> FileState | None:
         os.close(fd)
 
 
+def with_other_names(workspace: Path, tree: Tree) -> list[str]:
+    """Those of the files that are hard links: replacing one leaves its other names behind."""
+    return [path for path in tree if (workspace / path).lstat().st_nlink > 1]
+
+
 def digest(tree: Tree) -> str:
     """SHA-256 over paths, executable bits and contents; equal trees run the same code."""
     lines = [

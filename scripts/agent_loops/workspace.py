@@ -62,6 +62,14 @@ class Workspace:
                     return recorded
         return tree
 
+    def readable(self, *numbers: int) -> list[dict[str, snapshots.FileState]]:
+        """The files of these experiments, but for those whose snapshot was damaged."""
+        trees = []
+        for number in numbers:
+            with contextlib.suppress(snapshots.SnapshotError):
+                trees.append(self.saved(number))
+        return trees
+
     def attempts(self, number: int) -> list[dict[str, snapshots.FileState]]:
         """The files of a baseline's earlier attempts, oldest first."""
         manifests = sorted(
@@ -126,9 +134,8 @@ class Workspace:
         number = self.campaign.holders.get(code)
         if number is None:
             return False
-        with contextlib.suppress(AgentLoopsError):
-            trees = [self.saved(number), *self.attempts(number)]
-            return code in map(snapshots.digest, trees)
+        with contextlib.suppress(snapshots.SnapshotError):
+            return code in map(snapshots.digest, [self.saved(number), *self.attempts(number)])
         return False
 
     def _record_rescue(self, folder: Path, paths: Sequence[str]) -> None:
