@@ -167,11 +167,11 @@ ROWS: dict[str, Row] = {
     "fills the log": crash(FLOOD, "log grew past 1 MB", bindings={"log_limit_mb": 1}),
     "edits itself": crash(
         TRAIN + "    open('train.py', 'a').write('# more')\n",
-        "the candidate's files changed during the run",
+        "edited train.py while the run went on", kind="idea",
     ),
     "deletes itself": crash(
         TRAIN.replace("import prepare", "import prepare, os") + "    os.unlink('train.py')\n",
-        "the candidate's files changed during the run",
+        "edited train.py while the run went on", kind="idea",
     ),
     "edits the harness": crash(
         TRAIN + "    open('prepare.py', 'a').write('# more')\n",

@@ -334,11 +334,15 @@ def _begun(begun: Begun) -> Answer:
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
+    if begun.hard_links:
+        names = ", ".join(begun.hard_links[:5])
+        lines.append(f"note: {names}: a hard link; its other names keep the content they have now")
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
         "strategy": bindings.iter_strategy, "sandbox": folder,
         "branch": store.campaign.started.branch, "harness_files": len(begun.harness.files),
-        "metric_lines": list(begun.metric_lines), "program": begun.program, "next": next_step,
+        "metric_lines": list(begun.metric_lines), "program": begun.program,
+        "hard_links": list(begun.hard_links), "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {next_step}"])

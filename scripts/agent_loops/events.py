@@ -78,7 +78,7 @@ class RunStarted(NamedTuple):
 class RunFinished(NamedTuple):
     """What the receipt says, or that there is none (`outcome` "lost").
 
-    `crash_kind` is "" where there is a reading that counts, else "idea" or "machine".
+    `crash_kind` is "" where there is a reading that counts, else "idea", "machine" or "edited".
     """
 
     experiment: int

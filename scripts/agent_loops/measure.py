@@ -13,7 +13,6 @@ from pathlib import Path
 
 from agent_loops import crashes, display, files, integrity, metric_files, snapshots, tails
 from agent_loops.bindings import Bindings
-from agent_loops.errors import AgentLoopsError
 from agent_loops.metric import LogFacts, Reading, read_log
 from agent_loops.supervisor import RunEnd
 
@@ -32,7 +31,7 @@ class Measurement:
 
     bindings: Bindings
     bindings_digest: str
-    code: str
+    tree: snapshots.Tree
     harness: integrity.Harness
     scope: integrity.Scope
     stamps: integrity.Stamps
@@ -48,7 +47,7 @@ class Measurement:
 
     def may_evaluate(self) -> bool:
         """Whether code and harness are still what is to be measured; `self` tells why not."""
-        return not self._tampering()
+        return self._tampering() is None
 
     def __call__(self, end: RunEnd) -> dict[str, object]:
         """The receipt's `measured`: the reading or why there is none, and every digest."""
@@ -63,18 +62,19 @@ class Measurement:
             "notes": [self._masked(note) for note in reading.notes] if reading else [],
             "crash_kind": "",
             "crash_reason": "",
-            "code": self.code,
+            "code": snapshots.digest(self.tree),
             "harness": self.harness.digest,
             "bindings": self.bindings_digest,
             "environment": dict(self.environment),
             "log_sha256": _log_digest(self._metric_log),
         }
         result |= self._memory(end, facts)
-        problem = self._tampering()
+        crash = self._tampering()
         self.stamps.save(distrusted=True)
-        result["outputs"] = [] if problem else sorted(self._outputs)
-        if problem or reading is None or not _ended_well(end):
-            crash = self._crash(end, facts) if not problem else crashes.Crash("idea", problem)
+        result["outputs"] = [] if crash else sorted(self._outputs)
+        if crash is None and (reading is None or not _ended_well(end)):
+            crash = self._crash(end, facts)
+        if crash is not None:
             result |= {"crash_kind": crash.kind, "crash_reason": crash.reason}
         return result
 
@@ -132,28 +132,29 @@ class Measurement:
             }
         return {"memory_gb": None, "memory_kind": ""}
 
-    def _tampering(self) -> str:
+    def _tampering(self) -> crashes.Crash | None:
         """Why this reading may not count: the code or the harness is not what was measured."""
-        try:
-            present = snapshots.read(
-                self.scope.workspace, self.bindings.editable_files, skip=self.scope.skip
+        present, odd = snapshots.survey(
+            self.scope.workspace, self.bindings.editable_files, skip=self.scope.skip
+        )
+        if odd or snapshots.digest(present) != snapshots.digest(self.tree):
+            edited = ", ".join(sorted({*odd, *snapshots.differing(present, self.tree)})[:5])
+            return crashes.Crash(
+                "edited", f"someone, or the run itself, edited {edited} while the run went on"
             )
-            if snapshots.digest(present) != self.code:
-                return "the candidate's files changed during the run"
-        except AgentLoopsError as error:
-            return f"the candidate's files changed during the run: {error}"
         changes = integrity.check(self.harness, self.scope, self.stamps)
         if not changes:
-            return ""
+            return None
         if self.is_baseline:
             sources = [
                 path for path in (*changes.changed, *changes.missing) if integrity.is_source(path)
             ]
             if sources:
-                return f"the baseline run changed the harness: {', '.join(sources[:5])}"
+                shown = ", ".join(sources[:5])
+                return crashes.Crash("idea", f"the baseline run changed the harness: {shown}")
             self._outputs.update(integrity.outputs_of(changes, self.harness, self.scope))
-            return ""
-        return f"the run changed the harness: {changes.describe()}"
+            return None
+        return crashes.Crash("idea", f"the run changed the harness: {changes.describe()}")
 
     def _crash(self, end: RunEnd, facts: LogFacts) -> crashes.Crash:
         log = self.eval_log if end.outcome.stage == "eval" else self.log

@@ -109,13 +109,11 @@ def checkout(run: Loop, number: int) -> Answer:
         experiment = campaign.experiments.get(number)
         if experiment is not None and experiment.epoch != campaign.epoch:
             tree = {
-                **run.workspace.present(),
+                **run.workspace.survey()[0],
                 **tree,
             }  # what was not editable then is not deleted now
-        known = [run.workspace.incumbent_tree()]
-        last = campaign.last
-        if last is not None:
-            known.append(run.workspace.saved(last.number))
+        last = campaign.last.number if campaign.last is not None else 1
+        known = run.workspace.readable(campaign.incumbent_number or 1, last)
         run.workspace.put(tree, known=known, number=number)
         told = run.workspace.take_told()
     lines = [f"the editable files hold experiment {number}'s code now", *told]

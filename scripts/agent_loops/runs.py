@@ -25,6 +25,7 @@ from agent_loops import (
     supervise,
 )
 from agent_loops.errors import AgentLoopsError
+from agent_loops.snapshots import Tree
 from agent_loops.state import Campaign, Experiment, key_of
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
@@ -52,7 +53,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     files.make_dir(run_dir)
     paths.receipt(experiment.number, number).unlink(missing_ok=True)
     marker, seal = os.urandom(16).hex(), os.urandom(16).hex()
-    spec = _run_spec(workspace, experiment, number, marker, seal)
+    spec = _run_spec(workspace, experiment, tree, number, marker, seal)
     launched = supervise.launch(spec)
     try:
         workspace.store.append(
@@ -82,7 +83,7 @@ def _digest_of(seal: object) -> str:
 
 
 def _run_spec(
-    workspace: Workspace, experiment: Experiment, number: int, marker: str, seal: str
+    workspace: Workspace, experiment: Experiment, tree: Tree, number: int, marker: str, seal: str
 ) -> RunSpec:
     campaign, paths = workspace.campaign, workspace.store.paths
     bindings = campaign.bindings
@@ -101,7 +102,7 @@ def _run_spec(
         return Measurement(
             bindings=bindings,
             bindings_digest=campaign.bindings_digest,
-            code=experiment.started.code,
+            tree=tree,
             harness=harness,
             scope=scope,
             stamps=stamps,
