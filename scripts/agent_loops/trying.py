@@ -140,6 +140,14 @@ def _start(
     """Saves the candidate and records the experiment; from here on a kill loses nothing."""
     open_ = campaign.open
     number = open_.number if open_ is not None else campaign.next_number
+    raw = idea.text if idea.text.strip() != idea.description else ""
+    notes = candidate.notes
+    baseline = campaign.wants_baseline
+    if baseline and idea.text.strip() != baseline_text(campaign):
+        raw = idea.text
+        idea = idea._replace(text=baseline_text(campaign))
+        if not snapshots.differing(candidate.tree, candidate.base):
+            notes += ("nothing was edited: this is the baseline; the idea is still to be tried",)
     commit, parent = "", ""
     if campaign.bindings.iter_strategy == "branches":
         commit, parent = _commit(workspace, campaign, candidate, idea, number)
@@ -151,12 +159,10 @@ def _start(
         before=candidate.base,
     )  # fmt: skip
     added, removed = snapshots.changed_lines(candidate.base, candidate.tree)
-    baseline = campaign.wants_baseline
-    raw = idea.text if idea.text.strip() != idea.description else ""
     workspace.store.append(
         events.ExperimentStarted(
             experiment=number,
-            description=idea.description or "baseline",
+            description=idea.description,
             idea=raw,
             why=display.clean(idea.why, WHY_CHARACTERS),
             risk=display.clean(idea.risk, WHY_CHARACTERS),
@@ -169,10 +175,15 @@ def _start(
             commit=commit,
             parent_commit=parent,
             session=campaigns.session_of(workspace.environ),
-            notes=(*candidate.notes, *workspace.told),
+            notes=(*notes, *workspace.told),
         )
     )
     workspace.told.clear()
+
+
+def baseline_text(campaign: Campaign) -> str:
+    """What a baseline is called, whatever was typed: the table must not credit it with an idea."""
+    return f"rebaseline: {campaign.rebaseline_why}" if campaign.epoch else "baseline"
 
 
 def _set_attempt_aside(workspace: Workspace, experiment: Experiment) -> None:
@@ -240,7 +251,7 @@ def stand_on_branch(workspace: Workspace, campaign: Campaign, expected: snapshot
 
 
 def _commit_message(idea: Idea, number: int) -> str:
-    parts = [idea.description or "baseline", ""]
+    parts = [idea.description, ""]
     if idea.why:
         parts.append(f"Why: {display.clean(idea.why, WHY_CHARACTERS)}")
     parts.append(f"Experiment: {number}")
