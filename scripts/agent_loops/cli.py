@@ -213,7 +213,9 @@ def _run(parsed: argparse.Namespace) -> Answer:
     if parsed.command == "demo":
         from agent_loops import demo
 
-        return demo.run(Path(parsed.keep) if parsed.keep else None)
+        stream = sys.stderr if parsed.json else sys.stdout
+        folder = Path(parsed.keep) if parsed.keep else None
+        return demo.run(folder, say=lambda text: print(text, file=stream, flush=True))
     from agent_loops import campaigns
     from agent_loops.loop import Loop
 
