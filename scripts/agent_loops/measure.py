@@ -51,7 +51,7 @@ class Measurement:
             "value_text": reading.text if reading else "",
             "unit": reading.unit if reading else "",
             "matches": reading.matches if reading else 0,
-            "source": self._source(),
+            "source": self.bindings.metric_source,
             "notes": list(reading.notes) if reading else [],
             "crash_kind": "",
             "crash_reason": "",
@@ -68,11 +68,6 @@ class Measurement:
             crash = self._crash(end, facts) if not problem else crashes.Crash("idea", problem)
             result |= {"crash_kind": crash.kind, "crash_reason": crash.reason}
         return result
-
-    def _source(self) -> str:
-        if self.bindings.metric in ("wall_s", "memory_gb"):
-            return "measured"
-        return "evaluated" if self.bindings.eval_cmd else "self-reported"
 
     def _facts(self, end: RunEnd) -> LogFacts:
         spec = self.bindings.metric_spec

@@ -13,7 +13,7 @@ from agent_loops import answers, campaigns, decide, display, snapshots
 from agent_loops.answers import Answer
 from agent_loops.errors import Refused
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign, Experiment, key_of
 
 _RECENT = 5
 _DESCRIPTION = 46
@@ -28,7 +28,7 @@ def status(run: Loop) -> Answer:
     counts = campaign.counts
     word = campaigns.state_word(campaign, now)
     reason = campaign.stop_reason(now)
-    gain = _gain(campaign, best, baseline)
+    gain = _gain(campaign, incumbent, baseline)
     last = campaign.last
     values: dict[str, Any] = {
         "schema": answers.SCHEMA,
@@ -66,13 +66,14 @@ def status(run: Loop) -> Answer:
         if item is not None:
             lines.append(f"{name:9} #{item.number} {_metric_text(campaign, item)}  "
                          f"{display.clean(item.started.description, _DESCRIPTION)}")  # fmt: skip
-    if gain is not None and best is not None and baseline is not None and best is not baseline:
-        lines.append(f"gain      {gain:.4g} over the baseline, by single readings"
-                     if bindings.keep_rule == "plain" else f"gain      {gain:.4g}")  # fmt: skip
+    if gain is not None and incumbent is not baseline:
+        rests_on = _readings_of(campaign, incumbent, baseline)
+        lines.append(f"gain      {gain:.4g} over the baseline, by {rests_on}")
     running = values["running"]
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
-                     f"of at most {running['timeout_s']:.0f} s  {running['progress']}")  # fmt: skip
+                     f"of at most {running['timeout_s']:.0f} s  {running['progress']}"
+                     .rstrip())  # fmt: skip
     recent = [campaign.experiments[number] for number in islice(reversed(campaign.experiments), 6)]
     lines += [_row(campaign, item) for item in recent if item.verdict][:_RECENT]
     lines += (
@@ -118,11 +119,26 @@ def _running(run: Loop) -> dict[str, Any] | None:
     }
 
 
-def _gain(campaign: Campaign, best: Experiment | None, baseline: Experiment | None) -> float | None:
-    if best is None or baseline is None:
+def _gain(
+    campaign: Campaign, incumbent: Experiment | None, baseline: Experiment | None
+) -> float | None:
+    """What was kept is worth: a better experiment that was discarded is no gain."""
+    if incumbent is None or baseline is None:
         return None
-    new, old = campaign.metric_of(best), campaign.metric_of(baseline)
+    new, old = campaign.metric_of(incumbent), campaign.metric_of(baseline)
     return None if new is None or old is None else campaign.bindings.direction.gain(new, old)
+
+
+def _readings_of(campaign: Campaign, *experiments: Experiment | None) -> str:
+    """What an estimate rests on."""
+    counts = [
+        len(campaign.readings.get(key_of(item.epoch, item.started.code), ()))
+        for item in experiments
+        if item is not None
+    ]
+    if max(counts, default=1) == 1:
+        return "single readings"
+    return f"means of {' and '.join(map(str, counts))} readings"
 
 
 def _metric_text(campaign: Campaign, experiment: Experiment) -> str:
@@ -176,7 +192,11 @@ def show(run: Loop, number: int) -> Answer:
     experiment = _experiment(run, number)
     answer = run.answer(experiment)
     decided = experiment.decided
+    base = run.campaign.experiments.get(experiment.started.base or 0)
     lines = [*answer.lines]
+    lines.append(f"idea: {experiment.started.description}")
+    if base is not None:
+        lines.append(f"built on #{base.number}: {base.started.description}")
     if experiment.started.why:
         lines.append(f"why: {experiment.started.why}")
     if experiment.started.risk:

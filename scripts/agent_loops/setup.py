@@ -45,6 +45,7 @@ class Begun:
     """What setup has to tell a person."""
 
     store: Store
+    editable: tuple[str, ...]
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
@@ -127,9 +128,12 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
         {path: file.data for path, file in tree.items()}, bindings.metric
     )
     return Begun(
-        store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
+        store,
+        tuple(sorted(tree)),
+        harness,
+        tuple(f"{path}:{number}" for (path, _), number in lines.items()),
         bindings.program or "",
-    )  # fmt: skip
+    )
 
 
 def _with_free_tag(project: ProjectPaths) -> Bindings:

@@ -54,6 +54,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         metric_text=answers.format_metric(metric, texts if len(candidate) == 1 else [*texts, ""]),
         delta=delta,
         notes=_verdict_notes(campaign, experiment, finished, delta),
+        readings=len(candidate),
     )
 
 
