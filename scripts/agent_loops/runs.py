@@ -251,11 +251,13 @@ def _environment_changes(
 def _run_notes(receipt: Mapping[str, Any], measured: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [display.clean(str(note), 200) for note in measured.get("notes", ())]
     survivors = receipt.get("survivors")
-    if survivors == 1:
-        notes.append("1 process outlived the run and was ended")
-    elif survivors:
-        notes.append(f"{survivors} processes outlived the run and were ended")
+    if survivors:
+        notes.append(_ended(survivors, "that outlived the run"))
     return tuple(notes)
+
+
+def _ended(count: int, which: str) -> str:
+    return f"ended {count} {'process' if count == 1 else 'processes'} {which}"
 
 
 def record_lost(workspace: Workspace) -> None:
@@ -266,7 +268,7 @@ def record_lost(workspace: Workspace) -> None:
     started = experiment.runs[run - 1].started
     ended = supervise.end_processes(started.marker)
     _clean_up_after(workspace, experiment, run, started.marker)
-    notes = (f"{ended} processes of the lost run were ended",) if ended else ()
+    notes = (_ended(ended, "of the lost run"),) if ended else ()
     workspace.store.append(
         events.RunFinished(
             experiment=number, run=run, outcome="lost", crash_kind="machine",
