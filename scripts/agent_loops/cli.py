@@ -181,7 +181,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write(
-            "interrupted; a run under way goes on: `agent-loops wait`, `stop --kill`\n"
+            "interrupted; a run under way goes on: `agent-loops wait` shows its verdict, "
+            "`agent-loops stop --kill` ends it\n"
         )
         return _EXIT_INTERRUPTED
     except OSError as error:
