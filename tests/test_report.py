@@ -94,8 +94,11 @@ def test_a_baseline_is_called_one_whatever_was_typed(project: Project, strategy:
     assert project.events("experiment_started")[0]["idea"] == "a higher learning rate"
     project.bind(iter_strategy=strategy, budget="30 s")
     answer = project.ask("rebaseline", "--why", "more time")
-    assert answer["description"] == "rebaseline: more time"
+    assert answer["description"] == "baseline (rebaseline: more time)"
     assert note not in answer["notes"]
+    project.bind(iter_strategy=strategy, budget="40 s")
+    answer = project.ask("rebaseline", "--why", "yet more")
+    assert answer["description"] == "baseline (rebaseline: yet more)"
 
 
 def test_a_baseline_that_is_called_one_has_no_note(project: Project) -> None:

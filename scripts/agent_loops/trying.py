@@ -183,7 +183,12 @@ def _start(
 
 def baseline_text(campaign: Campaign) -> str:
     """What a baseline is called, whatever was typed: the table must not credit it with an idea."""
-    return f"rebaseline: {campaign.rebaseline_why}" if campaign.epoch else "baseline"
+    if not campaign.epoch:
+        return "baseline"
+    why, incumbent = f"rebaseline: {campaign.rebaseline_why}", campaign.incumbent
+    if incumbent is None:
+        return why
+    return f"{incumbent.started.description.partition(' (rebaseline: ')[0]} ({why})"
 
 
 def _set_attempt_aside(workspace: Workspace, experiment: Experiment) -> None:
