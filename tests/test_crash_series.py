@@ -366,7 +366,8 @@ def test_code_mended_in_the_open_baseline_is_the_baseline(tmp_path: Path, by_edi
     answer = attempt(worse, good)
     assert (answer["experiment"], answer["status"], answer["kind"]) == (1, "keep", "baseline")
     assert "runs as the mended baseline" in "; ".join(answer["notes"])
-    assert [row[3:] for row in project.rows()] == [["keep", "mended"]]
+    assert [row[3:] for row in project.rows()] == [["keep", "baseline"]]
+    assert project.events("experiment_started")[-1]["idea"] == "mended"
 
     folder = project.sandbox / "iter1"
     assert (folder / "attempt-1/code_snapshot/train.py").read_text() == broken

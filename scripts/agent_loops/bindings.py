@@ -108,6 +108,13 @@ class Bindings(NamedTuple):
         return Direction(self.metric_direction)
 
     @property
+    def metric_source(self) -> str:
+        """Who says what the metric is: the supervisor, `eval_cmd`, or the code that is edited."""
+        if self.metric in ("wall_s", "memory_gb"):
+            return "measured"
+        return "evaluated" if self.eval_cmd else "self-reported"
+
+    @property
     def metric_spec(self) -> MetricSpec:
         return MetricSpec(
             name=self.metric,

@@ -113,7 +113,7 @@ class ChecksFinished(NamedTuple):
 class Decided(NamedTuple):
     """`verdict` is keep, discard, crash, or repeat (one more run of the candidate).
 
-    `delta` is in units of the metric, positive is better.
+    `metric` is the mean of `readings` readings; `delta` is in its units, positive is better.
     """
 
     experiment: int
@@ -124,6 +124,7 @@ class Decided(NamedTuple):
     metric_text: str = ""
     delta: float | None = None
     notes: tuple[str, ...] = ()
+    readings: int = 0
 
 
 class Settled(NamedTuple):

@@ -219,7 +219,8 @@ class Loop:
             return f"the campaign is finished ({reason}); report the best"
         if experiment.is_open_baseline:
             return (
-                "mend what is wrong, then `agent-loops try baseline` again: the baseline stays open"
+                "mend what is wrong, then `agent-loops try baseline` again; where that was "
+                "loop.run.yaml or a frozen file, `agent-loops rebaseline --why …` instead"
             )
         finished = experiment.last_finished
         if experiment.verdict != decide.CRASH or finished is None:

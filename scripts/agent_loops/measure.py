@@ -58,7 +58,7 @@ class Measurement:
             "value_text": reading.text if reading else "",
             "unit": reading.unit if reading else "",
             "matches": reading.matches if reading else 0,
-            "source": self._source(),
+            "source": self.bindings.metric_source,
             "notes": [self._masked(note) for note in reading.notes] if reading else [],
             "crash_kind": "",
             "crash_reason": "",
@@ -81,11 +81,6 @@ class Measurement:
     @property
     def _metric_log(self) -> Path:
         return self.eval_log if self.bindings.eval_cmd else self.log
-
-    def _source(self) -> str:
-        if self.bindings.metric in ("wall_s", "memory_gb"):
-            return "measured"
-        return "evaluated" if self.bindings.eval_cmd else "self-reported"
 
     def _facts(self, end: RunEnd) -> LogFacts:
         spec = self.bindings.metric_spec

@@ -31,6 +31,7 @@ from agent_loops.state import Campaign, Experiment
 from agent_loops.trying import (
     WHY_CHARACTERS,
     Idea,
+    baseline_text,
     deadline_after,
     finish,
     refuse_if_running,
@@ -116,11 +117,14 @@ def checkout(run: Loop, number: int) -> Answer:
         known = run.workspace.readable(campaign.incumbent_number or 1, last)
         run.workspace.put(tree, known=known, number=number)
         told = run.workspace.take_told()
+    next_step = "edit, then `agent-loops try '…'`, or `--edit` on top of it"
+    if campaign.wants_baseline and campaign.open is None:
+        next_step = "agent-loops try baseline"
     lines = [f"the editable files hold experiment {number}'s code now", *told]
     values = {
         "schema": answers.SCHEMA, "experiment": number, "status": "checked out",
         "files": sorted(tree), "notes": list(told),
-        "next": "edit, then `agent-loops try '…'`, or `--edit` on top of it",
+        "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {values['next']}"])
 
@@ -170,16 +174,8 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
             )
             run.store.append(rebaselined)
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    return try_idea(run, _measured_anew(run.campaign, why), edit=None, repeat=None, wait_s=left)
-
-
-def _measured_anew(campaign: Campaign, why: str) -> Idea:
-    """What the incumbent's code is, and why it is measured once more."""
-    incumbent = campaign.incumbent
-    if incumbent is None:
-        return Idea(f"rebaseline: {why}")
-    described = incumbent.started.description.partition(" (rebaseline: ")[0]
-    return Idea(f"{described} (rebaseline: {why})")
+    idea = Idea(baseline_text(run.campaign))
+    return try_idea(run, idea, edit=None, repeat=None, wait_s=left)
 
 
 def _is_recorded(campaign: Campaign, rebaselined: events.Rebaselined) -> bool:

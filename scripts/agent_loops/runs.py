@@ -287,11 +287,13 @@ def _environment_changes(
 def _run_notes(receipt: Mapping[str, Any], measured: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [display.clean(str(note), 200) for note in measured.get("notes", ())]
     survivors = receipt.get("survivors")
-    if survivors == 1:
-        notes.append("1 process outlived the run and was ended")
-    elif survivors:
-        notes.append(f"{survivors} processes outlived the run and were ended")
+    if survivors:
+        notes.append(_ended(survivors, "that outlived the run"))
     return tuple(notes)
+
+
+def _ended(count: int, which: str) -> str:
+    return f"ended {count} {'process' if count == 1 else 'processes'} {which}"
 
 
 def end_what_is_left(workspace: Workspace) -> tuple[str, ...]:
@@ -309,7 +311,7 @@ def end_what_is_left(workspace: Workspace) -> tuple[str, ...]:
     # Nobody looked after these files when the run ended.
     workspace.store.paths.stat_cache.unlink(missing_ok=True)
     shutil.rmtree(workspace.store.paths.bytecode, ignore_errors=True)
-    notes = [f"{ended} processes of the lost run were ended"] if ended else []
+    notes = [_ended(ended, "of the lost run")] if ended else []
     try:
         outcome = _clean_up_after(workspace, experiment, run, marker)
     except AgentLoopsError as error:

@@ -45,6 +45,7 @@ class Begun:
     """What setup has to tell a person."""
 
     store: Store
+    editable: tuple[str, ...]
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
@@ -128,9 +129,13 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
         {path: file.data for path, file in tree.items()}, bindings.metric
     )
     return Begun(
-        store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
-        bindings.program or "", tuple(snapshots.with_other_names(project.root, tree)),
-    )  # fmt: skip
+        store,
+        tuple(sorted(tree)),
+        harness,
+        tuple(f"{path}:{number}" for (path, _), number in lines.items()),
+        bindings.program or "",
+        tuple(snapshots.with_other_names(project.root, tree)),
+    )
 
 
 def _with_free_tag(project: ProjectPaths) -> Bindings:

@@ -155,6 +155,14 @@ def _start(
     """
     open_ = campaign.open
     number = open_.number if open_ is not None else campaign.next_number
+    raw = idea.text if idea.text.strip() != idea.description else ""
+    notes = candidate.notes
+    baseline = campaign.wants_baseline
+    if baseline and idea.text.strip() != baseline_text(campaign):
+        raw = idea.text
+        idea = idea._replace(text=baseline_text(campaign))
+        if not snapshots.differing(candidate.tree, candidate.base):
+            notes += ("nothing was edited: this is the baseline; the idea is still to be tried",)
     commit = ""
     if tip:
         commit = _commit(workspace, campaign, candidate, idea, tip=tip)
@@ -166,12 +174,10 @@ def _start(
         before=candidate.base,
     )  # fmt: skip
     added, removed = snapshots.changed_lines(candidate.base, candidate.tree)
-    baseline = campaign.wants_baseline
-    raw = idea.text if idea.text.strip() != idea.description else ""
     workspace.store.append(
         events.ExperimentStarted(
             experiment=number,
-            description=idea.description or "baseline",
+            description=idea.description,
             idea=raw,
             why=display.clean(idea.why, WHY_CHARACTERS),
             risk=display.clean(idea.risk, WHY_CHARACTERS),
@@ -184,10 +190,20 @@ def _start(
             commit=commit,
             parent_commit=tip,
             session=campaigns.session_of(workspace.environ),
-            notes=(*candidate.notes, *workspace.told),
+            notes=(*notes, *workspace.told),
         )
     )
     workspace.told.clear()
+
+
+def baseline_text(campaign: Campaign) -> str:
+    """What a baseline is called, whatever was typed: the table must not credit it with an idea."""
+    if not campaign.epoch:
+        return "baseline"
+    why, incumbent = f"rebaseline: {campaign.rebaseline_why}", campaign.incumbent
+    if incumbent is None:
+        return why
+    return f"{incumbent.started.description.partition(' (rebaseline: ')[0]} ({why})"
 
 
 def _set_attempt_aside(workspace: Workspace, experiment: Experiment) -> None:
@@ -262,7 +278,7 @@ def stand_on_branch(workspace: Workspace, campaign: Campaign, expected: snapshot
 
 
 def _commit_message(idea: Idea, number: int) -> str:
-    parts = [idea.description or "baseline", ""]
+    parts = [idea.description, ""]
     if idea.why:
         parts.append(f"Why: {display.clean(idea.why, WHY_CHARACTERS)}")
     parts.append(f"Experiment: {number}")

@@ -55,6 +55,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         metric_text=answers.format_metric(metric, texts if len(candidate) == 1 else [*texts, ""]),
         delta=delta,
         notes=_verdict_notes(campaign, experiment, reading, delta),
+        readings=len(candidate),
     )
 
 
