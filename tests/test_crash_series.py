@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from copies import copied
-from support import Answer, Project, edit_block, until
+from support import PYTHON, Answer, Project, edit_block, until
 
 # What befalls a run stands in files beside the project: `weather` every run, `fault` just one.
 TRAIN = """\
@@ -112,6 +112,59 @@ def test_a_fault_between_repeats_costs_one_run_more(project: Project) -> None:
     answer = lr(project, "0.4", "--repeat", "2")
     assert (answer["status"], answer["metric"]) == ("keep", 0.4)
     assert purposes(project)[1:] == ["measure", "retry", "repeat"]
+
+
+def test_repeats_that_the_machine_ends_are_judged_by_the_readings_there_are(
+    project: Project,
+) -> None:
+    fault = FAULTS["disk full"]
+    breaks = f"print('val_bpb:', 0.4)\nopen('../weather', 'w').write({fault!r})"
+    block = edit_block("train.py", 'print("val_bpb:", LR)', breaks)
+    answer = project.ask("try", "x", "--repeat", "3", "--edit", "-", stdin=block)
+    assert (answer["status"], answer["metric"], answer["kind"]) == ("keep", 0.4, "better")
+    assert purposes(project)[1:] == ["measure", "repeat", "retry"]
+    assert "1 of 3 runs count: " in "; ".join(answer["notes"])
+    assert answer["wall_s"] is not None
+    assert project.rows()[1][3] == "keep"
+
+
+def test_repeats_that_the_person_ends_are_judged_by_the_readings_there_are(
+    project: Project,
+) -> None:
+    hang = "print('val_bpb:', 0.6)\nif sys.argv[1:] == ['2']: __import__('time').sleep(600)"
+    block = edit_block("train.py", 'print("val_bpb:", LR)', hang)
+    project.bind(run_cmd=f"{PYTHON} train.py {{seed}}")
+    assert project.ask("rebaseline", "--why", "seeds")["status"] == "keep"
+    words = ["try", "x", "--repeat", "3", "--edit", "-", "--wait-s", "0"]
+    assert project.ask(*words, stdin=block)["status"] == "running"
+    until(lambda: purposes(project)[-1] == "repeat" or project.ask("wait", "--wait-s", "0") is None)
+    assert project.ask("stop", "--kill").code == 0
+    answer = project.ask("wait")
+    assert (answer["status"], answer["metric"]) == ("discard", 0.6)
+    assert "1 of 3 runs count: stopped by the person" in answer["notes"]
+
+
+def test_a_crash_among_repeats_is_no_verdict_that_the_code_is_refused_for(
+    project: Project,
+) -> None:
+    breaks = "print('val_bpb:', 0.4 if sys.argv[1:] == ['1'] else 1 / 0)"
+    project.bind(run_cmd=f"{PYTHON} train.py {{seed}}")
+    assert project.ask("rebaseline", "--why", "seeds")["status"] == "keep"
+    block = edit_block("train.py", 'print("val_bpb:", LR)', breaks)
+    words = ["try", "x", "--edit", "-"]
+    assert project.ask(*words, "--repeat", "2", stdin=block)["kind"] == "idea"
+    assert project.ask(*words, stdin=block)["status"] == "crash"
+
+
+def test_a_crash_is_told_shortly_however_long_its_words_and_folders(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", train="raise ValueError('x' * 900)\n")
+    project.bind(sandbox_root=str(tmp_path / ("s" * 200) / ("t" * 100)))
+    project.setup()
+    said = project.call("try", "baseline").out
+    assert said.startswith("#1 crash  (idea) ValueError: xxx")
+    assert len(said) <= 600
+    assert "run.log" in said
+    assert "next: " in said
 
 
 # ---- three in a row ----------------------------------------------------------------------------
@@ -313,7 +366,8 @@ def test_code_mended_in_the_open_baseline_is_the_baseline(tmp_path: Path, by_edi
     answer = attempt(worse, good)
     assert (answer["experiment"], answer["status"], answer["kind"]) == (1, "keep", "baseline")
     assert "runs as the mended baseline" in "; ".join(answer["notes"])
-    assert [row[3:] for row in project.rows()] == [["keep", "mended"]]
+    assert [row[3:] for row in project.rows()] == [["keep", "baseline"]]
+    assert project.events("experiment_started")[-1]["idea"] == "mended"
 
     folder = project.sandbox / "iter1"
     assert (folder / "attempt-1/code_snapshot/train.py").read_text() == broken
@@ -326,24 +380,28 @@ def test_code_mended_in_the_open_baseline_is_the_baseline(tmp_path: Path, by_edi
     assert project.read("train.py") == good
 
 
-def test_a_baseline_that_the_machine_failed_takes_no_edits(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", train=TRAIN)
-    project.write("../weather", FAULTS["disk full"])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_baseline_is_mended_whatever_ended_it(tmp_path: Path, stopped: bool) -> None:  # noqa: FBT001 - pytest's own way to give a value
+    train = TRAIN + ("__import__('time').sleep(600)\n" if stopped else "")
+    project = Project(tmp_path / "project", train=train)
     project.setup()
-    answer = project.ask("try", "baseline")
+    if stopped:
+        project.ask("try", "baseline", "--wait-s", "0")
+        project.ask("stop", "--kill")
+        project.ask("resume")
+    else:
+        project.write("../weather", FAULTS["disk full"])
+        project.ask("try", "baseline")
+        assert purposes(project) == ["measure", "retry"]
+    answer = project.ask("wait")
     assert (answer["status"], answer["kind"]) == ("crash", "machine")
-    assert purposes(project) == ["measure", "retry"]
-    refused = lr(project, "0.4")
-    assert (refused.code, refused["kind"]) == (3, "baseline first")
-    project.edit("LR = 0.5", "LR = 0.4")
-    refused = project.ask("try", "baseline")
-    assert (refused.code, refused["kind"], refused["files"]) == (3, "baseline first", ["train.py"])
-    project.edit("LR = 0.4", "LR = 0.5")
-    (project.root / "../weather").unlink()
-    answer = project.ask("try", "baseline")
-    assert (answer["status"], answer["metric"]) == ("keep", 0.5)
-    assert purposes(project) == ["measure", "retry", "measure"]
+    project.write("train.py", "print('val_bpb: 0.5')\n")
+    answer = project.ask("try", "less to write")
+    assert (answer["experiment"], answer["status"], answer["metric"]) == (1, "keep", 0.5)
+    assert "runs as the mended baseline" in "; ".join(answer["notes"])
     assert len(project.rows()) == 1
+    [first] = (project.sandbox / "iter1").glob("attempt-*/code_snapshot/train.py")
+    assert first.read_text() == train
 
 
 def test_a_crashed_baseline_is_no_experiment_done(tmp_path: Path) -> None:

@@ -247,6 +247,8 @@ def test_an_error_says_where(paths: CampaignPaths) -> None:
     with pytest.raises(JournalError) as caught:
         notes(paths)
     assert (caught.value.path, caught.value.line) == (paths.journal, 1)
+    assert "put the file back" in str(caught.value)
+    assert "agent-loops setup" in str(caught.value)
 
 
 # ---- time ---------------------------------------------------------------------------------------

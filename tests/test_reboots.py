@@ -22,6 +22,7 @@ from small_campaign import (
     RUN_SH,
     begun,
     better,
+    copied,
     marked_processes,
     markers_of,
     quick_folder,
@@ -195,7 +196,7 @@ def test_a_clock_set_during_a_run_hides_no_supervisor(commands: Commands, projec
 
 def test_a_run_on_another_host_is_no_lost_run(commands: Commands, project: Project) -> None:
     power_cut(start(commands, project))
-    rewrite(project, "run_started", host="elsewhere")
+    rewrite(project, "run_started", host="elsewhere", boot_id="another")
     before = (project.sandbox / "journal.jsonl").read_bytes()
     for words in (["wait"], ["try", "another"], ["override", "1", "discard", "--why", "x"],
                   ["checkout", "1"], ["rebaseline", "--why", "x"]):  # fmt: skip
@@ -207,6 +208,52 @@ def test_a_run_on_another_host_is_no_lost_run(commands: Commands, project: Proje
     assert (project.sandbox / "journal.jsonl").read_bytes() == before
 
 
+def test_a_copy_of_a_project_leaves_the_runs_of_the_original_alone(
+    commands: Commands, project: Project
+) -> None:
+    started = start(commands, project)
+    copy = copied(project, project.root.with_name("copy"))
+    assert commands(copy, "wait", "--wait-s", "0").code == 0
+    assert "is a copy" in copy.events("run_finished")[-1]["notes"][0]
+    assert commands(copy, "stop", "--kill").code == 0
+    assert len(marked_processes([started["marker"]])) >= 3
+    assert commands(project, "stop", "--kill").code == 0
+    assert not marked_processes([started["marker"]])
+
+
+# ---- what a lost run left -----------------------------------------------------------------------
+
+
+def test_cleaning_up_after_a_lost_run_holds_nobody_up(commands: Commands, folder: Path) -> None:
+    gate = "echo begun >> ../cleaning; while [ ! -e ../go ]; do sleep 0.01; done"
+    (folder / "go").touch()
+    project = begun(commands, folder, cleanup_cmd=gate)
+    power_cut(start(commands, project))
+    (folder / "cleaning").unlink()
+    (folder / "go").unlink()
+    waiting = subprocess.Popen(
+        project.command("wait", "--wait-s", "0"), cwd=project.root, stdout=subprocess.DEVNULL
+    )
+    until((folder / "cleaning").exists)
+    began = time.monotonic()
+    assert commands(project, "note", "meanwhile").code == 0
+    assert commands(project, "status").code == 0
+    assert time.monotonic() - began < 5
+    (folder / "go").touch()
+    assert waiting.wait() == 0
+    assert [item["outcome"] for item in project.events("run_finished")] == ["exited", "lost"]
+    assert commands(project, "stop", "--kill").code == 0
+
+
+def test_a_cleanup_that_fails_after_a_lost_run_is_noted(commands: Commands, folder: Path) -> None:
+    project = begun(commands, folder, cleanup_cmd="exit 3")
+    power_cut(start(commands, project))
+    assert commands(project, "wait", "--wait-s", "0").code == 0
+    [note] = project.events("run_finished")[-1]["notes"]
+    assert note == "cleanup_cmd after the lost run: exited, see cleanup.log"
+    assert commands(project, "stop", "--kill").code == 0
+
+
 def test_a_receipt_from_another_host_is_taken_up(commands: Commands, project: Project) -> None:
     better(project)
     started: dict[str, Any] = {}
@@ -215,7 +262,7 @@ def test_a_receipt_from_another_host_is_taken_up(commands: Commands, project: Pr
     if not project.events("settled")[1:]:
         started = project.events("run_started")[-1]
         until(lambda: not is_alive(started["pid"]))
-        rewrite(project, "run_started", host="elsewhere")
+        rewrite(project, "run_started", host="elsewhere", boot_id="another")
     answer = commands(project, "wait")
     assert (answer.code, answer["status"]) == (0, "keep")
     assert record(project)["tried"][2]["runs"] == 1
@@ -225,7 +272,7 @@ def test_a_run_of_a_dead_host_is_given_up_by_stop_kill(
     commands: Commands, project: Project
 ) -> None:
     power_cut(start(commands, project))
-    rewrite(project, "run_started", host="elsewhere")
+    rewrite(project, "run_started", host="elsewhere", boot_id="another")
     assert commands(project, "stop", "--kill").code == 0
     assert project.events("run_finished")[-1]["outcome"] == "lost"
     assert commands(project, "resume").code == 0

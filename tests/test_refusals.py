@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support import Answer, Project, commit_all, edit_block, until
+from agent_loops import campaigns, files
+from support import Answer, Project, commit_all, edit_block, processes_with, until
 from terminal import Terminal, changes, measured, picture
 
 Files = dict[str, str]
@@ -58,7 +63,7 @@ def refused(
     assert next_step in answer["next"]
     assert answer["next"] in plain.out
     assert plain.out.count("\n") <= 5 or kind == "edit"
-    assert len(plain.out) < 1000
+    assert len(plain.out) <= 600
     if files is not None:
         assert answer["files"] == files
         for path in files[:5]:
@@ -90,6 +95,69 @@ def test_setup_on_the_tag_of_a_stopped_or_an_older_campaign(
     project.bind(run_tag="t1")
     answer = refused(terminal, "campaign exists", "setup", next_step="run_tag")
     assert "t1" in answer["reason"]
+
+
+def test_a_stopped_campaign_is_settled_before_another_begins(
+    running: Project, terminal: Terminal
+) -> None:
+    """Its candidate lies in the files until then, and would be the other one's baseline."""
+    terminal.call("stop")
+    running.bind(run_tag="t2")
+    answer = refused(terminal, "campaign exists", "setup", next_step="`agent-loops wait`")
+    assert "experiment 2" in answer["reason"]
+    running.write("../go", "")
+    assert running.ask("wait")["status"] == "keep"
+    assert terminal.call("setup").code == 0
+    terminal.call("stop")
+
+    running.bind()
+    assert (terminal.ask("resume")["tag"], terminal.ask("resume")["status"]) == ("t1", "active")
+    running.bind(run_tag="t2")
+    refused(terminal, "campaign exists", "resume", next_step="`agent-loops stop`")
+
+
+def test_an_experiment_that_waits_for_its_next_run_holds_up_another_campaign(
+    running: Project, terminal: Terminal
+) -> None:
+    terminal.call("stop")
+    [*_, started] = running.events("run_started")
+    for pid in (started["pid"], *processes_with(started["marker"])):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    status = running.ask("status")
+    assert (status["running"], status["unrecorded"]) == (None, 2)
+    assert status["next"] == "agent-loops wait"
+    assert "#2 has ended" in running.call("status").out
+    held = running.ask("wait", "--wait-s", "0")  # lost: it is to be run again
+    assert (held["status"], held["next"]) == ("running", "agent-loops resume")
+    assert "held: the campaign is stopped" in "; ".join(held["notes"])
+    assert "#2 waits for its next run" in running.call("wait").out
+    assert running.ask("status")["next"] == "agent-loops resume"
+    assert "#2 waits for its next run" in running.call("status").out
+    running.bind(run_tag="t2")
+    refused(terminal, "campaign exists", "setup", next_step="set `run_tag: t1`")
+    running.bind()
+    running.write("../go", "")
+    assert terminal.call("resume").code == 0
+    assert running.ask("wait")["status"] == "keep"
+
+
+def test_campaigns_take_turns_on_one_project(project: Project, terminal: Terminal) -> None:
+    """Another campaign's folder, made since, is nothing that could change what is measured."""
+    terminal.call("stop")
+    project.bind(run_tag="t2")
+    assert terminal.call("setup").code == 0
+    project.edit("LR = 0.01", "LR = 0.03")
+    terminal.call("stop")
+    project.bind()
+    answer = terminal.ask("resume")
+    assert (answer["tag"], answer["next"].partition(",")[0]) == ("t1", "agent-loops checkout 1")
+    assert terminal.ask("checkout", "1").code == 0
+    [rescued] = project.events("rescued")
+    assert "LR = 0.03" in (project.root / rescued["folder"] / "train.py").read_text()
+    refused(terminal, "nothing edited", "try", "x", next_step="--edit")
+    (project.root / "sandbox/t2").rename(project.root / "hidden")
+    refused(terminal, "scope", "try", "x", next_step="move them out", files=["hidden/"])
 
 
 def test_setup_without_a_tag_takes_the_next_free_one_of_the_day(
@@ -278,6 +346,30 @@ def test_prose_pictures_and_data_may_appear(
     refused(terminal, "nothing edited", "try", "x", next_step="--edit")
 
 
+def test_long_and_odd_names_of_files_make_no_long_answer(
+    project: Project, terminal: Terminal
+) -> None:
+    names = [f"{letter * 180}\n.py" for letter in "abcdefg"]
+    for name in names:
+        project.write(name, "")
+    refused(terminal, "scope", "try", "x", next_step="move them out")
+    project.write("loop.run.yaml", project.read("loop.run.yaml") + f"{'k' * 400}: 1\n")
+    for words in (["try", "x"], ["no-such-command"], ["override", "1"]):
+        answer = terminal.ask(*words)
+        assert (answer.code, answer["status"]) == (2, "usage")
+        assert answer["next"]
+        assert {"schema", "experiment", "metric", "incumbent", "notes"} <= answer.values.keys()
+
+
+def test_a_lock_that_somebody_holds_is_a_refusal(
+    project: Project, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns, "_LOCK_WAIT_S", 0.05)
+    project.edit("LR = 0.01", "LR = 0.03")
+    with files.locked(project.sandbox / "lock", wait_s=1):
+        refused(terminal, "busy", "try", "x", next_step="again in a moment")
+
+
 # ---- what was tried ----------------------------------------------------------------------------
 
 
@@ -378,6 +470,8 @@ def test_while_a_run_goes_on_nothing_else_starts(running: Project, terminal: Ter
     for words in (["status"], ["history"], ["show", "2"], ["diff", "2"], ["wait", "--wait-s", "0"]):
         assert terminal.call(*words).code == 0
     assert not changes(before, picture(running.root))
+    assert terminal.call("show", "1").out.startswith("#1 keep")
+    assert terminal.ask("show", "2")["status"] == "running"
     running.write("../go", "")
     answer = running.ask("wait")
     assert (answer["status"], answer["metric"]) == ("keep", 1.145)
@@ -404,6 +498,26 @@ def test_the_run_of_a_caller_that_went_away_is_taken_up_by_the_next(
     until(receipt.exists)
     until(lambda: terminal.call("wait", "--wait-s", "0").out.startswith("#2 keep"))
     refused(terminal, "nothing edited", "try", "y", next_step="--edit")
+
+
+def test_a_record_that_goes_away_during_a_run_says_what_to_do(project: Project) -> None:
+    project.edit("import prepare", "import prepare\n" + SLOW + "# slow")
+    trying = subprocess.Popen(
+        project.command("try", "slow", "--json"), cwd=project.root, stdout=subprocess.PIPE
+    )
+    log = project.sandbox / "iter2/run.log"
+    until(log.exists)
+    marker = project.events("run_started")[-1]["marker"]
+    away = project.sandbox.rename(project.sandbox.with_name("away"))
+    project.write("../go", "")
+    said = json.loads(trying.communicate(timeout=30)[0])
+    assert (trying.returncode, said["status"]) == (1, "failed")
+    assert "put the folder back" in said["reason"]
+    assert not project.sandbox.exists()
+    until(lambda: not processes_with(marker))
+    away.rename(project.sandbox)
+    assert project.ask("wait", "--wait-s", "0")["experiment"] == 2
+    assert project.call("stop", "--kill").code == 0
 
 
 # ---- paused, stopped, finished -----------------------------------------------------------------
@@ -475,6 +589,10 @@ def test_another_sessions_campaign(project: Project, terminal: Terminal) -> None
     refused(terminal, "another session", "try", "y", env=first, next_step="resume --take-over")
     assert project.ask("try", "y", env=second)["status"] == "keep"
     refused(terminal, "nothing edited", "try", "z", next_step="--edit")  # a person always may
+    assert terminal.ask("resume")["status"] == "active"
+    refused(terminal, "another session", "try", "z", env=first, next_step="resume --take-over")
+    assert terminal.ask("resume", "--take-over")["status"] == "active"  # nobody's now
+    refused(terminal, "nothing edited", "try", "z", env=first, next_step="--edit")
 
 
 # ---- override ----------------------------------------------------------------------------------
@@ -632,6 +750,58 @@ def test_changed_bindings_pass_through_rebaseline_alone(
     assert (answer.code, answer["status"]) == (0, "keep")
     project.edit("LR = 0.01", "LR = 0.001")
     assert project.ask("try", "less")["status"] == "keep"
+
+
+def test_another_metric_is_never_shown_beside_the_first(
+    project: Project, terminal: Terminal
+) -> None:
+    project.edit("LR = 0.01", "LR = 0.03")
+    assert project.ask("try", "larger steps")["status"] == "keep"
+    assert terminal.ask("status")["gain"] == pytest.approx(0.02)
+    project.edit("return 1.0 +", "return 1.0  +", "prepare.py")
+    answer = project.ask("rebaseline", "--why", "a space")
+    assert answer["description"] == "larger steps (rebaseline: a space)"
+    status = terminal.ask("status")
+    assert (status["gain"], status["gain_before_rebaseline"]) == (0, pytest.approx(0.02))
+    assert "0.02 before the rebaseline" in terminal.call("status").out
+    assert [row[0] for row in project.rows()] == ["1", "2", "3"]
+
+    project.bind(metric="peak_vram_mb")
+    answer = project.ask("rebaseline", "--why", "memory counts")
+    assert answer["description"] == "larger steps (rebaseline: memory counts)"
+    assert (answer["metric"], answer["status"]) == (512.0, "keep")
+    table = (project.sandbox / "results.tsv").read_text().splitlines()
+    assert [line.split("\t")[1] for line in table] == ["peak_vram_mb", "512.0"]
+    assert "val_bpb 1.145000" in terminal.call("show", "2").out
+    assert [line.split()[2:4] for line in terminal.call("history").out.splitlines()[1:]] == [
+        ["val_bpb", "1.145000"], ["val_bpb", "1.145000"], ["512.0", "larger"],
+    ]  # fmt: skip
+    assert [row["metric_name"] for row in terminal.ask("history")["experiments"]] == [
+        *["val_bpb"] * 3, "peak_vram_mb",
+    ]  # fmt: skip
+    assert terminal.ask("status")["gain_before_rebaseline"] == 0
+    project.edit("512.0", "256.0")
+    assert project.ask("try", "less memory")["status"] == "keep"
+    assert len(project.rows()) == 2
+
+
+def test_what_was_measured_before_a_rebaseline_is_not_overridden(
+    project: Project, terminal: Terminal
+) -> None:
+    project.edit("LR = 0.01", "LR = 0.001")
+    assert project.ask("try", "smaller")["status"] == "discard"
+    project.bind(metric_direction="maximize")
+    terminal.call("rebaseline", "--why", "x", "--wait-s", "0")
+    journal = project.sandbox / "journal.jsonl"
+    kept = journal.read_bytes().split(b"experiment_started")
+    project.ask("wait")
+    # As a kill between the two records of a rebaseline leaves it.
+    journal.write_bytes(b"experiment_started".join(kept[:-1]).rpartition(b"\n")[0] + b"\n")
+    terminal.call("wait")
+    answer = refused(
+        terminal, "override", "override", "2", "keep", "--why", "x", next_step="next idea"
+    )
+    assert "before the rebaseline" in answer["reason"]
 
 
 @pytest.mark.parametrize("key", ["run_tag", "sandbox_root", "iter_strategy"])

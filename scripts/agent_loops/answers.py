@@ -14,6 +14,8 @@ from agent_loops.state import Campaign, Experiment
 SCHEMA = 1
 _LONGEST_TEXT = 590  # characters: what one experiment may put into an agent's context
 _LONGEST_HEAD = 300
+_SHORTEST_HEAD = 80
+_LONGEST_FILES = 200
 _SHORTEST_NOTES = 60
 _VERDICT_KEYS = (
     "schema experiment status kind reason metric source incumbent best delta wall_s elapsed_s "
@@ -47,8 +49,8 @@ def verdict(
     """The answer about one experiment, decided or still running."""
     decided = experiment.decided
     status = status or experiment.verdict
-    finished = experiment.last_finished
     reading = experiment.last_reading if status != decide.CRASH else None
+    finished = reading or experiment.last_finished
     kind = decided.kind if decided else ""
     reason = decided.reason if decided else ""
     if experiment.override_why and decided and experiment.verdict != decided.verdict:
@@ -88,9 +90,12 @@ def _verdict_lines(
     campaign: Campaign, experiment: Experiment, values: Mapping[str, Any]
 ) -> list[str]:
     head = [f"#{experiment.number} {values['status']}"]
-    if values["status"] == "running":
-        limit = f" of at most {_time(values['timeout_s'])}" if values["timeout_s"] else ""
-        head.append(f"for {_time(values['elapsed_s'])}{limit}")
+    if values["status"] == "running" and values["timeout_s"] is None:
+        head = [f"#{experiment.number} waits for its next run"]
+    elif values["status"] == "running":
+        head.append(
+            f"for {duration(values['elapsed_s'])} of at most {duration(values['timeout_s'])}"
+        )
     elif values["status"] == decide.CRASH:
         head.append(f"({values['kind']}) {values['reason']}")
     elif experiment.decided is not None:
@@ -98,15 +103,17 @@ def _verdict_lines(
         if values["delta"] is not None:
             compared = f"{_gain(values['delta'])} than the incumbent had"
             said = compared if values["kind"] in _COMPARED else f"{compared}; {said}"
-        head.append(f"{campaign.bindings.metric} {experiment.decided.metric_text} ({said})")
+        pooled = experiment.decided.readings
+        text = experiment.decided.metric_text + (f", mean of {pooled}" if pooled > 1 else "")
+        head.append(f"{campaign.metric_name(experiment)} {text} ({said})")
     if values["status"] not in ("running", decide.CRASH):
         if values["memory_gb"] is not None:
             head.append(_memory(values["memory_gb"]))
         if values["wall_s"] is not None:
-            head.append(_time(values["wall_s"]))
+            head.append(duration(values["wall_s"]))
         head.append(f"+{values['lines_added']} -{values['lines_removed']} lines")
     lines = [
-        _cut("  ".join(head), _LONGEST_HEAD),
+        display.cut("  ".join(head), _LONGEST_HEAD),
         _standing(campaign, experiment) if values["status"] != "running" else "",
         "",
         f"log: {values['log']}" if values["status"] == decide.CRASH and values["log"] else "",
@@ -115,8 +122,8 @@ def _verdict_lines(
     if values["notes"]:
         # The notes get what the others leave.
         room = _LONGEST_TEXT - sum(len(line) + 1 for line in lines)
-        lines[2] = _cut("note: " + "; ".join(values["notes"]), max(room, _SHORTEST_NOTES))
-    return lines
+        lines[2] = display.cut("note: " + "; ".join(values["notes"]), max(room, _SHORTEST_NOTES))
+    return _fitted(lines)
 
 
 def _standing(campaign: Campaign, experiment: Experiment) -> str:
@@ -127,17 +134,22 @@ def _standing(campaign: Campaign, experiment: Experiment) -> str:
     if incumbent.number == experiment.number:
         line = "is the incumbent now"
     else:
-        line = f"incumbent stays #{incumbent.number} {_metric(campaign, incumbent)}"
+        stays = "stays" if experiment.number == len(campaign.experiments) else "is now"
+        line = f"incumbent {stays} #{incumbent.number} {metric_text(campaign, incumbent)}"
     if best is not None and best.number != incumbent.number:
-        line += f"; best is #{best.number} {_metric(campaign, best)}"
+        line += f"; best is #{best.number} {metric_text(campaign, best)}"
     return line
 
 
 def place(campaign: Campaign, experiment: Experiment | None) -> dict[str, Any] | None:
-    """An experiment's number and estimated metric."""
+    """An experiment's number and estimated metric; None where that was another metric."""
     if experiment is None:
         return None
-    return {"experiment": experiment.number, "metric": campaign.metric_of(experiment)}
+    same = campaign.metric_name(experiment) == campaign.bindings.metric
+    return {
+        "experiment": experiment.number,
+        "metric": campaign.metric_of(experiment) if same else None,
+    }
 
 
 def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()) -> Answer:
@@ -148,16 +160,39 @@ def refused(kind: str, reason: str, *, next_step: str, files: Sequence[str] = ()
     }  # fmt: skip
     shown = [display.clean(path, 200) for path in files]
     unnamed = [path for path in shown if path not in reason][:5]
-    listed = f"files: {', '.join(unnamed)}" if unnamed else ""
-    return Answer(values, [f"refused ({kind}): {reason}", listed, f"next: {next_step}"])
+    listed = display.cut(f"files: {', '.join(unnamed)}", _LONGEST_FILES) if unnamed else ""
+    if kind != "edit":  # which shows lines of a file
+        reason = display.one_line(reason)
+    lines = [f"refused ({kind}): {reason}", listed, f"next: {next_step}"]
+    return Answer(values, _fitted(lines))
 
 
-def _metric(campaign: Campaign, experiment: Experiment) -> str:
+def failed(status: str, reason: str) -> Answer:
+    """The answer where a command failed (`usage` or `failed`), with every key of a verdict."""
+    values: dict[str, Any] = {
+        **dict.fromkeys(_VERDICT_KEYS), "schema": SCHEMA, "status": status, "kind": status,
+        "reason": reason, "notes": [],
+        "next": "do what the reason names, then run the same command again",
+    }  # fmt: skip
+    return Answer(values, ())
+
+
+def _fitted(lines: list[str]) -> list[str]:
+    """The lines with the first one cut, so that all of them are no longer than they may be."""
+    first, *others = lines
+    room = _LONGEST_TEXT - sum(len(line) + 1 for line in others if line)
+    return [display.cut(first, max(room, _SHORTEST_HEAD)), *others]
+
+
+def metric_text(campaign: Campaign, experiment: Experiment) -> str:
+    """The estimated metric in words, with its name where that is not the present one."""
     metric = campaign.metric_of(experiment)
     reading = experiment.last_reading
     if metric is None:
         return ""
-    return format_metric(metric, [reading.value_text] if reading else [])
+    text = format_metric(metric, [reading.value_text] if reading else [])
+    name = campaign.metric_name(experiment)
+    return text if name == campaign.bindings.metric else f"{name} {text}"
 
 
 def format_metric(value: float, texts: Sequence[str]) -> str:
@@ -189,16 +224,13 @@ def _memory(gb: float) -> str:
     return f"{gb:.1f} GB" if gb >= 1 else f"{gb * 1024:.0f} MB"
 
 
-def _time(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Seconds in the unit that reads best."""
     if seconds is None:
         return "?"
     if seconds < 90:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _cut(line: str, limit: int) -> str:
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _unique(items: Sequence[str]) -> list[str]:

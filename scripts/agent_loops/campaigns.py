@@ -98,9 +98,24 @@ class Store:
         self._offset = offset
         self._since_cache = 0
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether the project was copied with this record, and the original is still there."""
+        original = Path(self.campaign.started.project)
+        return (
+            self.paths.root.is_relative_to(self.project.root)
+            and has_campaign(original / self.paths.root.relative_to(self.project.root))
+            and not original.samefile(self.project.root)
+        )
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[state.Campaign]:
         """Holds the campaign's lock, with the fold brought up to date."""
+        if not self.paths.journal.exists():
+            raise AgentLoopsError(
+                f"{self.paths.root}: the campaign's record is gone, a run under way is not ended; "
+                "put the folder back, or begin anew with `agent-loops setup`"
+            )
         with files.locked(self.paths.lock, wait_s=_LOCK_WAIT_S):
             self.refresh()
             if self._since_cache > _RECORDS_BETWEEN_CACHES:
@@ -162,7 +177,60 @@ def find_store(project: ProjectPaths) -> Store:
     root = _active_root(project) or _latest_root(project)
     if root is None:
         raise Refused("no campaign", "no campaign here yet", next_step="run `agent-loops setup`")
+    store = open_store(project, CampaignPaths(root))
+    original = Path(store.campaign.started.project)
+    if original != project.root and not root.is_relative_to(project.root):
+        _refuse_shared_record(store, original)
+    return store
+
+
+def _refuse_shared_record(store: Store, original: Path) -> None:
+    """A record outside the project is led by the project it was made for, not by its copies."""
+    if not (original / BINDINGS_NAME).is_file() or original.samefile(store.project.root):
+        return
+    raise Refused(
+        "another project", f"the campaign in {store.paths.root} is that of {original}",
+        next_step="work there; or set another sandbox_root in this copy's loop.run.yaml and run "
+        "`agent-loops setup`",
+    )  # fmt: skip
+
+
+def named_store(project: ProjectPaths) -> Store:
+    """Opens the campaign that loop.run.yaml names, else the active one.
+
+    Raises:
+        Refused: there is none yet, or another one has not ended.
+    """
+    active = find_store(project)
+    try:
+        root = sandbox_of(project, read_bindings(project, default_tag=active.campaign.tag))
+    except UsageError:
+        return active
+    if root == Path(os.path.realpath(active.paths.root)) or not has_campaign(root):
+        return active
+    refuse_unless_ended(active.campaign)
     return open_store(project, CampaignPaths(root))
+
+
+def refuse_unless_ended(campaign: state.Campaign) -> None:
+    """One campaign at a time works on a project's files: this one must be stopped and settled."""
+    if campaign.stopped is None:
+        raise Refused(
+            "campaign exists", f"campaign {campaign.tag} exists and is open",
+            next_step="`agent-loops try` continues it; for another one `agent-loops stop`, then "
+            "set another run_tag in loop.run.yaml and run `agent-loops setup`",
+        )  # fmt: skip
+    if not campaign.under_way:
+        return
+    next_step = "`agent-loops wait` settles it (or `stop --kill`); then the same command again"
+    if campaign.waits_for_run:
+        next_step = f"set `run_tag: {campaign.tag}`, `agent-loops resume`, then `agent-loops wait`"
+    raise Refused(
+        "campaign exists",
+        f"campaign {campaign.tag} was stopped, but its experiment {campaign.open_number or ''} is "
+        "not settled: the candidate may still lie in the editable files",
+        next_step=next_step,
+    )
 
 
 def _active_root(project: ProjectPaths) -> Path | None:

@@ -58,7 +58,10 @@ class ExperimentStarted(NamedTuple):
 
 
 class RunStarted(NamedTuple):
-    """A supervisor holds run.lock; `pid_start` is its start in seconds since the epoch."""
+    """A supervisor holds run.lock; `pid_start` is its start in seconds since the epoch.
+
+    `seal_digest` is the SHA-256 of what only the supervisor knows until its receipt is there.
+    """
 
     experiment: int
     run: int
@@ -69,12 +72,13 @@ class RunStarted(NamedTuple):
     pid_start: float
     timeout_s: float
     seed: int
+    seal_digest: str = ""
 
 
 class RunFinished(NamedTuple):
     """What the receipt says, or that there is none (`outcome` "lost").
 
-    `crash_kind` is "" where there is a reading that counts, else "idea" or "machine".
+    `crash_kind` is "" where there is a reading that counts, else "idea", "machine" or "edited".
     """
 
     experiment: int
@@ -115,7 +119,7 @@ class ChecksFinished(NamedTuple):
 class Decided(NamedTuple):
     """`verdict` is keep, discard, crash, or repeat (one more run of the candidate).
 
-    `delta` is in units of the metric, positive is better.
+    `metric` is the mean of `readings` readings; `delta` is in its units, positive is better.
     """
 
     experiment: int
@@ -126,6 +130,7 @@ class Decided(NamedTuple):
     metric_text: str = ""
     delta: float | None = None
     notes: tuple[str, ...] = ()
+    readings: int = 0
 
 
 class Settled(NamedTuple):
@@ -239,6 +244,10 @@ NAMES: dict[type[Event], str] = {
 _BY_NAME = {name: kind for kind, name in NAMES.items()}
 
 
+class NewerRecord(ValueError):
+    """A line that a newer agent-loops wrote; nothing is wrong with it."""
+
+
 class Record(NamedTuple):
     """One line of the journal. `time` is UTC in ISO 8601; `seq` counts from 1 without gaps."""
 
@@ -265,15 +274,18 @@ def from_json(value: object) -> Record:
     """The inverse of `to_json`; unknown fields are left alone, they stay in the file.
 
     Raises:
-        ValueError: not a record, an unknown event, or a newer version.
+        NewerRecord: an unknown event, or a newer version.
+        ValueError: not a record.
     """
     if not isinstance(value, dict):
         raise ValueError("not an object")
-    if value.get("v") != VERSION:
-        raise ValueError(f"version {value.get('v')!r}: written by a newer agent-loops; update it")
+    if not isinstance(value.get("v"), int):
+        raise ValueError("not a record")
+    if value["v"] != VERSION:
+        raise NewerRecord(f"version {value.get('v')!r}: written by a newer agent-loops; update it")
     kind = _BY_NAME.get(value.get("event", ""))
     if kind is None:
-        raise ValueError(f"unknown event {value.get('event')!r}: update agent-loops")
+        raise NewerRecord(f"unknown event {value.get('event')!r}: update agent-loops")
     fields = {
         key: tuple(item) if isinstance(item, list) else item
         for key, item in value.items()

@@ -5,7 +5,7 @@ A refusal changes nothing.
 
 from __future__ import annotations
 
-from agent_loops import campaigns, integrity
+from agent_loops import campaigns, integrity, restoring, snapshots
 from agent_loops.bindings import KEY_OF_FIELD
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
@@ -13,12 +13,6 @@ from agent_loops.journal import utc_now
 from agent_loops.locks import Lock
 from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
-
-
-def is_idle(campaign: Campaign) -> bool:
-    """Whether a new experiment may begin; an open baseline waits for its next attempt."""
-    open_ = campaign.open
-    return open_ is None or (open_.is_open_baseline and open_.settled)
 
 
 def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
@@ -125,11 +119,28 @@ def refuse_touched_locks(campaign: Campaign, candidate: Candidate) -> None:
             )  # fmt: skip
 
 
+def refuse_unwritable_files(workspace: Workspace, candidate: Candidate) -> None:
+    """What the idea changes can be put in place now, and put back after it."""
+    present = workspace.present()
+    changing = {
+        path
+        for other in (present, candidate.base)
+        for path in snapshots.differing(other, candidate.tree)
+    }
+    locked = restoring.locked(workspace.root, changing)
+    if locked:
+        raise Refused(
+            "unwritable", f"cannot be written: {', '.join(locked[:5])}", files=locked,
+            next_step="make them and their folders writable (`chmod u+w`, `chattr -i`, or mount "
+            "the disk for writing), then try again",
+        )  # fmt: skip
+
+
 def refuse_changed_harness(workspace: Workspace) -> None:
     """The measurement is made by the frozen harness, and by nothing that joined it."""
-    changes = integrity.check(
-        workspace.harness(), workspace.scope(), cache=workspace.store.paths.stat_cache
-    )
+    stamps = integrity.Stamps(workspace.store.paths.stat_cache)
+    changes = integrity.check(workspace.harness(), workspace.scope(), stamps)
+    stamps.save()
     if not changes:
         return
     if changes.changed or changes.missing:

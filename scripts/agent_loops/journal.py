@@ -13,6 +13,11 @@ from agent_loops import events, files
 from agent_loops.errors import JournalError
 from agent_loops.paths import CampaignPaths
 
+_MEND = (
+    "put the file back from a backup, or move its folder away and begin anew with "
+    "`agent-loops setup`"
+)
+
 
 def utc_now() -> datetime:
     return datetime.now(timezone.utc)
@@ -51,10 +56,13 @@ class Journal:
                 offset += len(line)
                 try:
                     record = events.from_json(files.load_json(line))
-                except ValueError as error:
+                except events.NewerRecord as error:
                     raise JournalError(path, expected, str(error)) from error
+                except ValueError as error:
+                    raise JournalError(path, expected, f"{error}; {_MEND}") from error
                 if record.seq != expected:
-                    raise JournalError(path, expected, f"seq {record.seq}: a line is missing")
+                    reason = f"seq {record.seq}: a line is missing; {_MEND}"
+                    raise JournalError(path, expected, reason)
                 yield offset, record
                 expected += 1
 

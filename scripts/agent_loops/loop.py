@@ -66,7 +66,10 @@ class Loop:
                     held = campaign.paused is not None or campaign.stopped is not None
                     if held or not start_runs:
                         return step is Step.CANARY
-                self._take(step)
+                if step is not Step.LOST:
+                    self._take(step)
+            if step is Step.LOST:
+                self._record_lost(step)
             if step is Step.AWAIT_RUN:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if not supervise.wait_for_end(self.store.paths.run_lock, left):
@@ -83,6 +86,7 @@ class Loop:
             run_locked=run_locked,
             receipt=receipt,
             host=machine.host(),
+            boot_id=machine.boot_id(),
         )
         open_ = self.campaign.open
         if step is Step.DECIDE and open_ and verdicts.needs_checks(self.campaign, open_):
@@ -94,8 +98,6 @@ class Loop:
         match step:
             case Step.TAKE_RECEIPT:
                 self._after_run(runs.take_receipt(self.workspace))
-            case Step.LOST:
-                runs.record_lost(self.workspace)
             case Step.ELSEWHERE:
                 self._refuse_elsewhere()
             case Step.CANARY:
@@ -130,6 +132,8 @@ class Loop:
             return
         if finished.outcome == "stopped":
             self.workspace.told.append("the check of the incumbent was stopped")
+        elif finished.crash_kind == "edited":
+            self.workspace.told.append(f"the check of the incumbent: {finished.crash_reason}")
 
     def _pause_for_the_machine(self) -> None:
         reason = (
@@ -152,8 +156,17 @@ class Loop:
     def give_up_elsewhere(self) -> None:
         """Records a run of another host as lost; for the person who knows that it is."""
         with self.store.locked():
-            if self._next_step() is Step.ELSEWHERE:
-                runs.record_lost(self.workspace)
+            step = self._next_step()
+        if step is Step.ELSEWHERE:
+            self._record_lost(step)
+
+    def _record_lost(self, step: Step) -> None:
+        """Ends what a lost run left, without the lock: that may take a minute. Then records it."""
+        lost = self.campaign.open_run
+        notes = runs.end_what_is_left(self.workspace)
+        with self.store.locked():
+            if self.campaign.open_run == lost and self._next_step() is step:
+                runs.record_lost(self.workspace, notes)
 
     def answer_last(self) -> Answer:
         """The verdict of the experiment that ended last, or how the one under way stands."""
@@ -163,40 +176,46 @@ class Loop:
                 "no experiment", "nothing has been tried yet",
                 next_step="`agent-loops try baseline`",
             )  # fmt: skip
+        if self.campaign.open_run is not None or not experiment.verdict:
+            return self._answer_running(experiment)
         return self.answer(experiment)
 
     def answer(self, experiment: Experiment) -> Answer:
-        open_run = self.campaign.open_run
-        run = open_run[1] if open_run and open_run[0] == experiment.number else len(experiment.runs)
-        log = self.workspace.shown(self.store.paths.log(experiment.number, max(run, 1)))
-        if open_run is not None or not experiment.verdict:
-            return self._answer_running(open_run, experiment, log)
+        """The verdict of any experiment, or how it stands."""
+        if not experiment.verdict:
+            return self._answer_running(experiment)
         return answers.verdict(
-            self.campaign, experiment, log=log, next_step=self._next_advice(experiment),
+            self.campaign, experiment,
+            log=self._log(experiment), next_step=self._next_advice(experiment),
             notes=self.workspace.take_told(), timeout_s=_timeout_of(experiment),
         )  # fmt: skip
 
-    def _answer_running(
-        self, open_run: tuple[int, int] | None, experiment: Experiment, log: str
-    ) -> Answer:
-        started: events.RunStarted | None = None
-        elapsed_s = 0.0
-        if open_run is not None:
-            run = self.campaign.experiments[open_run[0]].runs[open_run[1] - 1]
+    def _log(self, experiment: Experiment) -> str:
+        number = experiment.attempt[-1].number if experiment.attempt else 1
+        return self.workspace.shown(self.store.paths.log(experiment.number, number))
+
+    def _answer_running(self, experiment: Experiment) -> Answer:
+        campaign, started, elapsed_s = self.campaign, None, None
+        next_step = "agent-loops wait"
+        if campaign.open_run is not None:
+            number, index = campaign.open_run
+            run = campaign.experiments[number].runs[index - 1]
             started = run.started
             elapsed_s = max(0.0, time.time() - datetime.fromisoformat(run.time).timestamp())
             if started.purpose == "canary":
                 self.workspace.told.append(
-                    f"the incumbent #{open_run[0]} is being run to check the machine"
+                    f"the incumbent #{number} is being run to check the machine"
                 )
             elif started.purpose == "checks":
                 self.workspace.told.append("its reading is in; checks_cmd is running")
-        elif self.campaign.paused is not None or self.campaign.stopped is not None:
-            self.workspace.told.append("held: the campaign is paused; `agent-loops resume` goes on")
+        elif campaign.paused is not None or campaign.stopped is not None:
+            word = "paused" if campaign.stopped is None else "stopped"
+            next_step = "agent-loops resume"
+            self.workspace.told.append(f"held: the campaign is {word}; `{next_step}` goes on")
         return answers.verdict(
-            self.campaign, experiment, log=log, next_step="agent-loops wait", status="running",
-            elapsed_s=elapsed_s, timeout_s=started.timeout_s if started else None,
-            notes=self.workspace.take_told(),
+            campaign, experiment, log=self._log(experiment), next_step=next_step,
+            status="running", elapsed_s=elapsed_s,
+            timeout_s=started.timeout_s if started else None, notes=self.workspace.take_told(),
         )  # fmt: skip
 
     def _next_advice(self, experiment: Experiment) -> str:
@@ -210,16 +229,18 @@ class Loop:
             return f"the campaign is finished ({reason}); report the best"
         if experiment.is_open_baseline:
             return (
-                "mend what is wrong, then `agent-loops try baseline` again: the baseline stays open"
+                "mend what is wrong, then `agent-loops try baseline` again; where that was "
+                "loop.run.yaml or a frozen file, `agent-loops rebaseline --why …` instead"
             )
-        decided = experiment.decided
-        if experiment.verdict == decide.CRASH and decided and decided.kind == "idea":
-            return (
-                f"another idea; or `agent-loops checkout {experiment.number}`, mend it, try again"
-            )
-        if experiment.verdict == decide.CRASH:
-            return "the same idea again, it does not count as a duplicate; or another"
-        return ""
+        finished = experiment.last_finished
+        if experiment.verdict != decide.CRASH or finished is None:
+            return ""
+        checkout = f"`agent-loops checkout {experiment.number}`"
+        if finished.crash_kind == "idea":
+            return f"another idea; or {checkout}, mend it, try again"
+        if finished.crash_kind == "edited":
+            return f"{checkout}, then the same idea again: it does not count as a duplicate"
+        return "the same idea again, it does not count as a duplicate; or another"
 
 
 def _timeout_of(experiment: Experiment) -> float | None:

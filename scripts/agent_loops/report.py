@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from agent_loops import answers, campaigns, decide, display, snapshots
+from agent_loops import answers, campaigns, decide, display, files, machine, snapshots
 from agent_loops.answers import Answer
 from agent_loops.errors import Refused
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign, Experiment, is_here, key_of
 
 _RECENT = 5
 _DESCRIPTION = 46
@@ -28,8 +28,12 @@ def status(run: Loop) -> Answer:
     counts = campaign.counts
     word = campaigns.state_word(campaign, now)
     reason = campaign.stop_reason(now)
-    gain = _gain(campaign, best, baseline)
+    gain = campaign.gain_of(incumbent)
     last = campaign.last
+    running = _running(run)
+    unrecorded = None
+    if campaign.under_way and running is None:
+        unrecorded = campaign.open_run[0] if campaign.open_run else campaign.open_number
     values: dict[str, Any] = {
         "schema": answers.SCHEMA,
         "status": word,
@@ -44,8 +48,10 @@ def status(run: Loop) -> Answer:
         "incumbent": answers.place(campaign, incumbent),
         "best": answers.place(campaign, best),
         "gain": gain,
+        "gain_before_rebaseline": campaign.gain_before,
         "active_s": round(campaign.active_s, 1),
-        "running": _running(run),
+        "running": running,
+        "unrecorded": unrecorded,
         "stop_reason": reason,
         "paused": campaign.paused.reason if campaign.paused else None,
         "sandbox": run.workspace.shown(run.store.paths.root),
@@ -66,13 +72,19 @@ def status(run: Loop) -> Answer:
         if item is not None:
             lines.append(f"{name:9} #{item.number} {_metric_text(campaign, item)}  "
                          f"{display.clean(item.started.description, _DESCRIPTION)}")  # fmt: skip
-    if gain is not None and best is not None and baseline is not None and best is not baseline:
-        lines.append(f"gain      {gain:.4g} over the baseline, by single readings"
-                     if bindings.keep_rule == "plain" else f"gain      {gain:.4g}")  # fmt: skip
-    running = values["running"]
+    if gain is not None and (incumbent is not baseline or campaign.gain_before):
+        rests_on = _readings_of(campaign, incumbent, baseline)
+        before = f"; {campaign.gain_before:.4g} before the rebaseline"
+        lines.append(f"gain      {gain:.4g} over the baseline, by {rests_on}"
+                     + (before if campaign.gain_before else ""))  # fmt: skip
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
-                     f"of at most {running['timeout_s']:.0f} s  {running['progress']}")  # fmt: skip
+                     f"of at most {running['timeout_s']:.0f} s  {running['progress']}"
+                     .rstrip())  # fmt: skip
+    if unrecorded:
+        held = campaign.waits_for_run
+        what = "waits for its next run" if held else "has ended, which is not recorded yet"
+        lines.append(f"open      #{unrecorded} {what}")
     recent = [campaign.experiments[number] for number in islice(reversed(campaign.experiments), 6)]
     lines += [_row(campaign, item) for item in recent if item.verdict][:_RECENT]
     lines += (
@@ -83,9 +95,10 @@ def status(run: Loop) -> Answer:
 
 
 def _next(run: Loop, word: str) -> str:
-    if run.campaign.open_run is not None:
+    held = word in ("paused", "stopped")
+    if run.campaign.under_way and not (held and run.campaign.waits_for_run):
         return "agent-loops wait"
-    if word in ("paused", "stopped"):
+    if held:
         return "agent-loops resume"
     if run.campaign.wants_baseline:
         return "agent-loops try baseline"
@@ -93,18 +106,25 @@ def _next(run: Loop, word: str) -> str:
 
 
 def _running(run: Loop) -> dict[str, Any] | None:
+    """The run that goes on; None where there is none, or where it ended without a record."""
     campaign = run.campaign
     if campaign.open_run is None:
         return None
     number, index = campaign.open_run
     open_ = campaign.experiments[number].runs[index - 1]
+    here = is_here(open_, host=machine.host(), boot_id=machine.boot_id())
+    if here and not files.is_locked(run.store.paths.run_lock):
+        return None
     log = run.store.paths.log(number, index)
     from agent_loops import tails
 
     progress = ""
     try:
-        with log.open("rb") as stream:
-            progress = display.clean(tails.tail(stream, limit=400).splitlines()[-1], 60)
+        with files.open_regular(log) as stream:
+            tail = tails.tail(
+                stream, limit=400, secrets=display.secret_values(run.workspace.environ)
+            )
+            progress = display.clean(tail.splitlines()[-1], 60)
     except (OSError, IndexError):
         progress = ""
     elapsed = datetime.now(timezone.utc) - datetime.fromisoformat(open_.time)
@@ -118,19 +138,22 @@ def _running(run: Loop) -> dict[str, Any] | None:
     }
 
 
-def _gain(campaign: Campaign, best: Experiment | None, baseline: Experiment | None) -> float | None:
-    if best is None or baseline is None:
-        return None
-    new, old = campaign.metric_of(best), campaign.metric_of(baseline)
-    return None if new is None or old is None else campaign.bindings.direction.gain(new, old)
+def _readings_of(campaign: Campaign, *experiments: Experiment | None) -> str:
+    """What an estimate rests on."""
+    counts = [
+        len(campaign.readings.get(key_of(item.epoch, item.started.code), ()))
+        for item in experiments
+        if item is not None
+    ]
+    if max(counts, default=1) == 1:
+        return "single readings"
+    return f"means of {' and '.join(map(str, counts))} readings"
 
 
 def _metric_text(campaign: Campaign, experiment: Experiment) -> str:
-    metric = campaign.metric_of(experiment)
-    if metric is None or experiment.verdict == decide.CRASH:
+    if experiment.verdict == decide.CRASH:
         return "-"
-    reading = experiment.last_reading
-    return answers.format_metric(metric, [reading.value_text] if reading else [])
+    return answers.metric_text(campaign, experiment) or "-"
 
 
 def _row(campaign: Campaign, experiment: Experiment) -> str:
@@ -150,6 +173,7 @@ def history(run: Loop) -> Answer:
             "status": item.verdict or "open",
             "kind": item.decided.kind if item.decided else "",
             "metric": campaign.metric_of(item) if item.verdict != decide.CRASH else None,
+            "metric_name": campaign.metric_name(item),
             "delta": item.decided.delta if item.decided else None,
             "lines_added": item.started.lines_added,
             "lines_removed": item.started.lines_removed,
@@ -176,7 +200,11 @@ def show(run: Loop, number: int) -> Answer:
     experiment = _experiment(run, number)
     answer = run.answer(experiment)
     decided = experiment.decided
+    base = run.campaign.experiments.get(experiment.started.base or 0)
     lines = [*answer.lines]
+    lines.append(f"idea: {experiment.started.description}")
+    if base is not None:
+        lines.append(f"built on #{base.number}: {base.started.description}")
     if experiment.started.why:
         lines.append(f"why: {experiment.started.why}")
     if experiment.started.risk:
@@ -204,6 +232,7 @@ def show(run: Loop, number: int) -> Answer:
         lines.append(f"run {item.number} ({item.started.purpose}): {what}  {runs[-1]['log']}")
     lines.append(f"code: {run.workspace.shown(run.store.paths.snapshot(number))}")
     extra = {
+        "metric_name": run.campaign.metric_name(experiment),
         "why": experiment.started.why, "risk": experiment.started.risk, "runs": runs,
         "code": run.workspace.shown(run.store.paths.snapshot(number)),
         "idea": experiment.started.idea,

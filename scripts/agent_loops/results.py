@@ -1,6 +1,7 @@
 """Derives results.tsv from the campaign; notebooks of the protocol read it unchanged.
 
-Never reads it back: the journal is the truth.
+Never reads it back: the journal is the truth. One column holds one metric: what was measured by
+another, before a rebaseline, is not in the table.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from pathlib import Path
 
 from agent_loops import decide, files
 from agent_loops.state import Campaign, Experiment
-
-BYTES_PER_GB = 1 << 30
 
 
 def header(campaign: Campaign) -> list[str]:
@@ -30,12 +29,12 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
     reading = experiment.last_reading
     crashed = experiment.verdict == decide.CRASH or reading is None
     metric, memory, seconds = "0.000000", "0.0", "0"
-    finished = experiment.last_finished
+    finished = experiment.last_finished if crashed else reading
     if finished is not None and finished.wall_s is not None:
         seconds = f"{finished.wall_s:.0f}"
     if not crashed and reading is not None:
         metric = experiment.decided.metric_text if experiment.decided else reading.value_text
-        memory = f"{reading.memory_gb:.1f}" if reading.memory_gb is not None else "0.0"
+        memory = _memory(reading.memory_gb) if reading.memory_gb is not None else "0.0"
     first = str(experiment.number)
     if campaign.bindings.iter_strategy == "branches":
         first = (experiment.commit or experiment.started.commit)[:7]
@@ -47,13 +46,18 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
     return [first, metric, *(cells[name] for name in header(campaign)[2:])]
 
 
+def _memory(gb: float) -> str:
+    """To a tenth, as the protocol has it; 0.0 is a crash, so a small run shows its megabytes."""
+    return f"{gb:.1f}" if gb >= 0.1 else f"{gb:.3f}"
+
+
 def render(campaign: Campaign) -> str:
     """The whole table, one line an experiment that was decided."""
     lines = ["\t".join(header(campaign))]
     lines += [
         "\t".join(row(campaign, experiment))
         for experiment in campaign.experiments.values()
-        if experiment.verdict
+        if experiment.verdict and experiment.number >= campaign.table_from
     ]
     return "\n".join(lines) + "\n"
 
@@ -70,9 +74,11 @@ def write(campaign: Campaign, path: Path) -> None:
     last = campaign.last
     if last is not None and not last.verdict:
         last = campaign.experiments.get(last.number - 1)
+    if last is not None and last.number < campaign.table_from:
+        last = None
     new = _line(row(campaign, last)) if last is not None else b""
     begins_right = present.startswith(_line(header(campaign)))
-    missing = 1 + campaign.done - present.count(b"\n")
+    missing = 1 + campaign.done - (campaign.table_from - 1) - present.count(b"\n")
     if begins_right and missing == 0 and present.endswith(b"\n" + new):
         return
     if begins_right and missing == 1 and last is not None and present.endswith(b"\n"):

@@ -32,6 +32,7 @@ from agent_loops.state import Campaign
 from agent_loops.trying import (
     WHY_CHARACTERS,
     Idea,
+    baseline_text,
     deadline_after,
     finish,
     refuse_if_running,
@@ -52,6 +53,8 @@ def override(run: Loop, number: int, verdict: Literal["keep", "discard"], why: s
             raise _no_override(f"only the last settled experiment ({last}) can be overridden")
         if experiment.verdict == decide.CRASH:
             raise _no_override("a crash has no reading that could be kept")
+        if experiment.epoch != campaign.epoch:
+            raise _no_override("it was measured before the rebaseline")
         if experiment.started.baseline:
             raise _no_override("the baseline is what ideas are compared with")
         if experiment.verdict == verdict:
@@ -90,20 +93,21 @@ def checkout(run: Loop, number: int) -> Answer:
         experiment = campaign.experiments.get(number)
         if experiment is not None and experiment.epoch != campaign.epoch:
             tree = {
-                **run.workspace.present(),
+                **run.workspace.survey()[0],
                 **tree,
             }  # what was not editable then is not deleted now
-        known = [run.workspace.incumbent_tree()]
-        last = campaign.last
-        if last is not None:
-            known.append(run.workspace.saved(last.number))
+        last = campaign.last.number if campaign.last is not None else 1
+        known = run.workspace.readable(campaign.incumbent_number or 1, last)
         run.workspace.put(tree, known=known, number=number)
         told = run.workspace.take_told()
+    next_step = "edit, then `agent-loops try '…'`, or `--edit` on top of it"
+    if campaign.wants_baseline and campaign.open is None:
+        next_step = "agent-loops try baseline"
     lines = [f"the editable files hold experiment {number}'s code now", *told]
     values = {
         "schema": answers.SCHEMA, "experiment": number, "status": "checked out",
         "files": sorted(tree), "notes": list(told),
-        "next": "edit, then `agent-loops try '…'`, or `--edit` on top of it",
+        "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {values['next']}"])
 
@@ -154,7 +158,8 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
             )
             run.store.append(rebaselined)
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    return try_idea(run, Idea(f"rebaseline: {why}"), edit=None, repeat=None, wait_s=left)
+    idea = Idea(baseline_text(run.campaign))
+    return try_idea(run, idea, edit=None, repeat=None, wait_s=left)
 
 
 def _is_recorded(campaign: Campaign, rebaselined: events.Rebaselined) -> bool:

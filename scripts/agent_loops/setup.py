@@ -23,6 +23,7 @@ from agent_loops import (
     files,
     integrity,
     machine,
+    restoring,
     scan,
     snapshots,
     state,
@@ -47,6 +48,7 @@ class Begun:
     """What setup has to tell a person."""
 
     store: Store
+    editable: tuple[str, ...]
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
@@ -140,9 +142,19 @@ def _begin_locked(
         {path: file.data for path, file in tree.items()}, bindings.metric
     )
     return Begun(
-        store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
-        bindings.program or "", notes,
-    )  # fmt: skip
+        store,
+        tuple(sorted(tree)),
+        harness,
+        tuple(f"{path}:{number}" for (path, _), number in lines.items()),
+        bindings.program or "",
+        (*notes, *_hard_link_notes(project, tree)),
+    )
+
+
+def _hard_link_notes(project: ProjectPaths, tree: snapshots.Tree) -> tuple[str, ...]:
+    names = snapshots.with_other_names(project.root, tree)[:5]
+    said = "a hard link; its other names keep the content they have now"
+    return (f"{', '.join(names)}: {said}",) if names else ()
 
 
 def _code_of(project: ProjectPaths, bindings: Bindings, tag: str) -> dict[str, snapshots.FileState]:
@@ -171,8 +183,8 @@ def _put(
     project: ProjectPaths, paths: CampaignPaths, tree: snapshots.Tree, present: snapshots.Tree
 ) -> tuple[str, ...]:
     """Puts that code into the editable files; what lay there is set aside first."""
-    folder, saved = snapshots.restore(
-        project.root, tree, present=present, known=[],
+    folder, saved = restoring.restore(
+        project.root, tree, present=present, known=[], latest=paths.latest,
         rescue=lambda: paths.rescue / f"0-{utc_now():%Y%m%dT%H%M%SZ}",
     )  # fmt: skip
     if folder is None:
@@ -202,14 +214,16 @@ def _with_free_tag(project: ProjectPaths) -> Bindings:
     bindings = campaigns.read_bindings(project, default_tag=today)
     given = campaigns.read_bindings(project, default_tag="x").run_tag != "x"
     _refuse_open_campaign(project)
-    repository = Repository.find(project.root) if bindings.iter_strategy == "branches" else None
-    suffix = 1
-    while _taken(project, bindings, repository):
-        if given:
+    if given:  # what git has of that name is told with its reason later
+        if campaigns.has_campaign(campaigns.sandbox_of(project, bindings)):
             raise Refused(
                 "campaign exists", f"campaign {bindings.run_tag} exists already",
                 next_step="`agent-loops resume` continues it; or choose another run_tag",
             )  # fmt: skip
+        return bindings
+    repository = Repository.find(project.root) if bindings.iter_strategy == "branches" else None
+    suffix = 1
+    while _taken(project, bindings, repository):
         suffix += 1
         bindings = campaigns.read_bindings(project, default_tag=f"{today}-{suffix}")
     return bindings
@@ -217,16 +231,10 @@ def _with_free_tag(project: ProjectPaths) -> Bindings:
 
 def _refuse_open_campaign(project: ProjectPaths) -> None:
     try:
-        running = campaigns.find_store(project).campaign
+        campaign = campaigns.find_store(project).campaign
     except Refused:
         return
-    if running.stopped is None:
-        raise Refused(
-            "campaign exists",
-            f"campaign {running.tag} exists and is open",
-            next_step="`agent-loops try` continues it; for a fresh one `agent-loops stop`, then "
-            "set another run_tag in loop.run.yaml and run `agent-loops setup`",
-        )
+    campaigns.refuse_unless_ended(campaign)
 
 
 def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | None) -> bool:
@@ -235,7 +243,8 @@ def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | N
         return True
     if repository is None or _began_before(paths, repository, bindings.run_tag):
         return False
-    return repository.branch_commit(bindings.run_tag) is not None
+    tag = bindings.run_tag
+    return repository.branch_commit(tag) is not None or repository.has_refs(tag)
 
 
 def _began_before(paths: CampaignPaths, repository: Repository, tag: str) -> bool:

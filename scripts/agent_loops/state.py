@@ -177,9 +177,11 @@ def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
 class Campaign:
     """The fold. Changed by `apply` alone.
 
-    `readings` and `by_code` (the first experiment that got a reading) are by epoch and code;
+    `readings` and `by_code` (the first experiment that was judged by one) are by epoch and code;
     `holders` is the last experiment of any code; `contenders` are those of the present epoch
-    that may be the best, with their codes.
+    that may be the best, with their codes. `metrics` names what each epoch measured, `table_from`
+    is the first experiment whose metric is the present one, and `gain_before` what was gained in
+    it before the last rebaseline: each epoch's gain over its own baseline.
     """
 
     def __init__(
@@ -201,6 +203,9 @@ class Campaign:
         self.stop_at_utc = stop_at_utc
         self.session = session
         self.epoch = 0
+        self.metrics = [bindings.metric]
+        self.table_from = 1
+        self.gain_before = 0.0
         self.experiments = Experiments()
         self.incumbent_number: int | None = None
         self.open_number: int | None = None
@@ -244,6 +249,24 @@ class Campaign:
         return self.experiments[len(self.experiments)] if self.experiments else None
 
     @property
+    def under_way(self) -> bool:
+        """Whether anything is not settled; an open baseline that crashed waits for its next try."""
+        open_ = self.open
+        waits = open_ is None or (open_.is_open_baseline and open_.settled)
+        return self.open_run is not None or not waits
+
+    @property
+    def waits_for_run(self) -> bool:
+        """Whether the open experiment's next run is not begun: held by a pause or a stop."""
+        open_ = self.open
+        return (
+            self.open_run is None
+            and open_ is not None
+            and not open_.verdict
+            and purpose_of_next_run(open_) != ""
+        )
+
+    @property
     def next_number(self) -> int:
         return len(self.experiments) + 1
 
@@ -268,6 +291,18 @@ class Campaign:
         """The estimated metric of an experiment's code, in metric units."""
         found = self.readings.get(key_of(experiment.epoch, experiment.started.code))
         return decide.estimate(found) if found else None
+
+    def metric_name(self, experiment: Experiment) -> str:
+        """What was measured when the experiment was tried."""
+        return self.metrics[experiment.epoch]
+
+    def gain_of(self, experiment: Experiment | None) -> float | None:
+        """How much better than the present baseline; None where the two cannot be compared."""
+        baseline = self.baseline
+        if experiment is None or baseline is None or experiment.epoch != baseline.epoch:
+            return None
+        new, old = self.metric_of(experiment), self.metric_of(baseline)
+        return None if new is None or old is None else self.bindings.direction.gain(new, old)
 
     @property
     def best(self) -> Experiment | None:
@@ -330,7 +365,14 @@ class Step(enum.Enum):
     IDLE = "nothing is under way"
 
 
-def next_step(campaign: Campaign, *, run_locked: bool, receipt: bool, host: str) -> Step:
+def is_here(run: Run, *, host: str, boot_id: str) -> bool:
+    """Whether a run was started on this machine; its name may have changed since it booted."""
+    return run.started.host == host or (boot_id != "" and run.boot_id == boot_id)
+
+
+def next_step(
+    campaign: Campaign, *, run_locked: bool, receipt: bool, host: str, boot_id: str
+) -> Step:
     """The one step that follows from the record and from what the machine shows."""
     if campaign.open_run is not None:
         if run_locked:
@@ -338,8 +380,8 @@ def next_step(campaign: Campaign, *, run_locked: bool, receipt: bool, host: str)
         if receipt:
             return Step.TAKE_RECEIPT
         experiment, run = campaign.open_run
-        started = campaign.experiments[experiment].runs[run - 1].started
-        return Step.LOST if started.host == host else Step.ELSEWHERE
+        here = is_here(campaign.experiments[experiment].runs[run - 1], host=host, boot_id=boot_id)
+        return Step.LOST if here else Step.ELSEWHERE
     if campaign.canary_crash:
         return Step.PAUSE
     open_ = campaign.open
@@ -355,17 +397,17 @@ def next_step(campaign: Campaign, *, run_locked: bool, receipt: bool, host: str)
 def purpose_of_next_run(experiment: Experiment) -> str:
     """Why the open experiment needs another run: measure, retry, repeat; empty where it does not.
 
-    A machine's fault (a lost run too) is tried again once; an idea's crash is not.
+    A machine's fault (a lost run too) is tried again once; an idea's crash is not, nor is a run
+    during which somebody edited the code: they may be at it still.
     """
     finished = [run.finished for run in experiment.attempt if run.finished is not None]
     if not finished:
         return "measure"
     faults = sum(1 for item in finished if item.crash_kind == "machine")
     readings = sum(1 for item in finished if not item.crash_kind)
-    if finished[-1].crash_kind == "idea" or finished[-1].outcome == "stopped":
-        return ""
-    if finished[-1].crash_kind == "machine":
-        return "retry" if faults == 1 else ""
+    if finished[-1].crash_kind:
+        fault = finished[-1].crash_kind == "machine" and finished[-1].outcome != "stopped"
+        return "retry" if fault and faults == 1 else ""
     return "repeat" if readings < experiment.runs_wanted else ""
 
 
@@ -465,11 +507,10 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
     if run.reading is not None:
         key = key_of(experiment.epoch, experiment.started.code)
         campaign.readings.setdefault(key, []).append(run.reading)
-        campaign.by_code.setdefault(key, experiment.number)
     if run.started.purpose == "canary" and not _is_lost_once(runs):
         campaign.canary_due = False
         campaign.crashes_in_row = 0
-        if event.crash_kind and event.outcome != "stopped":
+        if event.crash_kind and not _says_nothing(event):
             campaign.canary_crash = event.crash_reason
 
 
@@ -482,6 +523,11 @@ def _checks_finished(
         crash_reason=event.reason, wall_s=event.wall_s, elapsed_s=event.elapsed_s,
     )  # fmt: skip
     _run_finished(campaign, finished, record)
+
+
+def _says_nothing(finished: events.RunFinished) -> bool:
+    """Whether it was the person's doing, which tells neither of ideas nor of the machine."""
+    return finished.outcome == "stopped" or finished.crash_kind == "edited"
 
 
 def _is_lost_once(runs: Sequence[Run]) -> bool:
@@ -500,17 +546,19 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         return
     changes: dict[str, Any] = {"decided": event, "verdict": event.verdict}
     campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
-    if event.metric is not None and event.kind not in ("over budget", "guard", "checks", "repeat"):
+    if event.metric is not None:
         key = key_of(experiment.epoch, experiment.started.code)
-        campaign.contenders[event.experiment] = key
+        campaign.by_code.setdefault(key, event.experiment)
+        if event.kind not in ("over budget", "guard", "checks", "repeat"):
+            campaign.contenders[event.experiment] = key
     if event.verdict == decide.KEEP:
         changes["replaced"] = campaign.incumbent_number
         campaign.incumbent_number = event.experiment
         if experiment.started.baseline:
             campaign.baseline_number = event.experiment
     finished = experiment.last_finished
-    if finished is not None and finished.outcome == "stopped":
-        pass  # the person's doing says nothing about ideas or the machine
+    if finished is not None and _says_nothing(finished):
+        pass
     elif event.verdict == decide.CRASH and not experiment.started.baseline:
         campaign.crashes_in_row += 1
         campaign.canary_due = campaign.crashes_in_row >= CRASHES_BEFORE_CANARY
@@ -548,8 +596,15 @@ def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) 
 
 
 def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record) -> None:
+    gained = campaign.gain_of(campaign.incumbent) or 0.0
+    before, campaign.bindings = campaign.bindings, Bindings.from_json(event.bindings)
+    if campaign.bindings.metric != before.metric:
+        campaign.table_from = campaign.next_number
+    now = campaign.bindings
+    same = (now.metric, now.direction) == (before.metric, before.direction)
+    campaign.gain_before = campaign.gain_before + gained if same else 0.0
     campaign.epoch += 1
-    campaign.bindings = Bindings.from_json(event.bindings)
+    campaign.metrics.append(campaign.bindings.metric)
     campaign.bindings_digest = event.bindings_digest
     campaign.bindings_file = event.bindings_file
     campaign.harness_digest = event.harness_digest

@@ -26,10 +26,10 @@ from agent_loops import (
 )
 from agent_loops.answers import Answer
 from agent_loops.bindings import duration_s, next_clock_time
-from agent_loops.errors import AgentLoopsError, Refused, UsageError
+from agent_loops.errors import UsageError
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign
+from agent_loops.state import is_here
 
 _SAME_START_S = 1.0
 # Grace, kill, measuring and cleaning up, each with its own limit in `supervise`.
@@ -51,20 +51,28 @@ def stop(run: Loop, reason: str, *, kill: bool) -> Answer:
         if campaign.stopped is None:
             run.store.append(events.Stopped(by=_who(run), reason=display.clean(reason, 300)))
         run.store.write_derived()
-    if kill:
-        _kill(run)
-    return _switched(run, "stopped", "agent-loops resume")
+    if not kill:
+        return _switched(run, "stopped", "agent-loops resume")
+    number = campaign.open_number if campaign.under_way else None
+    _kill(run)
+    answer = _switched(run, "stopped", "agent-loops resume")
+    if number is None or not run.campaign.experiments[number].verdict:
+        return answer
+    verdict = run.answer(run.campaign.experiments[number])
+    first, *others = answer.lines
+    ended = {key: verdict.values[key] for key in ("experiment", "status", "kind", "reason")}
+    return Answer({**answer.values, "ended": ended}, [first, verdict.lines[0], *others])
 
 
 def _kill(run: Loop) -> None:
     with run.store.locked() as campaign:
-        started = None
+        open_run = None
         if campaign.open_run is not None:
             number, index = campaign.open_run
-            started = campaign.experiments[number].runs[index - 1].started
-    if started is not None:
-        if started.host == machine.host():
-            _end_run(run.store.paths.run_lock, started)
+            open_run = campaign.experiments[number].runs[index - 1]
+    if open_run is not None:
+        if is_here(open_run, host=machine.host(), boot_id=machine.boot_id()):
+            _end_run(run.store.paths.run_lock, open_run.started)
         else:
             run.give_up_elsewhere()
     run.advance(deadline=time.monotonic(), start_runs=False)
@@ -72,15 +80,16 @@ def _kill(run: Loop) -> None:
 
 def _end_run(run_lock: Path, started: events.RunStarted) -> None:
     """Ends a run of this host; its supervisor, where it is to be found, leaves a receipt."""
-    if not files.is_locked(run_lock):
-        return
-    marked = supervise.find_processes(started.marker)
-    if _is_supervisor(started, marked):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(started.pid, signal.SIGTERM)
-    else:
-        supervise.end_processes(started.marker)
-    supervise.wait_for_end(run_lock, _LONGEST_END_S)
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        if not files.is_locked(run_lock):
+            return
+        marked = supervise.find_processes(started.marker, run_lock)
+        if _is_supervisor(started, marked):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(started.pid, signum)
+        else:
+            supervise.end_processes(started.marker, run_lock)
+        supervise.wait_for_end(run_lock, _LONGEST_END_S)
 
 
 def _is_supervisor(started: events.RunStarted, marked: Sequence[processes.Process]) -> bool:
@@ -94,7 +103,7 @@ def _is_supervisor(started: events.RunStarted, marked: Sequence[processes.Proces
 
 
 def resume(run: Loop, *, take_over: bool, until: str = "") -> Answer:
-    """Opens the campaign again; `take_over` makes it this session's.
+    """Opens the campaign again; `take_over` makes it this session's, or nobody's.
 
     Args:
         run: the campaign's loop.
@@ -103,18 +112,17 @@ def resume(run: Loop, *, take_over: bool, until: str = "") -> Answer:
     """
     until_utc = _end_of(until) if until else ""
     with run.store.locked() as campaign:
-        session = campaigns.session_of(run.workspace.environ)
         if not take_over:
             gates.refuse_other_session(run.workspace, campaign)
-        other = _other_open_campaign(run, campaign)
-        if other:
-            raise Refused(
-                "campaign exists", f"campaign {other} is open in this project",
-                next_step="`agent-loops stop` it first",
-            )  # fmt: skip
-        run.store.append(events.Resumed(session or campaign.session, take_over, until_utc))
+        was_active = campaigns.find_store(run.store.project).paths.root == run.store.paths.root
+        session = campaigns.session_of(run.workspace.environ)
+        run.store.append(events.Resumed(session, take_over, until_utc))
         run.store.write_derived()
-    return _switched(run, "active", "agent-loops try '…'")
+    next_step = "agent-loops try '…'"
+    if not was_active:
+        base = campaign.incumbent_number or 1
+        next_step = f"agent-loops checkout {base}, as the editable files are another campaign's"
+    return _switched(run, "active", next_step)
 
 
 def _end_of(until: str) -> str:
@@ -126,14 +134,6 @@ def _end_of(until: str) -> str:
     if not end:
         raise UsageError(f"--until {until!r}: a clock time such as 07:30, or a duration such as 8h")
     return end
-
-
-def _other_open_campaign(run: Loop, campaign: Campaign) -> str:
-    try:
-        other = campaigns.find_store(run.store.project).campaign
-    except AgentLoopsError:
-        return ""
-    return other.tag if other.tag != campaign.tag and other.stopped is None else ""
 
 
 def note(run: Loop, text: str) -> Answer:

@@ -11,14 +11,15 @@ from agent_loops.state import Campaign, Experiment, key_of
 
 def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
     """The decision on an experiment whose runs are all in."""
-    finished = experiment.last_finished
+    finished, reading = experiment.last_finished, experiment.last_reading
     assert finished is not None
-    if finished.crash_kind:
+    if finished.crash_kind == "idea" or reading is None:
         lost_twice = finished.outcome == "lost"
         return events.Decided(
             experiment=experiment.number,
             verdict=decide.CRASH,
-            kind=finished.crash_kind,
+            # An edit meanwhile, by whomever, is no fault of the machine's.
+            kind="machine" if finished.crash_kind == "machine" else "idea",
             reason="run lost" if lost_twice else finished.crash_reason,
             notes=tuple(_run_notes(experiment)),
         )
@@ -54,7 +55,8 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         metric=metric,
         metric_text=answers.format_metric(metric, texts if len(candidate) == 1 else [*texts, ""]),
         delta=delta,
-        notes=_verdict_notes(campaign, experiment, finished, delta),
+        notes=_verdict_notes(campaign, experiment, reading, delta),
+        readings=len(candidate),
     )
 
 
@@ -153,6 +155,10 @@ def _verdict_notes(
 ) -> tuple[str, ...]:
     bindings = campaign.bindings
     notes = _run_notes(experiment)
+    last = experiment.last_finished
+    if last is not None and last.crash_kind:
+        counted = sum(run.reading is not None for run in experiment.attempt)
+        notes.append(f"{counted} of {experiment.runs_wanted} runs count: {last.crash_reason}")
     if finished.source == "self-reported" and experiment.started.baseline:
         notes.append(f"{bindings.metric} is self-reported by the code that is edited")
     if finished.environment_changed:
