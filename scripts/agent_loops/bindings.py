@@ -135,6 +135,18 @@ class Bindings(NamedTuple):
         return cls(**fields)
 
 
+# What no reading depends on: limits, bookkeeping, and rules that judge readings.
+UNMEASURED = frozenset(
+    "max_experiments stop_after_s stop_at target timeout_s log_limit_mb memory_limit_gb "
+    "budget_slack keep_outputs override_tolerance ledger_columns program literature".split()
+)
+
+
+def differing(before: Bindings, after: Bindings) -> set[str]:
+    """The fields in which the two differ."""
+    return {name for name in Bindings._fields if getattr(before, name) != getattr(after, name)}
+
+
 def _plain(value: object) -> object:
     if isinstance(value, (Bindings, Budget, Slack, Tolerance)):
         value = value._asdict()

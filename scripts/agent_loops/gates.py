@@ -6,12 +6,14 @@ A refusal changes nothing.
 from __future__ import annotations
 
 from agent_loops import campaigns, integrity
-from agent_loops.bindings import KEY_OF_FIELD
+from agent_loops.bindings import KEY_OF_FIELD, differing
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
 from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
+
+RAISE_THE_LIMIT = "raise the limit in loop.run.yaml, then `agent-loops rebaseline --why …`"
 
 
 def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
@@ -43,8 +45,7 @@ def refuse_finished(campaign: Campaign) -> None:
     if reason:
         raise Refused(
             "finished", f"a stop condition is met: {reason}",
-            next_step="report the best (`agent-loops status`); to go on, raise the limit in "
-            "loop.run.yaml and `agent-loops rebaseline --why …`",
+            next_step=f"report the best (`agent-loops status`); to go on, {RAISE_THE_LIMIT}",
         )  # fmt: skip
 
 
@@ -63,14 +64,13 @@ def refuse_changed_bindings(workspace: Workspace, campaign: Campaign) -> None:
     if campaigns.bindings_file_digest(workspace.store.project) == campaign.bindings_file:
         return  # the usual case, and a yaml parser is slow to import
     present = campaigns.read_bindings(workspace.store.project, default_tag=campaign.tag)
-    if campaigns.bindings_digest(present) == campaign.bindings_digest:
+    changed = differing(campaign.bindings, present)
+    if not changed:
         return
-    frozen, now = campaign.bindings.to_json(), present.to_json()
-    changed = sorted(KEY_OF_FIELD[name] for name in now if now[name] != frozen.get(name))
+    keys = ", ".join(sorted(KEY_OF_FIELD[name] for name in changed))
     raise Refused(
-        "bindings", f"loop.run.yaml changed since it was frozen: {', '.join(changed)}",
-        files=["loop.run.yaml"],
-        next_step="undo the change, or `agent-loops rebaseline --why …` to measure anew with it",
+        "bindings", f"loop.run.yaml changed since it was frozen: {keys}", files=["loop.run.yaml"],
+        next_step="undo the change, or `agent-loops rebaseline --why …` to go on with it",
     )  # fmt: skip
 
 
@@ -99,11 +99,16 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
         )  # fmt: skip
 
 
-def refuse_changed_harness(workspace: Workspace) -> None:
-    """The measurement is made by the frozen harness, and by nothing that joined it."""
-    changes = integrity.check(
+def harness_changes(workspace: Workspace) -> integrity.Changes:
+    """What is not as it was frozen."""
+    return integrity.check(
         workspace.harness(), workspace.scope(), cache=workspace.store.paths.stat_cache
     )
+
+
+def refuse_changed_harness(workspace: Workspace) -> None:
+    """The measurement is made by the frozen harness, and by nothing that joined it."""
+    changes = harness_changes(workspace)
     if not changes:
         return
     if changes.changed or changes.missing:

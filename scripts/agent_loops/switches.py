@@ -25,6 +25,7 @@ from agent_loops import (
 )
 from agent_loops.answers import Answer
 from agent_loops.errors import UsageError
+from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
 from agent_loops.state import is_here
 
@@ -111,7 +112,10 @@ def resume(run: Loop, *, take_over: bool) -> Answer:
     if not was_active:
         base = campaign.incumbent_number or 1
         next_step = f"agent-loops checkout {base}, as the editable files are another campaign's"
-    return _switched(run, "active", next_step)
+    reason = run.campaign.stop_reason(utc_now())
+    if reason:
+        next_step = f"{reason}; {gates.RAISE_THE_LIMIT}"
+    return _switched(run, "finished" if reason else "active", next_step)
 
 
 def note(run: Loop, text: str) -> Answer:
