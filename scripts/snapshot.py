@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
-from agent_loops import entry, files, snapshots
+from agent_loops import entry, files, restoring, snapshots
 from agent_loops.errors import BindingsError, Refused, UsageError
 from agent_loops.paths import CampaignPaths
 
@@ -108,8 +108,8 @@ def restore(paths: CampaignPaths, number: int, given: list[str]) -> dict[str, ob
         files.make_dir(folder)
         return folder
 
-    folder, rescued = snapshots.restore(
-        Path.cwd(), target, present=present, known=others, rescue=rescue
+    folder, rescued = restoring.restore(
+        Path.cwd(), target, present=present, known=others, latest=paths.latest, rescue=rescue
     )
     return {
         "schema": 1,

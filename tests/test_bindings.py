@@ -241,6 +241,9 @@ BAD: list[tuple[str, str, str, str]] = [
     ("budget_minutes: soon", "budget_minutes", "'soon'", "number"),
     ("budget_epochs: true", "budget_epochs", "True", "number"),
     ("budget_minutes: 5\nbudget: 5 min", "budget_minutes", "5", "another name of budget"),
+    ('prelude: "\\ud800"', "prelude", "'\\ud800'", "half of a character"),
+    ('editable_files: ["a.py", "\\udce9.py"]', "editable_files", "'\\udce9.py'", "half of a"),
+    ('metric_pattern: "loss (\\udfff)"', "metric_pattern", "'loss (\\udfff)'", "half of a"),
     ("entrypoint: python other.py", "entrypoint", "'python other.py'", "another name of run_cmd"),
 ]  # fmt: skip
 
@@ -288,7 +291,7 @@ def test_an_unknown_key_like_no_other_is_refused_with_all_of_them() -> None:
 def test_a_missing_required_key_is_named_with_an_example(key: str, left: str) -> None:
     rest = "".join(line + "\n" for line in BASE.splitlines() if not line.startswith(key + ":"))
     said = problem(f"{key}{left}\n" if left else "", rest)
-    assert f"{key}: None: required, e.g. `{key}: " in said
+    assert f"{key}: missing; required, e.g. `{key}: " in said
 
 
 @pytest.mark.parametrize("budget", ["30 epochs", "none"])

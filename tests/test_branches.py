@@ -345,6 +345,14 @@ class TestStarting:
         work.git("branch", taken)
         assert taken in refusal(work.repository.check_can_start, "mar5", []).reason
 
+    def test_candidates_of_an_earlier_campaign_are_not_replaced(self, work: Work) -> None:
+        work.repository.keep_ref("mar5", "1", work.head)
+        assert work.repository.has_refs("mar5")
+        refused = refusal(work.repository.check_can_start, "mar5", [])
+        assert "refs/agent-loops/mar5" in refused.reason
+        assert "run_tag" in refused.next_step
+        work.repository.check_can_start("mar", [])
+
     def test_a_taken_name_is_seen_in_packed_refs(self, work: Work) -> None:
         work.git("branch", "autoresearch/mar5")
         work.git("pack-refs", "--all")
@@ -646,7 +654,7 @@ class TestCommitting:
             new = started.repository.commit_candidate(
                 parent=old or base, files=files, deleted=[], message="m", when=WHEN
             )
-            started.repository.keep_ref("mar5", 1, new)
+            started.repository.keep_ref("mar5", "1", new)
             started.repository.advance("mar5", old=old or base, new=new, files=files, deleted=[])
         started.repository.start_branch("mar6")
         assert not ran.exists()
@@ -654,7 +662,7 @@ class TestCommitting:
     def test_candidates_are_kept_by_a_ref(self, started: Work) -> None:
         made = candidate(started, file())
         for _ in range(2):
-            started.repository.keep_ref("mar5", 7, made)
+            started.repository.keep_ref("mar5", "7", made)
         assert started.git("rev-parse", "refs/agent-loops/mar5/7").strip() == made
 
 
@@ -972,7 +980,7 @@ class TestPlaces:
         new = repository.commit_candidate(
             parent=base, files=files, deleted=[], message="m", when=WHEN
         )
-        repository.keep_ref("mar5", 2, new)
+        repository.keep_ref("mar5", "2", new)
         assert repository.advance("mar5", old=base, new=new, files=files, deleted=[]) == new
         assert repository.check_on_branch("mar5", files, [base, new], ["x.py"]).in_step
         assert repository.untracked_or_changed(["train.py", "pkg/new.py"]) == []
@@ -1158,7 +1166,7 @@ def test_nothing_of_the_users_is_touched(case: dict[str, object], tmp_path: Path
             for path, data in sets["ours"].items()
         ]
         new = candidate(work, *files, deleted=deleted, parent=base)
-        work.repository.keep_ref("mar5", 1, new)
+        work.repository.keep_ref("mar5", "1", new)
         tip = work.repository.advance("mar5", old=base, new=new, files=files, deleted=deleted)
 
         assert tip == new == work.head

@@ -158,7 +158,7 @@ def test_a_crash_among_repeats_is_no_verdict_that_the_code_is_refused_for(
 
 def test_a_crash_is_told_shortly_however_long_its_words_and_folders(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", train="raise ValueError('x' * 900)\n")
-    project.bind(sandbox_root=str(tmp_path / ("s" * 200) / ("t" * 100)))
+    project.bind(sandbox_root=str(tmp_path / ("s" * 200)))
     project.setup()
     said = project.call("try", "baseline").out
     assert said.startswith("#1 crash  (idea) ValueError: xxx")
@@ -366,7 +366,8 @@ def test_code_mended_in_the_open_baseline_is_the_baseline(tmp_path: Path, by_edi
     answer = attempt(worse, good)
     assert (answer["experiment"], answer["status"], answer["kind"]) == (1, "keep", "baseline")
     assert "runs as the mended baseline" in "; ".join(answer["notes"])
-    assert [row[3:] for row in project.rows()] == [["keep", "mended"]]
+    assert [row[3:] for row in project.rows()] == [["keep", "baseline"]]
+    assert project.events("experiment_started")[-1]["idea"] == "mended"
 
     folder = project.sandbox / "iter1"
     assert (folder / "attempt-1/code_snapshot/train.py").read_text() == broken

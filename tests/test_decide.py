@@ -46,6 +46,10 @@ def verdict(
         # sums are exact: ten times 0.1 is as good as 0.1
         ([0.1] * 10, [0.1], DOWN, "discard", "equal"),
         ([0.1] * 10, [0.1], UP, "discard", "equal"),
+        # sums past the largest number
+        ([1.7e308, 1.7e308], [1.7e308], DOWN, "discard", "equal"),
+        ([1.7e308, 1.7e308, 1.0], [1.7e308], DOWN, "keep", "better"),
+        ([-1.7e308, -1.7e308], [1.7e308, 1.7e308], DOWN, "keep", "better"),
         # nothing to compare with
         ([5.0], [], DOWN, "keep", "baseline"),
         ([5.0, 6.0], [], UP, "keep", "baseline"),

@@ -125,6 +125,13 @@ def test_the_longest_secret_is_masked_first() -> None:
     assert mask("abcdefgh abcdef", ["abcdef", "abcdefgh"]) == "[masked] [masked]"
 
 
+def test_what_is_left_of_a_secret_where_a_line_was_cut_is_masked() -> None:
+    assert mask("`key my-secret-v…` is no number", ["my-secret-value"]) == (
+        "`key [masked]…` is no number"
+    )
+    assert mask("my-secret-v", ["my-secret-value"]) == "my-secret-v"
+
+
 # --- tails --------------------------------------------------------------------------------------
 
 

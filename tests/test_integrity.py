@@ -50,7 +50,10 @@ class Place:
         return sorted(self.freeze(*commands, tracked=tracked).files)
 
     def check(self, harness: Harness) -> Changes:
-        return integrity.check(harness, self.scope, cache=self.cache)
+        stamps = integrity.Stamps(self.cache)
+        changes = integrity.check(harness, self.scope, stamps)
+        stamps.save()
+        return changes
 
 
 @pytest.fixture

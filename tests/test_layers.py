@@ -33,10 +33,11 @@ LEVELS: dict[str, list[str]] = {
     ],
     "2, effects": [
         "scan metric_files processes git_commands",
-        "memory git_trees",
+        "memory git_trees bytecode",
         "watch",
         "supervisor",
         "journal results supervise snapshots branches integrity",
+        "restoring",
     ],
     "3, a campaign": [
         "fold_cache measure answers",
@@ -58,7 +59,7 @@ EFFECTS = (
     {"journal"},
     {"results"},
     {"supervise", "supervisor", "watch", "memory", "processes"},
-    {"snapshots"},
+    {"snapshots", "restoring"},
     {"branches", "git_trees", "git_commands"},
     {"integrity"},
 )

@@ -169,6 +169,68 @@ def test_a_project_that_was_moved(project: Project, tmp_path: Path) -> None:
     assert (answer.code, answer["status"]) == (0, "keep")
 
 
+def test_setup_says_that_a_file_has_other_names(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    os.link(project.root / "train.py", tmp_path / "twin.py")
+    answer = project.call("setup")
+    assert answer.code == 0
+    assert "train.py: a hard link" in answer.out
+    assert project.call("try", "baseline").code == 0
+    assert project.call("try", "more", "--edit", "-", stdin=FASTER).code == 0
+    assert "LR = 0.01" in (tmp_path / "twin.py").read_text()
+
+
+# ---- something else in a file's place ----------------------------------------------------------
+
+ODD = [
+    "ln -s /dev/null train.py",
+    "mkfifo train.py",
+    "mkdir train.py; touch train.py/theirs",
+    "head -c 1048577 /dev/zero > train.py",
+]
+
+
+@pytest.mark.parametrize("command", ODD)
+def test_what_a_run_leaves_in_a_files_place_is_set_aside(project: Project, command: str) -> None:
+    before = project.read("train.py")
+    leaving = f'WIDTH = 9\nimport os; os.unlink("train.py"); os.system("{command}")'
+    block = edit_block("train.py", "WIDTH = 8", leaving)
+    answer = project.ask("try", "odd", "--edit", "-", stdin=block)
+    assert (answer.code, answer["status"]) == (0, "crash"), answer
+    assert "train.py" in answer["reason"]
+    assert any("train.py" in note and "/rescue/" in note for note in answer["notes"])
+    assert project.read("train.py") == before
+    assert len(list(project.sandbox.glob("rescue/*/train.py"))) == 1
+    assert project.ask("try", "more", "--edit", "-", stdin=FASTER)["status"] == "keep"
+
+
+@pytest.mark.parametrize("command", ODD)
+def test_what_lies_in_a_files_place_is_refused_until_a_checkout_sets_it_aside(
+    project: Project, terminal: Terminal, command: str
+) -> None:
+    (project.root / "train.py").unlink()
+    subprocess.run(command, shell=True, cwd=project.root, check=True)
+    answer = terminal.ask("try", "more", "--edit", "-", stdin=FASTER)
+    assert (answer.code, answer["kind"], answer["files"]) == (3, "odd file", ["train.py"])
+    assert "`agent-loops checkout 1`" in answer["next"]
+    assert terminal.call("checkout", "1").code == 0
+    assert "LR = 0.01" in project.read("train.py")
+    assert len(list(project.sandbox.glob("rescue/*/train.py"))) == 1
+
+
+def test_code_that_lies_here_counts_as_saved_only_while_it_can_be_read_back(
+    project: Project, terminal: Terminal
+) -> None:
+    """What a checkout replaces is an experiment's code, but its snapshot was damaged since."""
+    project.edit("LR = 0.01", "LR = 0.005")
+    assert project.ask("try", "worse")["status"] == "discard"
+    assert terminal.call("checkout", "2").code == 0
+    (project.sandbox / "iter2/code_snapshot/train.py").write_text("damaged")
+    assert terminal.call("checkout", "1").code == 0
+    [rescued] = project.sandbox.glob("rescue/*/train.py")
+    assert "LR = 0.005" in rescued.read_text()
+
+
 # ---- a project that cannot be written ----------------------------------------------------------
 
 
@@ -240,20 +302,44 @@ def test_a_campaign_that_became_read_only_can_be_read_and_loses_nothing(
 
 
 @linux_only
-def test_editable_files_that_cannot_be_written_wait_for_the_person(project: Project) -> None:
+@pytest.mark.parametrize("by_hand", ["by hand", "by blocks"])
+@pytest.mark.parametrize("lock", ["folder", "file"])
+def test_nothing_begins_while_an_editable_file_cannot_be_written(
+    project: Project, lock: str, by_hand: str
+) -> None:
+    if by_hand == "by hand":
+        project.edit("LR = 0.01", "LR = 0.03")
+        words, stdin = ["try", "more"], ""
+    else:
+        words, stdin = ["try", "more", "--edit", "-"], FASTER
     before = project.read("train.py")
+    with frozen(project.root / "train.py") if lock == "file" else read_only(project):
+        answer = project.ask(*words, stdin=stdin)
+    assert (answer.code, answer["kind"], answer["files"]) == (3, "locked", ["train.py"]), answer
+    assert project.read("train.py") == before
+    assert len(project.events("experiment_started")) == 1
+    answer = project.ask(*words, stdin=stdin)
+    assert (answer.code, answer["status"], answer["metric"]) == (0, "keep", 1.145)
+
+
+@contextlib.contextmanager
+def read_only(project: Project) -> Iterator[None]:
     project.root.chmod(0o555)
     try:
         with ordinary_user(project):
-            answer = project.call("try", "more", "--edit", "-", stdin=FASTER)
+            yield
     finally:
         project.root.chmod(0o755)
-    assert answer.code == 1, answer
-    assert "not writable" in answer.err
-    assert "train.py" in answer.err
-    assert project.read("train.py") == before
-    answer = project.ask("wait")
-    assert (answer.code, answer["status"], answer["metric"]) == (0, "keep", 1.145)
+
+
+@contextlib.contextmanager
+def frozen(path: Path) -> Iterator[None]:
+    if subprocess.run(["chattr", "+i", path], capture_output=True, check=False).returncode:
+        pytest.skip("this disk freezes no files")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
 
 
 # ---- descriptions ------------------------------------------------------------------------------

@@ -167,11 +167,11 @@ ROWS: dict[str, Row] = {
     "fills the log": crash(FLOOD, "log grew past 1 MB", bindings={"log_limit_mb": 1}),
     "edits itself": crash(
         TRAIN + "    open('train.py', 'a').write('# more')\n",
-        "the candidate's files changed during the run",
+        "edited train.py while the run went on", kind="idea",
     ),
     "deletes itself": crash(
         TRAIN.replace("import prepare", "import prepare, os") + "    os.unlink('train.py')\n",
-        "the candidate's files changed during the run",
+        "edited train.py while the run went on", kind="idea",
     ),
     "edits the harness": crash(
         TRAIN + "    open('prepare.py', 'a').write('# more')\n",
@@ -192,11 +192,11 @@ ROWS: dict[str, Row] = {
     ),
     "forks a daemon": Row(
         DAEMON + "print('val_bpb: 1.1')\n", "keep", "better", "better than the incumbent", 1.1,
-        notes="1 process outlived the run and was ended", survives=True,
+        notes="ended 1 process that outlived the run", survives=True,
     ),
     "leaves survivors": Row(
         SURVIVOR, "keep", "better", "better than the incumbent", 1.1,
-        notes="2 processes outlived the run and were ended",
+        notes="ended 2 processes that outlived the run",
     ),
     # ---- logs
     "one line of 200 MB": Row(LONG_LINE, "keep", "better", "better than the incumbent", 1.1),
@@ -412,7 +412,9 @@ def _check_record(project: Project, row: Row, answer: dict[str, Any]) -> None:
         assert cells[1:3] == ["0.000000", "0.0"]
     else:
         assert float(cells[1]) == pytest.approx(answer["metric"], abs=1e-3)
-        assert cells[2] == f"{answer['memory_gb']:.1f}"
+        memory_gb = answer["memory_gb"]
+        assert cells[2] == (f"{memory_gb:.1f}" if memory_gb >= 0.1 else f"{memory_gb:.3f}")
+        assert float(cells[2]) > 0
     runs = project.events("run_finished")[1:]
     assert len(runs) == (2 if row.kind == "machine" else 1)
     receipt = strict((project.sandbox / "iter2/run.json").read_text())

@@ -31,7 +31,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         assert supervise.wait_for_end(lock, DEADLINE_S)
     for receipt in tmp_path.glob("*.json"):
         marker = json.loads(receipt.read_bytes())["marker"]
-        assert supervise.find_processes(marker) == []
+        lock = receipt.with_name(receipt.name + ".lock")
+        assert supervise.find_processes(marker, lock) == []
 
 
 def run(capfd: pytest.CaptureFixture[str], *argv: str) -> tuple[int, dict[str, Any]]:

@@ -6,13 +6,13 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from agent_loops import snapshots
-from agent_loops.errors import AgentLoopsError, BindingsError
+from agent_loops import files, restoring, snapshots
+from agent_loops.errors import BindingsError
 from agent_loops.snapshots import FileState, SnapshotError, Tree
 
 SECOND_NS = 1_000_000_000
@@ -42,6 +42,7 @@ class Store:
         self.work = root / "my\nproject here"
         self.root = root / "saved"
         self.work.mkdir(parents=True)
+        self.root.mkdir()
 
     def write(self, path: str, data: bytes = b"x", mode: int = 0o644) -> Path:
         full = self.work / path
@@ -76,12 +77,17 @@ class Store:
     def restore(
         self, target: Tree, *, known: Sequence[Tree] = (), present: Tree | None = None
     ) -> list[str]:
-        folder, saved = snapshots.restore(
-            self.work, target, present=self.read() if present is None else present,
-            known=known, rescue=lambda: self.rescue,
+        survey = snapshots.survey(self.work, ["**"]) if present is None else (present, [])
+        folder, saved = restoring.restore(
+            self.work, target, present=survey[0], odd=survey[1], known=known,
+            latest=self.root / "latest", rescue=self.make_rescue,
         )  # fmt: skip
         assert (folder == self.rescue) == bool(saved)
         return saved
+
+    def make_rescue(self) -> Path:
+        self.rescue.mkdir(parents=True, exist_ok=True)
+        return self.rescue
 
 
 @pytest.fixture
@@ -333,11 +339,11 @@ def test_a_file_that_became_a_folder_and_back(store: Store, deep: str) -> None:
         assert store.read() == one
 
 
-def test_a_folder_that_holds_something_is_not_cleared_away(store: Store) -> None:
+def test_a_folder_that_holds_something_is_moved_aside_as_a_whole(store: Store) -> None:
     store.write("thing/theirs.bin", b"somebody's")
-    with pytest.raises(AgentLoopsError, match="thing"):
-        store.restore({"thing": FileState(b"a file", 0o644)}, present={})
-    assert (store.work / "thing/theirs.bin").read_bytes() == b"somebody's"
+    assert store.restore({"thing": FileState(b"a file", 0o644)}, present={}) == ["thing"]
+    assert (store.work / "thing").read_bytes() == b"a file"
+    assert (store.rescue / "thing/theirs.bin").read_bytes() == b"somebody's"
 
 
 def test_what_is_saved_nowhere_is_rescued_first(store: Store) -> None:
@@ -361,60 +367,150 @@ def test_bytes_saved_under_another_name_are_rescued_all_the_same(store: Store) -
     assert store.restore(target) == ["a.py"]
 
 
-def test_an_edit_between_reading_and_writing_stops_the_restore(store: Store) -> None:
-    full = store.write("a.py", b"seen")
-    present = store.read()
-    full.write_bytes(b"newer")
-    for target in ({"a.py": FileState(b"target", 0o644)}, {}):
-        with pytest.raises(AgentLoopsError, match=r"a\.py: changed this very moment"):
-            store.restore(target, known=[present], present=present)
-        assert full.read_bytes() == b"newer"
+TARGETS = [
+    pytest.param({"s/a.py": FileState(b"target", 0o644)}, id="written"),
+    pytest.param({}, id="removed"),
+]
 
 
-def test_a_file_that_appears_between_reading_and_writing_is_not_overwritten(store: Store) -> None:
-    full = store.write("a.py", b"just made")
-    with pytest.raises(AgentLoopsError, match="very moment"):
-        store.restore({"a.py": FileState(b"target", 0o644)}, present={})
-    assert full.read_bytes() == b"just made"
+def at_the_last_moment(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Lets something happen when all is read and the new content lies ready."""
+    for name in ("temporary_name", "write_temporary"):
+        plain = getattr(files, name)
+
+        def late(*given: object, plain: Callable[..., object] = plain, **more: object) -> object:
+            result = plain(*given, **more)
+            if acting and Path(str(given[0])).name == "a.py":
+                acting.pop()()
+            return result
+
+        monkeypatch.setattr(files, name, late)
+    acting = [act]
 
 
-@pytest.mark.parametrize("target", [{"s/a.py": FileState(b"target", 0o644)}, {}])
-def test_a_link_in_place_of_a_file_is_never_written_through(store: Store, target: Tree) -> None:
+@pytest.fixture(params=["exchange", "without exchange"])
+def exchanging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also as on a system or a disk that cannot swap two names."""
+    if request.param != "exchange":
+        monkeypatch.setattr(files, "exchange", lambda _first, _second: False)
+
+
+@pytest.mark.usefixtures("exchanging")
+@pytest.mark.parametrize("how", ["written", "replaced", "removed", "linked", "a folder now"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_comes_in_at_the_last_moment_is_rescued(
+    store: Store, monkeypatch: pytest.MonkeyPatch, target: Tree, how: str
+) -> None:
     full = store.write("s/a.py", b"seen")
-    victim = store.write("victim.txt", b"seen")
     present = store.read("s/**")
-    full.unlink()
-    full.symlink_to(victim)
-    with pytest.raises(AgentLoopsError, match=r"s/a\.py"):
-        store.restore(target, known=[present], present=present)
+
+    def act() -> None:
+        if how == "written":
+            full.write_bytes(b"newer")
+            return
+        full.unlink()
+        if how == "replaced":
+            full.write_bytes(b"newer")
+        elif how == "linked":
+            full.symlink_to("newer")
+        elif how == "a folder now":
+            store.write("s/a.py/newer", b"newer")
+
+    at_the_last_moment(monkeypatch, act)
+    saved = store.restore(target, known=[present], present=present)
+    assert store.read("s/**") == target
+    assert saved == ([] if how == "removed" else ["s/a.py"])
+    rescued = store.rescue / "s/a.py"
+    if how == "linked":
+        assert os.readlink(rescued) == "newer"
+    elif how != "removed":
+        newer = rescued / "newer" if how == "a folder now" else rescued
+        assert newer.read_bytes() == b"newer"
+    assert [path.name for path in (store.work / "s").iterdir()] == [*(["a.py"] if target else [])]
+
+
+@pytest.mark.usefixtures("exchanging")
+def test_a_file_that_appears_at_the_last_moment_is_rescued(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = {"s/a.py": FileState(b"target", 0o644)}
+    at_the_last_moment(monkeypatch, lambda: store.write("s/a.py", b"just made"))
+    assert store.restore(target, present={}) == ["s/a.py"]
+    assert store.read("s/**") == target
+    assert (store.rescue / "s/a.py").read_bytes() == b"just made"
+
+
+def test_an_edit_that_a_kill_left_under_a_name_of_ours_is_rescued(store: Store) -> None:
+    """A kill between the exchange and the look at what came out."""
+    target = {"a.py": FileState(b"target", 0o644)}
+    store.write("a.py", b"target")
+    store.write(".agent-loops.77.0123abcd.tmp", b"somebody's")
+    store.write(".agent-loops.78.0123abcd.tmp", b"tar")  # a write that was cut off
+    assert store.restore(target) == [".agent-loops.77.0123abcd.tmp"]
+    assert (store.rescue / ".agent-loops.77.0123abcd.tmp").read_bytes() == b"somebody's"
+    assert [path.name for path in store.work.iterdir()] == ["a.py"]
+
+
+def odd_link(full: Path) -> None:
+    full.symlink_to(full.parent.parent / "victim.txt")
+
+
+def odd_large(full: Path) -> None:
+    full.write_bytes(b"\0" * (snapshots.MAX_FILE_BYTES + 1))
+
+
+def odd_folder(full: Path) -> None:
+    full.mkdir()
+    (full / "theirs").write_bytes(b"theirs")
+
+
+@pytest.mark.parametrize("make", [odd_link, odd_large, odd_folder, os.mkfifo])
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_no_file_is_moved_aside_as_it_is(
+    store: Store, target: Tree, make: Callable[[Path], None]
+) -> None:
+    victim = store.write("victim.txt", b"seen")
+    (store.work / "s").mkdir()
+    make(store.work / "s/a.py")
+    kind = stat.S_IFMT((store.work / "s/a.py").lstat().st_mode)
+    present, odd = snapshots.survey(store.work, ["s/a.py"])
+    assert (present, odd) == ({}, ["s/a.py"])
+    folder, saved = restoring.restore(
+        store.work, target, present=present, odd=odd, known=[],
+        latest=store.root / "latest", rescue=store.make_rescue,
+    )  # fmt: skip
+    assert (folder, saved) == (store.rescue, ["s/a.py"])
+    assert store.read("s/a.py") == target
+    assert stat.S_IFMT((store.rescue / "s/a.py").lstat().st_mode) == kind
     assert victim.read_bytes() == b"seen"
-    assert full.is_symlink()
 
 
 @pytest.mark.parametrize("target", [{"s/t/a.py": FileState(b"target", 0o644)}, {}])
 @pytest.mark.parametrize("folder", ["s", "s/t"])
-def test_a_link_in_place_of_a_folder_is_never_written_through(
-    store: Store, target: Tree, folder: str
+@pytest.mark.parametrize("what", ["link", "file"])
+def test_what_stands_in_place_of_a_folder_is_moved_and_never_looked_through(
+    store: Store, target: Tree, folder: str, what: str
 ) -> None:
     store.write("s/t/a.py", b"seen")
-    present = store.read("s/**")
     outside = store.work.parent / "outside"
     (store.work / folder).rename(outside)
-    (store.work / folder).symlink_to(outside)
-    with pytest.raises(AgentLoopsError, match="symlink"):
-        store.restore(target, known=[present], present=present)
+    if what == "link":
+        (store.work / folder).symlink_to(outside)
+    else:
+        store.write(folder, b"theirs")
+    present, odd = snapshots.survey(store.work, ["s/t/a.py"])
+    moved = bool(target) or what == "link"
+    _, saved = restoring.restore(
+        store.work, target, present=present, odd=odd, known=[],
+        latest=store.root / "latest", rescue=store.make_rescue,
+    )  # fmt: skip
+    assert saved == ([folder] if moved else [])
+    assert store.read("s/t/a.py") == target
+    if moved:
+        rescued = store.rescue / folder
+        assert rescued.is_symlink() if what == "link" else rescued.read_bytes() == b"theirs"
     left = {path.name: path.read_bytes() for path in outside.rglob("*") if path.is_file()}
     assert left == {"a.py": b"seen"}
-
-
-def test_a_new_file_is_not_made_behind_a_link(store: Store) -> None:
-    outside = store.work.parent / "outside"
-    (outside / "folder").mkdir(parents=True)
-    (store.work / "s").symlink_to(outside)
-    for name in ("s/new.py", "s/folder", "s/folder/new.py"):
-        with pytest.raises(AgentLoopsError, match="symlink"):
-            store.restore({name: FileState(b"x", 0o644)}, present={})
-    assert [path.name for path in outside.rglob("*")] == ["folder"]
 
 
 def test_a_hard_link_elsewhere_keeps_its_content(store: Store) -> None:
@@ -435,6 +531,32 @@ def test_contents_of_one_size_within_a_second_differ_in_whole_seconds(store: Sto
         stamps.append(full.stat().st_mtime_ns)
     for earlier, later in itertools.pairwise(stamps):
         assert later - earlier >= SECOND_NS
+
+
+def test_a_file_that_was_gone_comes_back_a_second_later_than_it_ever_was(store: Store) -> None:
+    stamps = []
+    for data in (b"LR = 1", b"LR = 2", b"LR = 3"):
+        for _ in range(2):
+            store.restore({"a.py": FileState(data, 0o644)}, known=[store.read()])
+        stamps.append((store.work / "a.py").stat().st_mtime_ns)
+        store.restore({}, known=[store.read()])
+    for earlier, later in itertools.pairwise(stamps):
+        assert later - earlier >= SECOND_NS
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
+def test_owner_and_attributes_stay(store: Store) -> None:
+    full = store.write("a.py", b"seen", 0o640)
+    os.chown(full, 1234, 2345)
+    try:
+        os.setxattr(full, "user.note", b"theirs")
+    except OSError:
+        pytest.skip("no attributes on this disk")
+    store.restore({"a.py": FileState(b"target", 0o640)}, known=[store.read()])
+    status = full.stat()
+    assert full.read_bytes() == b"target"
+    assert (status.st_uid, status.st_gid, mode_of(full)) == (1234, 2345, 0o640)
+    assert os.getxattr(full, "user.note") == b"theirs"
 
 
 def test_a_time_far_ahead_is_passed_too(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -187,9 +188,12 @@ def test_an_idea_that_crashed_is_not_run_again() -> None:
     assert Story().keep(1.0).experiment().run().finished().next() is Step.DECIDE
 
 
-def test_a_stopped_run_is_not_run_again() -> None:
-    story = Story().experiment().run().finished(outcome="stopped", crash_kind="machine")
-    assert story.next() is Step.DECIDE
+PERSONS_DOING = [{"outcome": "stopped", "crash_kind": "machine"}, {"crash_kind": "edited"}]
+
+
+@pytest.mark.parametrize("ended", PERSONS_DOING)
+def test_what_a_person_did_to_a_run_is_not_run_again(ended: Mapping[str, str]) -> None:
+    assert Story().experiment(runs_wanted=2).run().finished(**ended).next() is Step.DECIDE
 
 
 def test_repeats_are_run_until_there_are_enough() -> None:
@@ -234,9 +238,10 @@ def test_an_incumbent_that_crashes_pauses_even_after_a_kill() -> None:
     assert story.add(events.Paused(by="engine")).next() is Step.IDLE
 
 
-def test_a_check_that_was_stopped_pauses_nothing() -> None:
+@pytest.mark.parametrize("ended", PERSONS_DOING)
+def test_a_check_that_a_person_disturbed_pauses_nothing(ended: Mapping[str, str]) -> None:
     story = crashed_thrice().run(purpose="canary", number=1)
-    assert story.finished(outcome="stopped", crash_kind="machine").next() is Step.IDLE
+    assert story.finished(**ended).next() is Step.IDLE
 
 
 def test_a_check_that_was_lost_is_made_again_once() -> None:
@@ -252,9 +257,10 @@ def test_the_check_changes_no_verdict_and_counts_as_a_reading() -> None:
     assert campaign.experiments[1].verdict == "keep"
 
 
-def test_what_the_person_stopped_is_no_crash_in_the_row() -> None:
+@pytest.mark.parametrize("ended", PERSONS_DOING)
+def test_what_a_person_disturbed_is_no_crash_in_the_row(ended: Mapping[str, str]) -> None:
     story = Story().keep(1.0).crash().crash()
-    story.experiment().run().finished(outcome="stopped", crash_kind="machine")
+    story.experiment().run().finished(**ended)
     story.decided("crash", "machine").settled()
     assert story.next() is Step.IDLE
     assert story.crash().next() is Step.CANARY

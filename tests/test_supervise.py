@@ -94,9 +94,13 @@ class Runs:
     def left_behind(self) -> list[int]:
         for spec in self.specs:
             supervise.wait_for_end(spec.run_lock, DEADLINE_S)
-        left = [p.pid for spec in self.specs for p in supervise.find_processes(spec.marker)]
+        left = [
+            process.pid
+            for spec in self.specs
+            for process in supervise.find_processes(spec.marker, spec.run_lock)
+        ]
         for spec in self.specs:
-            supervise.end_processes(spec.marker)
+            supervise.end_processes(spec.marker, spec.run_lock)
         # The lock is free a moment before its holder is gone.
         until(lambda: not any(map(alive, self.supervisors)), "the supervisors are gone")
         return left
@@ -746,18 +750,39 @@ def test_what_a_killed_supervisor_left_is_found_and_ended(runs: Runs) -> None:
     os.kill(launch.pid, signal.SIGKILL)
     assert supervise.wait_for_end(spec.run_lock, DEADLINE_S)
     assert not spec.receipt.exists()
-    assert pids <= {process.pid for process in supervise.find_processes(spec.marker)}
-    assert supervise.end_processes(spec.marker) >= 2
-    assert supervise.find_processes(spec.marker) == []
+    assert pids <= {process.pid for process in supervise.find_processes(spec.marker, spec.run_lock)}
+    assert supervise.end_processes(spec.marker, spec.run_lock) >= 2
+    assert supervise.find_processes(spec.marker, spec.run_lock) == []
     assert not any(map(alive, pids))
+
+
+@linux_only
+def test_what_a_killed_supervisor_left_is_found_without_its_marker(runs: Runs) -> None:
+    spec = runs.spec("exec env -i bash -c 'echo $$ > pid; sleep 1000; :'")
+    launch = runs.start(spec)
+    pid = runs.pid_from("pid")
+    os.kill(launch.pid, signal.SIGKILL)
+    assert supervise.wait_for_end(spec.run_lock, DEADLINE_S)
+    assert supervise.find_processes("x" + spec.marker, spec.run_lock) == []
+    assert pid in {p.pid for p in supervise.find_processes(spec.marker, spec.run_lock)}
+    assert supervise.end_processes(spec.marker, spec.run_lock) == 2
+    assert not alive(pid)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'["m", "b", "1", 2.0]', b"\xff"])
+def test_a_damaged_lock_names_no_process(tmp_path: Path, content: bytes) -> None:
+    lock = tmp_path / "run.lock"
+    assert supervise.find_processes("m", lock) == []
+    lock.write_bytes(content)
+    assert supervise.find_processes("m", lock) == []
 
 
 def test_another_runs_processes_are_left_alone(runs: Runs) -> None:
     spec = runs.spec(UNTIL_TOLD)
     runs.start(spec)
     pid = runs.pid_from("pid")
-    assert supervise.end_processes(spec.marker[:-1]) == 0
-    assert supervise.end_processes("x" + spec.marker) == 0
+    assert supervise.end_processes(spec.marker[:-1], spec.run_lock) == 0
+    assert supervise.end_processes("x" + spec.marker, spec.run_lock) == 0
     assert alive(pid)
     (runs.folder / "told").touch()
     assert runs.result(spec)["outcome"]["exit_code"] == 0

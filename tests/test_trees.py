@@ -654,7 +654,7 @@ def test_a_switch_that_changes_the_editable_file_loses_nothing(tree: Tree) -> No
     git(tree.root, "switch", "-q", "--discard-changes", "theirs")
     answer = tree.go()
     assert (answer["status"], answer["kind"]) == ("crash", "idea")
-    assert "changed during the run" in answer["reason"]
+    assert "edited train.py while the run went on" in answer["reason"]
     assert git(tree.root, "show", "theirs:train.py") == "val_bpb: 9\n# theirs"
     assert tree.rescued() == {"train.py": b"val_bpb: 9\n# theirs\n"}
     assert tree.tip == begun_at
@@ -683,8 +683,8 @@ def test_an_edit_of_an_editable_file_during_a_run_is_set_aside(tree: Tree, edit:
     else:
         tree.write("src/user's\nnew.py", "the user's\n")
     answer = tree.go()
-    assert answer["status"] == "crash"
-    assert "changed during the run" in answer["reason"]
+    assert (answer["status"], answer["kind"]) == ("crash", "idea")
+    assert "while the run went on" in answer["reason"]
     assert full.read_bytes() == BASE
     assert stat.S_IMODE(full.stat().st_mode) == 0o644
     assert [path.name for path in (tree.root / "src").iterdir()] == ["train.py"]
@@ -702,6 +702,9 @@ def test_an_edit_of_an_editable_file_during_a_run_is_set_aside(tree: Tree, edit:
         assert [event["files"] for event in tree.events("rescued")] == [[*rescued]]
     plain = tree.terminal.call("wait")
     assert plain.out.count("\n") <= 5
+    assert "`agent-loops checkout 2`" in answer["next"]
+    assert tree.ask("checkout", "2").code == 0
+    assert tree.ask("try", "the same again")["status"] == "keep"
 
 
 @BOTH
@@ -723,13 +726,28 @@ def test_an_edit_of_the_kept_code_after_the_run_stays(tree: Tree) -> None:
 
 
 @BOTH
-def test_hand_edits_are_set_aside_where_blocks_are_tried(tree: Tree) -> None:
+def test_hand_edits_and_blocks_never_meet(tree: Tree) -> None:
     begun(tree)
     tree.write("train.py", "val_bpb: 1.5\n# begun by hand\n")
+    before = tree.bytes()
+    words = ("try", "an idea", "--edit", "-")
+    answer = tree.ask(*words, stdin=block("1.5", "1.25"))
+    assert (answer.code, answer["kind"], answer["files"]) == (3, "edits", ["train.py"])
+    assert tree.bytes() == before
+    assert "`agent-loops checkout 1`" in answer["next"]
+    assert tree.ask("checkout", "1").code == 0
+    assert tree.rescued() == {"train.py": b"val_bpb: 1.5\n# begun by hand\n"}
     answer = tree.tried("--edit", "-", stdin=block("1.5", "1.25"))
     assert (answer["status"], tree.train) == ("keep", b"val_bpb: 1.25\n")
-    assert tree.rescued() == {"train.py": b"val_bpb: 1.5\n# begun by hand\n"}
-    assert any("train.py" in note and "rescue" in note for note in answer["notes"])
+
+
+@BRANCHES
+def test_the_branch_is_looked_at_before_the_code(tree: Tree) -> None:
+    """Another branch has other files; what they hold says nothing of the idea."""
+    begun(tree)
+    git(tree.root, "stash", "-qu")
+    git(tree.root, "switch", "-q", "main")
+    tree.refused("try", "nothing edited", says="not on autoresearch/t1", next_step="git switch")
 
 
 @BOTH
@@ -981,6 +999,42 @@ def test_kept_ideas_are_the_branch_and_every_idea_has_a_ref(tree: Tree) -> None:
     assert tree.blob(tree.ref(4)) == b"oops\n"
     assert git(tree.root, "rev-parse", "main") == base
     assert tree.status == ""
+
+
+@BRANCHES
+@pytest.mark.parametrize("given", ["t1", None])
+def test_a_second_campaign_of_the_same_name_replaces_no_candidate(
+    tree: Tree, given: str | None
+) -> None:
+    tree.bind(run_tag=given)
+    commit_all(tree.root)
+    tag = tree.ask("setup")["tag"]
+    assert tree.ask("try", "baseline")["status"] == "keep"
+    refs = git(tree.root, "for-each-ref", f"refs/agent-loops/{tag}")
+    assert tree.ask("stop").code == 0
+    git(tree.root, "switch", "-q", "main")
+    git(tree.root, "branch", "-q", "-D", f"autoresearch/{tag}")
+    shutil.rmtree(tree.root / "sandbox")
+    again = tree.ask("setup")
+    assert again.code == (3 if given else 0), again
+    if given:
+        assert f"refs/agent-loops/{tag}" in again["reason"]
+    else:
+        assert again["tag"] == f"{tag}-2"
+    assert git(tree.root, "for-each-ref", f"refs/agent-loops/{tag}") == refs
+
+
+@BRANCHES
+def test_every_attempt_at_a_baseline_keeps_its_commit(tree: Tree) -> None:
+    attempts = ("no metric", "none again", "val_bpb: 1.5")
+    tree.write("train.py", attempts[0])
+    commit_all(tree.root)
+    assert tree.ask("setup").code == 0
+    for text in attempts:
+        assert tree.idea(text)["experiment"] == 1
+    refs = ("1-attempt-1", "1-attempt-2", "1")
+    kept = [git(tree.root, "show", f"refs/agent-loops/t1/{ref}:train.py") for ref in refs]
+    assert kept == list(attempts)
 
 
 @BRANCHES

@@ -220,7 +220,7 @@ PRINTS = 'print("val_bpb: 0.500000")\n'
         ),
         (
             "survivors", "import subprocess\nsubprocess.Popen(['sleep', '600'])\n" + PRINTS, {},
-            "1 process outlived the run and was ended",
+            "ended 1 process that outlived the run",
         ),
         (
             "unread", PRINTS + 'print("val_bpb: 0,4")\n', {},

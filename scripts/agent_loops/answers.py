@@ -93,7 +93,9 @@ def _verdict_lines(
     if values["status"] == "running" and values["timeout_s"] is None:
         head = [f"#{experiment.number} waits for its next run"]
     elif values["status"] == "running":
-        head.append(f"for {_time(values['elapsed_s'])} of at most {_time(values['timeout_s'])}")
+        head.append(
+            f"for {duration(values['elapsed_s'])} of at most {duration(values['timeout_s'])}"
+        )
     elif values["status"] == decide.CRASH:
         head.append(f"({values['kind']}) {values['reason']}")
     elif experiment.decided is not None:
@@ -101,12 +103,14 @@ def _verdict_lines(
         if values["delta"] is not None:
             compared = f"{_gain(values['delta'])} than the incumbent had"
             said = compared if values["kind"] in _COMPARED else f"{compared}; {said}"
-        head.append(f"{campaign.metric_name(experiment)} {experiment.decided.metric_text} ({said})")
+        pooled = experiment.decided.readings
+        text = experiment.decided.metric_text + (f", mean of {pooled}" if pooled > 1 else "")
+        head.append(f"{campaign.metric_name(experiment)} {text} ({said})")
     if values["status"] not in ("running", decide.CRASH):
         if values["memory_gb"] is not None:
             head.append(_memory(values["memory_gb"]))
         if values["wall_s"] is not None:
-            head.append(_time(values["wall_s"]))
+            head.append(duration(values["wall_s"]))
         head.append(f"+{values['lines_added']} -{values['lines_removed']} lines")
     lines = [
         display.cut("  ".join(head), _LONGEST_HEAD),
@@ -130,7 +134,8 @@ def _standing(campaign: Campaign, experiment: Experiment) -> str:
     if incumbent.number == experiment.number:
         line = "is the incumbent now"
     else:
-        line = f"incumbent stays #{incumbent.number} {metric_text(campaign, incumbent)}"
+        stays = "stays" if experiment.number == len(campaign.experiments) else "is now"
+        line = f"incumbent {stays} #{incumbent.number} {metric_text(campaign, incumbent)}"
     if best is not None and best.number != incumbent.number:
         line += f"; best is #{best.number} {metric_text(campaign, best)}"
     return line
@@ -219,7 +224,8 @@ def _memory(gb: float) -> str:
     return f"{gb:.1f} GB" if gb >= 1 else f"{gb * 1024:.0f} MB"
 
 
-def _time(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Seconds in the unit that reads best."""
     if seconds is None:
         return "?"
     if seconds < 90:

@@ -108,6 +108,13 @@ class Bindings(NamedTuple):
         return Direction(self.metric_direction)
 
     @property
+    def metric_source(self) -> str:
+        """Who says what the metric is: the supervisor, `eval_cmd`, or the code that is edited."""
+        if self.metric in ("wall_s", "memory_gb"):
+            return "measured"
+        return "evaluated" if self.eval_cmd else "self-reported"
+
+    @property
     def metric_spec(self) -> MetricSpec:
         return MetricSpec(
             name=self.metric,
@@ -175,15 +182,16 @@ def parse(text: str, *, default_tag: str) -> Bindings:
     """
     raw = _load_yaml(text)
     _rename_aliases(raw)
-    for key in raw:
+    for key, value in raw.items():
+        given = "" if value is None else value
         if key in _LATER:
-            raise BindingsError(key, raw[key], f"{_LATER[key]} are not in this version; remove it")
+            raise BindingsError(key, given, f"{_LATER[key]} are not in this version; remove it")
         if key not in _FIELDS:
             from difflib import get_close_matches
 
             near = get_close_matches(key, _FIELDS, n=1)
             hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(_FIELDS)}"
-            raise BindingsError(key, raw[key], f"unknown key; {hint}")
+            raise BindingsError(key, given, f"unknown key; {hint}")
     for key in ("metric", "run_cmd", "editable_files"):
         if raw.get(key) is None:
             raise BindingsError(key, None, "required, e.g. `" + _EXAMPLES[key] + "`")
@@ -314,6 +322,8 @@ def _is_number(value: object) -> bool:
 def _text(key: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise BindingsError(key, value, "text")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise BindingsError(key, value, "text that can be written: no half of a character")
     return value.strip()
 
 

@@ -66,6 +66,10 @@ def _branch(tag: str) -> str:
     return f"autoresearch/{tag}"
 
 
+def _refs(tag: str) -> str:
+    return f"refs/agent-loops/{tag}"
+
+
 def _switch(tag: str) -> str:
     return f"git switch {shlex.quote(_branch(tag))}"
 
@@ -273,6 +277,12 @@ class Repository:
                     f"the branch {branch} is there already",
                     next_step=f"choose another run_tag, or: git branch -m {branch} NEW-NAME",
                 )
+        if self.has_refs(tag):
+            raise Refused(
+                "git",
+                f"an earlier campaign {tag} left its candidates in {_refs(tag)}",
+                next_step="choose another run_tag: a new campaign would replace them",
+            )
 
     def _check_index_of(self, paths: Sequence[str]) -> None:
         if not paths:
@@ -407,7 +417,7 @@ class Repository:
             "git",
             f"the branch {_branch(tag)} is gone",
             next_step=f"git switch -c {shlex.quote(_branch(tag))} COMMIT, with a commit from: "
-            f"git for-each-ref refs/agent-loops/{shlex.quote(tag)}",
+            f"git for-each-ref {shlex.quote(_refs(tag))}",
         )
 
     def _nearest(self, tip: str, known: Collection[str]) -> str | None:
@@ -471,9 +481,14 @@ class Repository:
         gone = [self._in_tree(path) for path in deleted]
         return self._trees.overlay(parent, contents, gone, config=config)
 
-    def keep_ref(self, tag: str, experiment: int, commit: str) -> None:
-        """Keeps `commit` from being collected, as `refs/agent-loops/<tag>/<experiment>`."""
-        self._git.run("update-ref", f"refs/agent-loops/{tag}/{experiment}", commit)
+    def keep_ref(self, tag: str, name: str, commit: str) -> None:
+        """Keeps `commit` from being collected, as `refs/agent-loops/<tag>/<name>`."""
+        self._git.run("update-ref", f"{_refs(tag)}/{name}", commit)
+
+    def has_refs(self, tag: str) -> bool:
+        """Whether candidates of a campaign of this tag are kept here, whatever its branch is."""
+        listed = self._git.run("for-each-ref", "--count=1", "--format=%(refname)", _refs(tag))
+        return bool(listed.line)
 
     # Moving the branch
 

@@ -26,47 +26,58 @@ class Candidate(NamedTuple):
         return snapshots.digest(self.tree)
 
 
-def make(workspace: Workspace, campaign: Campaign, edit: str | None) -> Candidate:
-    """The candidate's bytes, made without writing anything."""
+def base_of(workspace: Workspace, campaign: Campaign) -> snapshots.Tree:
+    """The files that the next idea grows from, or the baseline before there is a reading."""
+    return workspace.saved(_base_number(campaign))
+
+
+def make(
+    workspace: Workspace, campaign: Campaign, base: snapshots.Tree, edit: str | None
+) -> Candidate:
+    """The candidate's bytes, made without writing anything.
+
+    Raises:
+        Refused: there is nothing to try, or it would leave out what somebody edited.
+    """
     present = workspace.present()
+    edited = snapshots.differing(present, base)
     open_ = campaign.open
     notes: tuple[str, ...] = ()
     if campaign.wants_baseline:
-        frozen = _frozen_tree(workspace, campaign)
+        number = None
         mending = open_ is not None and open_.last_finished is not None
-        if not mending and (edit is not None or snapshots.differing(present, frozen)):
+        if not mending and (edit is not None or edited):
             raise Refused(
                 "baseline first", "the first experiment is the unmodified baseline",
-                files=snapshots.differing(present, frozen),
-                next_step=f"`agent-loops checkout {_frozen_number(campaign)}` sets edits aside; "
+                files=edited,
+                next_step=f"`agent-loops checkout {_base_number(campaign)}` sets edits aside; "
                 "then `agent-loops try baseline`",
             )  # fmt: skip
-        base, number = frozen, None
-        if mending and (edit is not None or snapshots.differing(present, frozen)):
+        if mending and (edit is not None or edited):
             notes = ("runs as the mended baseline: ideas are compared with this code",)
     else:
-        incumbent = campaign.incumbent
-        assert incumbent is not None
-        base, number = workspace.saved(incumbent.number), incumbent.number
+        number = campaign.incumbent_number
     if edit is not None:
-        # The experiment whose code lies here since a `checkout`, if it is one's.
-        checked_out = campaign.holders.get(snapshots.digest(present))
-        grown_from = base
-        if checked_out is not None:
-            grown_from, number = present, checked_out
-        tree = _edited(campaign, grown_from, edit)
+        # The experiment whose code lies here: the incumbent's, or another's since a `checkout`.
+        number = campaign.holders.get(snapshots.digest(present))
+        if number is None:
+            raise Refused(
+                "edits", f"edited by hand: {', '.join(edited[:5])}; `--edit` would leave that out",
+                files=edited,
+                next_step="`agent-loops try 'IDEA'` without --edit measures it; `agent-loops "
+                f"checkout {_base_number(campaign)}` sets it aside",
+            )  # fmt: skip
+        tree = _edited(campaign, present, edit)
     else:
         tree = present
     notes += _metric_line_notes(campaign, base, tree)
     return Candidate(tree, base, number, notes)
 
 
-def _frozen_tree(workspace: Workspace, campaign: Campaign) -> snapshots.Tree:
-    """What the baseline is to be: the files as setup or rebaseline saved them, or as last tried."""
-    return workspace.saved(_frozen_number(campaign))
-
-
-def _frozen_number(campaign: Campaign) -> int:
+def _base_number(campaign: Campaign) -> int:
+    """The incumbent; for a baseline, as setup or rebaseline saved it, or as last tried."""
+    if not campaign.wants_baseline and campaign.incumbent_number is not None:
+        return campaign.incumbent_number
     open_ = campaign.open
     if open_ is not None:
         return open_.number

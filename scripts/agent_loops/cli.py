@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_loops import __version__, answers
+from agent_loops import __version__, answers, display
 from agent_loops.answers import Answer
 from agent_loops.entry import Parser
 from agent_loops.errors import (
@@ -26,6 +26,7 @@ from agent_loops.errors import (
 )
 
 if TYPE_CHECKING:
+    from agent_loops.bindings import Budget
     from agent_loops.loop import Loop
     from agent_loops.setup import Begun
 
@@ -180,7 +181,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write(
-            "interrupted; a run under way goes on: `agent-loops wait`, `stop --kill`\n"
+            "interrupted; a run under way goes on: `agent-loops wait` shows its verdict, "
+            "`agent-loops stop --kill` ends it\n"
         )
         return _EXIT_INTERRUPTED
     except OSError as error:
@@ -212,7 +214,9 @@ def _run(parsed: argparse.Namespace) -> Answer:
     if parsed.command == "demo":
         from agent_loops import demo
 
-        return demo.run(Path(parsed.keep) if parsed.keep else None)
+        stream = sys.stderr if parsed.json else sys.stdout
+        folder = Path(parsed.keep) if parsed.keep else None
+        return demo.run(folder, say=lambda text: print(text, file=stream, flush=True))
     from agent_loops import campaigns
     from agent_loops.loop import Loop
 
@@ -273,7 +277,7 @@ def _switch(run: Loop, parsed: argparse.Namespace) -> Answer:
 
 
 def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
-    from agent_loops import display, trying
+    from agent_loops import trying
 
     if parsed.edit == "-" and parsed.idea_file == "-":
         raise UsageError("--edit - and --idea-file -: only one can come on standard input")
@@ -319,26 +323,57 @@ def _read(name: str) -> str:
 
 
 def _begun(begun: Begun) -> Answer:
-    store = begun.store
-    bindings = store.campaign.bindings
+    from agent_loops import runs
+
+    store, campaign = begun.store, begun.store.campaign
+    bindings, branch = campaign.bindings, campaign.started.branch
     folder = os.path.relpath(store.paths.root, store.project.root)
+    frozen, timeout_s = sorted(begun.harness.files), runs.timeout_s(campaign)
+    until = "" if bindings.timeout_s is not None else ", or twice the baseline's time if longer"
+    killed = f"a run is killed after {answers.duration(timeout_s)}{until}"
     lines = [
         f"campaign {bindings.run_tag}  ({bindings.iter_strategy}, files in {folder})",
-        f"metric {bindings.metric} ({bindings.metric_direction})"
-        + ("" if bindings.eval_cmd else ", as the training script reports it"),
-        f"harness: {len(begun.harness.files)} files frozen; editable: "
-        + ", ".join(bindings.editable_files),
+        f"branch    {branch} is checked out now; `git switch -` goes back" if branch else "",
+        f"metric    {bindings.metric} ({bindings.metric_direction}), "
+        + _SOURCES[bindings.metric_source],
+        f"time      budget {_budget(bindings.budget)}; {killed}",
+        f"editable  {_listed(begun.editable)}",
+        f"frozen    {_listed(frozen)}",
     ]
     if begun.metric_lines:
         places = ", ".join(begun.metric_lines[:5])
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
+    if begun.hard_links:
+        names = ", ".join(begun.hard_links[:5])
+        lines.append(f"note: {names}: a hard link; its other names keep the content they have now")
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
-        "strategy": bindings.iter_strategy, "sandbox": folder,
-        "branch": store.campaign.started.branch, "harness_files": len(begun.harness.files),
-        "metric_lines": list(begun.metric_lines), "program": begun.program, "next": next_step,
+        "strategy": bindings.iter_strategy, "sandbox": folder, "branch": branch,
+        "editable": list(begun.editable), "harness_files": len(frozen), "timeout_s": timeout_s,
+        "metric_lines": list(begun.metric_lines), "program": begun.program,
+        "hard_links": list(begun.hard_links), "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {next_step}"])
+
+
+_SOURCES = {
+    "measured": "measured by agent-loops",
+    "evaluated": "as eval_cmd measures it",
+    "self-reported": "as the training script reports it",
+}
+
+
+def _budget(budget: Budget) -> str:
+    if budget.kind == "time":
+        return answers.duration(budget.amount)
+    return f"{budget.amount:g} epochs" if budget.kind == "epochs" else "none"
+
+
+def _listed(paths: Sequence[str]) -> str:
+    """The first few of the files, and how many there are."""
+    first = ", ".join(display.clean(path, 80) for path in paths[:4])
+    more = ", …" if len(paths) > 4 else ""
+    return f"{len(paths)} {'file' if len(paths) == 1 else 'files'}: {first}{more}"

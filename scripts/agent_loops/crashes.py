@@ -10,7 +10,7 @@ import signal as signals
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Kind = Literal["idea", "machine"]
+Kind = Literal["idea", "machine", "edited"]
 
 _REASON_CHARS = 200
 _DETAIL_CHARS = 120
@@ -18,7 +18,10 @@ _DETAIL_CHARS = 120
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """`idea`: the same code would end the same way. `machine`: it may well run the next time."""
+    """`idea`: the same code would end the same way. `machine`: it may well run the next time.
+
+    `edited`: nobody knows which code it was that ran.
+    """
 
     kind: Kind
     reason: str

@@ -6,10 +6,9 @@ Knows nothing of crashes: a run without a reading is no matter of comparing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import fsum
 from typing import NamedTuple
 
-from agent_loops.objective import Direction
+from agent_loops.objective import Direction, mean
 
 KEEP = "keep"
 DISCARD = "discard"
@@ -27,7 +26,7 @@ class Verdict(NamedTuple):
 
 def estimate(readings: Sequence[float]) -> float:
     """The metric that readings of one piece of code stand for: their mean, in metric units."""
-    return fsum(readings) / len(readings)
+    return mean(readings)
 
 
 def decide(

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,12 @@ _STEPS = (
 )
 
 
-def run(folder: Path | None) -> Answer:
+def run(folder: Path | None, *, say: Callable[[str], object]) -> Answer:
     """Plays the campaign and tells where its files are.
 
     Args:
         folder: where to work, created if missing and empty otherwise; None for a temporary folder.
+        say: prints a line of what is going on.
     """
     source = _example()
     if folder is None:
@@ -74,16 +75,30 @@ def run(folder: Path | None) -> Answer:
     shutil.copytree(source, project, ignore=shutil.ignore_patterns(*_LEFT_OUT))
     _bind(project)
     began = time.monotonic()
-    _say(f"A small language model in {project}")
-    _say("Its training script is edited, run for 3 seconds, measured; the score is val_bpb.\n")
-    _call(project, ["setup"])
-    _call(project, ["try", "baseline"], says="First the baseline, nothing edited.")
+    say(f"A small language model in {project}")
+    say("Its training script is edited, run for 3 seconds, measured; the score is val_bpb,")
+    say("bits per byte: lower is better.\n")
+
+    def call(says: str, shown: Sequence[str], words: Sequence[str] = ()) -> None:
+        if says:
+            say(f"# {says}")
+        say(f"$ agent-loops {shlex.join(shown)}")
+        say("\n".join(f"  {line}" for line in _answer_of(project, words or shown)) + "\n")
+
+    call("Every file but train.py is frozen.", ["setup"])
+    call("First the baseline, nothing edited.", ["try", "baseline"])
     for step in _STEPS:
         edit = _edit_file(source, step)
-        shown = ["try", step.idea, "--edit", edit.name]
-        _call(project, shown, ["try", step.idea, "--edit", str(edit)], says=step.says)
-    _call(project, ["status"], says="In the morning.")
+        words = ["try", step.idea, "--edit"]
+        call(step.says, [*words, edit.name], [*words, str(edit)])
+    call("In the morning.", ["status"])
     return _closing(project, time.monotonic() - began)
+
+
+def _command() -> str:
+    """What a person types to call agent-loops: the launcher where this is the repository."""
+    launcher = _LIBRARY.parent.parent / "bin/agent-loops"
+    return shlex.quote(str(launcher)) if launcher.is_file() else "agent-loops"
 
 
 def _example() -> Path:
@@ -117,20 +132,15 @@ def _bind(project: Path) -> None:
     bindings.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _call(
-    project: Path, shown: Sequence[str], words: Sequence[str] = (), *, says: str = ""
-) -> None:
-    """Runs one command as an agent would and prints what it answers."""
-    if says:
-        _say(f"# {says}")
-    _say(f"$ agent-loops {shlex.join(shown)}")
+def _answer_of(project: Path, words: Sequence[str]) -> list[str]:
+    """Runs one command as an agent would; the lines that it answers."""
     done = subprocess.run(
-        [sys.executable, "-E", "-s", "-c", _ENTRY, *(words or shown)],
+        [sys.executable, "-E", "-s", "-c", _ENTRY, *words],
         cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode not in (0, 3):
         raise AgentLoopsError(f"the demo failed: {done.stderr.strip() or done.stdout.strip()}")
-    _say("\n".join(f"  {line}" for line in done.stdout.splitlines()) + "\n")
+    return done.stdout.splitlines()
 
 
 def _closing(project: Path, took_s: float) -> Answer:
@@ -139,12 +149,13 @@ def _closing(project: Path, took_s: float) -> Answer:
     pointer: dict[str, Any] = json.loads((project / ".agent-loops/active.json").read_text())
     best = pointer["best"]
     table = [line.split("\t") for line in results.read_text(encoding="utf-8").splitlines()]
+    look = f"cd {shlex.quote(str(project))} && {_command()} "
     lines = ["\t".join(row).expandtabs(12) for row in table]
     lines += [
-        "",
         f"Best: #{best}, code in {sandbox / f'iter{best}' / 'code_snapshot'}",
         f"Every experiment: {sandbox}  (results.tsv, journal.jsonl, iter<N>/)",
-        f"Took {took_s:.0f} s. Look around there: `agent-loops history`, `agent-loops diff {best}`",
+        f"Took {took_s:.0f} s. To look around there:",
+        *(f"  {look}{words}" for words in ("history", f"show {best}", f"diff {best}")),
     ]
     values = {
         "schema": answers.SCHEMA,
@@ -156,8 +167,3 @@ def _closing(project: Path, took_s: float) -> Answer:
         "took_s": round(took_s, 1),
     }
     return Answer(values, lines)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()

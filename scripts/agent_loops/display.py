@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 MASKED = "[masked]"
+_CUT = "…"
 
 _MIN_SECRET_CHARS = 6
 
@@ -64,7 +65,7 @@ def cut(text: str, limit: int) -> str:
     flags = len(text[:at]) - len(text[:at].rstrip("".join(map(chr, range(0x1F1E6, 0x1F200)))))
     if flags % 2 and "\U0001f1e6" <= text[at] <= "\U0001f1ff":
         at -= 1
-    return text[:at].rstrip() + "…"
+    return text[:at].rstrip() + _CUT
 
 
 def _continues(char: str) -> bool:
@@ -122,10 +123,16 @@ def secret_values(environ: Mapping[str, str]) -> list[str]:
 
 
 def mask(text: str, secrets: Sequence[str]) -> str:
-    """`text` with the `secrets` and everything of a token's shape replaced by `[masked]`."""
+    """`text` with the `secrets` and everything of a token's shape replaced by `[masked]`.
+
+    What is left of a secret where a line was cut goes too.
+    """
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _MIN_SECRET_CHARS:
             text = text.replace(secret, MASKED)
+            shown = range(len(secret) - 1, _MIN_SECRET_CHARS - 1, -1) if _CUT in text else ()
+            for length in shown:
+                text = text.replace(secret[:length] + _CUT, MASKED + _CUT)
     for shape in _SHAPES:
         text = re.sub(shape, MASKED, text)
     return re.sub(_ASSIGNED, rf"\1{MASKED}", text)

@@ -34,15 +34,15 @@ class UsageError(AgentLoopsError):
 
 
 class BindingsError(UsageError):
-    """One binding is wrong. Names the key, the value and what is allowed."""
+    """One binding is wrong. Names the key, the value (None: missing) and what is allowed."""
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
         shown = _REPR.repr(value)
         if len(shown) > 120:
             shown = shown[:117] + "..."
-        super().__init__(f"loop.run.yaml: {key}: {shown}: {allowed}")
         self.key = key
-        self.problem = f"{shown}: {allowed}"
+        self.problem = f"missing; {allowed}" if value is None else f"{shown}: {allowed}"
+        super().__init__(f"loop.run.yaml: {key}: {self.problem}")
 
 
 class Refused(AgentLoopsError):

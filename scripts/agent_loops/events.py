@@ -58,7 +58,10 @@ class ExperimentStarted(NamedTuple):
 
 
 class RunStarted(NamedTuple):
-    """A supervisor holds run.lock; `pid_start` is its start in seconds since the epoch."""
+    """A supervisor holds run.lock; `pid_start` is its start in seconds since the epoch.
+
+    `seal_digest` is the SHA-256 of what only the supervisor knows until its receipt is there.
+    """
 
     experiment: int
     run: int
@@ -69,12 +72,13 @@ class RunStarted(NamedTuple):
     pid_start: float
     timeout_s: float
     seed: int
+    seal_digest: str = ""
 
 
 class RunFinished(NamedTuple):
     """What the receipt says, or that there is none (`outcome` "lost").
 
-    `crash_kind` is "" where there is a reading that counts, else "idea" or "machine".
+    `crash_kind` is "" where there is a reading that counts, else "idea", "machine" or "edited".
     """
 
     experiment: int
@@ -109,7 +113,7 @@ class ChecksFinished(NamedTuple):
 class Decided(NamedTuple):
     """`verdict` is keep, discard, crash, or repeat (one more run of the candidate).
 
-    `delta` is in units of the metric, positive is better.
+    `metric` is the mean of `readings` readings; `delta` is in its units, positive is better.
     """
 
     experiment: int
@@ -120,6 +124,7 @@ class Decided(NamedTuple):
     metric_text: str = ""
     delta: float | None = None
     notes: tuple[str, ...] = ()
+    readings: int = 0
 
 
 class Settled(NamedTuple):

@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from agent_loops.errors import AgentLoopsError, Refused
 
@@ -27,7 +28,8 @@ class DiskFull(AgentLoopsError):
     """No room, no quota, or a read-only folder: what was there before is unchanged."""
 
 
-def _explain(error: OSError, path: Path) -> AgentLoopsError:
+def explain(error: OSError, path: Path) -> AgentLoopsError:
+    """The failure of a write, in words that lead on."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"{path}: no space left; free some room, then run the same command again")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -60,17 +62,10 @@ def make_dir(path: Path, *, mode: int = 0o777) -> None:
     try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
 
 
-def write_atomic(
-    path: Path,
-    data: bytes,
-    *,
-    mode: int | None = None,
-    mtime_ns: int | None = None,
-    durable: bool = True,
-) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int | None = None, durable: bool = True) -> None:
     """Replaces `path` by `data`: a reader sees the old or the new content, never a mixture.
 
     `mode` are permission bits; without it an existing file keeps its own. What can be derived
@@ -79,32 +74,88 @@ def write_atomic(
     Raises:
         AgentLoopsError: nothing was replaced; the message says why.
     """
-    temporary = _temporary(path)
+    if mode is None:
+        with contextlib.suppress(OSError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+    temporary = write_temporary(path, data, mode=mode, durable=durable)
     try:
-        if mode is None:
-            with contextlib.suppress(FileNotFoundError):
-                mode = stat.S_IMODE(path.stat().st_mode)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        try:
-            write_all(fd, data)
-            if mode is not None:
-                os.fchmod(fd, mode)
-            if mtime_ns is not None:
-                os.utime(fd, ns=(mtime_ns, mtime_ns))
-            if durable:
-                os.fsync(fd)
-        finally:
-            os.close(fd)
         os.replace(temporary, path)
         if durable:
             fsync_dir(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
 
 
-def _temporary(path: Path) -> Path:
+def write_temporary(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int | None = None,
+    mtime_ns: int | None = None,
+    like: Path | None = None,
+    durable: bool = True,
+) -> Path:
+    """Writes `data` beside `path` under a name of ours, which a rename then makes `path`.
+
+    Owner and extended attributes (access lists among them) are those of `like`, where it exists
+    and the system lets us.
+
+    Raises:
+        AgentLoopsError: nothing was written; the message says why.
+    """
+    temporary = temporary_name(path)
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            write_all(fd, data)
+            if like is not None:
+                _take_after(fd, like)
+            if mode is not None:
+                os.fchmod(fd, mode)  # after the owner, whose change clears bits
+            if mtime_ns is not None:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise explain(error, path) from error
+    return temporary
+
+
+def _take_after(fd: int, like: Path) -> None:
+    """Gives a file the owner and the extended attributes of another, as far as it goes."""
+    with contextlib.suppress(OSError):
+        status, own = like.lstat(), os.fstat(fd)
+        if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
+            os.fchown(fd, status.st_uid if os.geteuid() == 0 else -1, status.st_gid)
+    if sys.platform == "linux":  # elsewhere the library has no such calls
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(like, follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    os.setxattr(fd, name, os.getxattr(like, name, follow_symlinks=False))
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Swaps what two names stand for, in one step; False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    import ctypes  # slow to import
+
+    at_cwd, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return False
+    return bool(rename(at_cwd, os.fsencode(first), at_cwd, os.fsencode(second), swap) == 0)
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that `is_temporary` knows; always the same for this process."""
     # Not the name itself: that may be as long as a name can be.
     own = f"{os.getpid()}.{sha256(os.fsencode(path.name))[:8]}"
     return path.with_name(f"{_TEMPORARY_PREFIX}{own}{_TEMPORARY_SUFFIX}")
@@ -115,12 +166,12 @@ def is_temporary(name: str) -> bool:
     return name.startswith(_TEMPORARY_PREFIX) and name.endswith(_TEMPORARY_SUFFIX)
 
 
-def sweep(folder: Path) -> None:
-    """Removes what killed writes left in `folder`. The caller keeps other writers out of it."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            if is_temporary(name):
-                (folder / name).unlink()
+def leftovers(folder: Path) -> list[Path]:
+    """What killed writes left in `folder`. The caller keeps other writers out of it."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if is_temporary(name)]
+    except OSError:
+        return []
 
 
 def append(path: Path, data: bytes) -> None:
@@ -145,7 +196,26 @@ def append(path: Path, data: bytes) -> None:
         if created:
             fsync_dir(path.parent)
     except OSError as error:
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a file to be read that a run could have replaced: a pipe would block for ever.
+
+    Raises:
+        OSError: there is none, or it is no regular file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(fd, "rb")
+
+
+def read_regular(path: Path) -> bytes:
+    """All that `open_regular` gives."""
+    with open_regular(path) as stream:
+        return stream.read()
 
 
 def sha256(data: bytes) -> str:
@@ -156,7 +226,7 @@ def sha256(data: bytes) -> str:
 def sha256_file(path: Path) -> str:
     """Hexadecimal SHA-256 of a file of any size, in constant memory."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
@@ -210,7 +280,7 @@ def take_lock(path: Path, *, wait_s: float) -> int:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
     deadline = time.monotonic() + wait_s
     while True:
         try:

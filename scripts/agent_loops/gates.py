@@ -5,7 +5,7 @@ A refusal changes nothing.
 
 from __future__ import annotations
 
-from agent_loops import campaigns, integrity
+from agent_loops import campaigns, integrity, restoring, snapshots
 from agent_loops.bindings import KEY_OF_FIELD, differing
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
@@ -101,9 +101,27 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
 
 def harness_changes(workspace: Workspace) -> integrity.Changes:
     """What is not as it was frozen."""
-    return integrity.check(
-        workspace.harness(), workspace.scope(), cache=workspace.store.paths.stat_cache
-    )
+    stamps = integrity.Stamps(workspace.store.paths.stat_cache)
+    changes = integrity.check(workspace.harness(), workspace.scope(), stamps)
+    stamps.save()
+    return changes
+
+
+def refuse_locked_files(workspace: Workspace, candidate: Candidate) -> None:
+    """What the idea changes can be put in place now, and put back after it."""
+    present = workspace.present()
+    changing = {
+        path
+        for other in (present, candidate.base)
+        for path in snapshots.differing(other, candidate.tree)
+    }
+    locked = restoring.locked(workspace.root, changing)
+    if locked:
+        raise Refused(
+            "locked", f"cannot be written: {', '.join(locked[:5])}", files=locked,
+            next_step="make them and their folders writable (`chmod u+w`, `chattr -i`, or mount "
+            "the disk for writing), then try again",
+        )  # fmt: skip
 
 
 def refuse_changed_harness(workspace: Workspace) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -203,36 +204,56 @@ def load(path: Path, *, digest: str) -> Harness:
     return harness
 
 
-def check(harness: Harness, scope: Scope, *, cache: Path) -> Changes:
-    """Compares the project with the frozen harness.
+class Stamps:
+    """What each harness file was when it was last hashed; kept in `path`, which is disposable.
 
-    A file is hashed again only where its size, times or inode differ from when it was last
-    hashed; `cache` remembers these and may be deleted at any time.
+    Held in memory while a run goes on, since the run could write that file.
     """
-    known = _load_cache(cache)
-    fresh: dict[str, list[object]] = {}
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known = _load_stamps(path)
+        self._changed = False
+
+    def digest(self, path: str, full: Path) -> str:
+        """SHA-256 of a file, hashed again where size, times or inode differ from the last time.
+
+        Raises:
+            OSError: there is none.
+        """
+        status = full.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return "not a regular file"
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        match self._known.get(path):
+            case [then, str(seen)] if then == stamp:
+                return seen
+        seen = files.sha256_file(full)
+        self._known[path] = [stamp, seen]
+        self._changed = True
+        return seen
+
+    def save(self, *, distrusted: bool = False) -> None:
+        """Writes what is new; all of it where the file is `distrusted`."""
+        if distrusted or self._changed:
+            data = files.dump_json(self._known).encode("utf-8", "surrogateescape")
+            files.write_atomic(self._path, data, durable=False)
+            self._changed = False
+
+
+def check(harness: Harness, scope: Scope, stamps: Stamps) -> Changes:
+    """Compares the project with the frozen harness."""
     changed, missing = [], []
     for path, wanted in harness.files.items():
         if scope.is_output(path):
             continue
-        full = scope.workspace / path
         try:
-            status = full.lstat()
-            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-            match known.get(path):
-                case [then, str(seen)] if then == stamp:
-                    pass
-                case _:
-                    seen = files.sha256_file(full) if not full.is_symlink() else "symlink"
-            fresh[path] = [stamp, seen]
+            seen = stamps.digest(path, scope.workspace / path)
         except OSError:
             missing.append(path)
             continue
         if seen != wanted:
             changed.append(path)
-    if fresh != known:
-        data = files.dump_json(fresh).encode("utf-8", "surrogateescape")
-        files.write_atomic(cache, data, durable=False)
     return Changes(tuple(changed), tuple(missing), tuple(sorted(_appeared(harness, scope))))
 
 
@@ -262,9 +283,9 @@ def _is_campaign(workspace: Path, folder: str) -> bool:
     return os.path.realpath(own) == os.path.realpath(paths.root)
 
 
-def _load_cache(path: Path) -> dict[str, object]:
+def _load_stamps(path: Path) -> dict[str, object]:
     try:
-        value = files.load_json(path.read_bytes().decode("utf-8", "surrogateescape"))
+        value = files.load_json(files.read_regular(path).decode("utf-8", "surrogateescape"))
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -124,6 +124,8 @@ class Loop:
             return
         if finished.outcome == "stopped":
             self.workspace.told.append("the check of the incumbent was stopped")
+        elif finished.crash_kind == "edited":
+            self.workspace.told.append(f"the check of the incumbent: {finished.crash_reason}")
 
     def _pause_for_the_machine(self) -> None:
         reason = (
@@ -217,16 +219,18 @@ class Loop:
             return f"the campaign is finished ({reason}); report the best"
         if experiment.is_open_baseline:
             return (
-                "mend what is wrong, then `agent-loops try baseline` again: the baseline stays open"
+                "mend what is wrong, then `agent-loops try baseline` again; where that was "
+                "loop.run.yaml or a frozen file, `agent-loops rebaseline --why …` instead"
             )
-        decided = experiment.decided
-        if experiment.verdict == decide.CRASH and decided and decided.kind == "idea":
-            return (
-                f"another idea; or `agent-loops checkout {experiment.number}`, mend it, try again"
-            )
-        if experiment.verdict == decide.CRASH:
-            return "the same idea again, it does not count as a duplicate; or another"
-        return ""
+        finished = experiment.last_finished
+        if experiment.verdict != decide.CRASH or finished is None:
+            return ""
+        checkout = f"`agent-loops checkout {experiment.number}`"
+        if finished.crash_kind == "idea":
+            return f"another idea; or {checkout}, mend it, try again"
+        if finished.crash_kind == "edited":
+            return f"{checkout}, then the same idea again: it does not count as a duplicate"
+        return "the same idea again, it does not count as a duplicate; or another"
 
 
 def _timeout_of(experiment: Experiment) -> float | None:

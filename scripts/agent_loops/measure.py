@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent_loops import crashes, integrity, metric_files, snapshots, tails
+from agent_loops import crashes, display, files, integrity, metric_files, snapshots, tails
 from agent_loops.bindings import Bindings
-from agent_loops.errors import AgentLoopsError
 from agent_loops.metric import LogFacts, Reading, read_log
 from agent_loops.supervisor import RunEnd
 
@@ -23,16 +22,19 @@ _MIB_PER_GB = 1024.0
 _FULL_BYTES = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Measurement:
-    """All that is needed to read a run's result, fixed before the run begins."""
+    """All that is needed to read a run's result, fixed before the run begins.
+
+    `stamps` are of before the run too, and held in memory since then: the run could write any file.
+    """
 
     bindings: Bindings
     bindings_digest: str
-    code: str
+    tree: snapshots.Tree
     harness: integrity.Harness
     scope: integrity.Scope
-    stat_cache: Path
+    stamps: integrity.Stamps
     log: Path
     eval_log: Path
     run_dir: Path
@@ -41,6 +43,11 @@ class Measurement:
     secrets: Sequence[str]
     timeout_s: float
     is_baseline: bool
+    _outputs: set[str] = field(default_factory=set)
+
+    def may_evaluate(self) -> bool:
+        """Whether code and harness are still what is to be measured; `self` tells why not."""
+        return self._tampering() is None
 
     def __call__(self, end: RunEnd) -> dict[str, object]:
         """The receipt's `measured`: the reading or why there is none, and every digest."""
@@ -51,33 +58,36 @@ class Measurement:
             "value_text": reading.text if reading else "",
             "unit": reading.unit if reading else "",
             "matches": reading.matches if reading else 0,
-            "source": self._source(),
-            "notes": list(reading.notes) if reading else [],
+            "source": self.bindings.metric_source,
+            "notes": [self._masked(note) for note in reading.notes] if reading else [],
             "crash_kind": "",
             "crash_reason": "",
-            "code": self.code,
+            "code": snapshots.digest(self.tree),
             "harness": self.harness.digest,
             "bindings": self.bindings_digest,
             "environment": dict(self.environment),
-            "log_sha256": _log_digest(self.log),
-            "outputs": [],
+            "log_sha256": _log_digest(self._metric_log),
         }
         result |= self._memory(end, facts)
-        problem = self._tampering(result)
-        if problem or reading is None or not _ended_well(end):
-            crash = self._crash(end, facts) if not problem else crashes.Crash("idea", problem)
+        crash = self._tampering()
+        self.stamps.save(distrusted=True)
+        result["outputs"] = [] if crash else sorted(self._outputs)
+        if crash is None and (reading is None or not _ended_well(end)):
+            crash = self._crash(end, facts)
+        if crash is not None:
             result |= {"crash_kind": crash.kind, "crash_reason": crash.reason}
         return result
 
-    def _source(self) -> str:
-        if self.bindings.metric in ("wall_s", "memory_gb"):
-            return "measured"
-        return "evaluated" if self.bindings.eval_cmd else "self-reported"
+    @property
+    def _metric_log(self) -> Path:
+        return self.eval_log if self.bindings.eval_cmd else self.log
 
     def _facts(self, end: RunEnd) -> LogFacts:
         spec = self.bindings.metric_spec
         if not _ended_well(end):
             return _nothing("")
+        if self.bindings.eval_cmd and end.outcome.stage != "eval":
+            return _nothing("eval_cmd did not run")
         if self.bindings.metric == "wall_s":
             return _built_in(end.wall_s, "s")
         if self.bindings.metric == "memory_gb":
@@ -93,7 +103,7 @@ class Measurement:
                 paths, self.files_before, key=self.bindings.metric_key, spec=spec
             )
         try:
-            with (self.eval_log if self.bindings.eval_cmd else self.log).open("rb") as stream:
+            with files.open_regular(self._metric_log) as stream:
                 return read_log(stream, spec)
         except OSError as error:
             return _nothing(f"the log cannot be read: {error.strerror}")
@@ -103,7 +113,7 @@ class Measurement:
         reported = facts
         if facts.peak_memory_mb is None and (self.bindings.eval_cmd or self.bindings.metric_file):
             try:
-                with self.log.open("rb") as stream:
+                with files.open_regular(self.log) as stream:
                     reported = read_log(stream, self.bindings.metric_spec)
             except OSError:
                 reported = facts
@@ -117,33 +127,34 @@ class Measurement:
             }
         return {"memory_gb": None, "memory_kind": ""}
 
-    def _tampering(self, result: dict[str, object]) -> str:
+    def _tampering(self) -> crashes.Crash | None:
         """Why this reading may not count: the code or the harness is not what was measured."""
-        try:
-            present = snapshots.read(
-                self.scope.workspace, self.bindings.editable_files, skip=self.scope.skip
+        present, odd = snapshots.survey(
+            self.scope.workspace, self.bindings.editable_files, skip=self.scope.skip
+        )
+        if odd or snapshots.digest(present) != snapshots.digest(self.tree):
+            edited = ", ".join(sorted({*odd, *snapshots.differing(present, self.tree)})[:5])
+            return crashes.Crash(
+                "edited", f"someone, or the run itself, edited {edited} while the run went on"
             )
-            if snapshots.digest(present) != self.code:
-                return "the candidate's files changed during the run"
-        except AgentLoopsError as error:
-            return f"the candidate's files changed during the run: {error}"
-        changes = integrity.check(self.harness, self.scope, cache=self.stat_cache)
+        changes = integrity.check(self.harness, self.scope, self.stamps)
         if not changes:
-            return ""
+            return None
         if self.is_baseline:
             sources = [
                 path for path in (*changes.changed, *changes.missing) if integrity.is_source(path)
             ]
             if sources:
-                return f"the baseline run changed the harness: {', '.join(sources[:5])}"
-            result["outputs"] = list(integrity.outputs_of(changes, self.harness, self.scope))
-            return ""
-        return f"the run changed the harness: {changes.describe()}"
+                shown = ", ".join(sources[:5])
+                return crashes.Crash("idea", f"the baseline run changed the harness: {shown}")
+            self._outputs.update(integrity.outputs_of(changes, self.harness, self.scope))
+            return None
+        return crashes.Crash("idea", f"the run changed the harness: {changes.describe()}")
 
     def _crash(self, end: RunEnd, facts: LogFacts) -> crashes.Crash:
         log = self.eval_log if end.outcome.stage == "eval" else self.log
         try:
-            with log.open("rb") as stream:
+            with files.open_regular(log) as stream:
                 tail = tails.tail(stream, limit=2000, secrets=self.secrets)
         except OSError:
             tail = ""
@@ -152,7 +163,7 @@ class Measurement:
             exit_code=end.outcome.exit_code,
             signal=end.outcome.signal,
             stage=end.outcome.stage,
-            problem=facts.problem or self._over_log_limit(end),
+            problem=self._masked(facts.problem) or self._over_log_limit(end),
             tail=tail,
             timeout_s=self.timeout_s,
         )
@@ -161,6 +172,9 @@ class Measurement:
             # What the run said of it could not be written either.
             return crashes.Crash("machine", f"disk full: {crash.reason}")
         return crash
+
+    def _masked(self, text: str) -> str:
+        return display.mask(text, self.secrets)
 
     def _over_log_limit(self, end: RunEnd) -> str:
         if end.outcome.kind != "log_limit":
@@ -201,7 +215,7 @@ def _log_digest(path: Path) -> str:
     """SHA-256 of the log; of a log past 64 MiB its last MiB, and the digest says so."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
+        with files.open_regular(path) as stream:
             size = stream.seek(0, 2)
             stream.seek(0 if size <= _WHOLE_LOG_BYTES else size - _TAIL_BYTES)
             while chunk := stream.read(1 << 20):

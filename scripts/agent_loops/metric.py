@@ -21,6 +21,7 @@ from agent_loops.log_lines import (
 )
 from agent_loops.objective import Direction as Direction
 from agent_loops.objective import MetricSpec as MetricSpec
+from agent_loops.objective import mean
 from agent_loops.printed import (
     CLOSING,
     NUMBER,
@@ -219,11 +220,11 @@ def _reduced(hits: Hits, last: Hit, spec: MetricSpec) -> tuple[Reading | None, s
         return None, f"{spec.name} is not finite in {hits.non_finite} of {count} values", True
     digits = decimals(last.text)
     if spec.reduce == "mean":
-        value = math.fsum(values) / count
+        value = mean(values)
         digits += len(str(count - 1)) if count > 1 else 0  # what a mean of `count` values resolves
     else:
         middle = sorted(values)[(count - 1) // 2 : count // 2 + 1]
-        value = math.fsum(middle) / len(middle)
+        value = mean(middle)
         digits += int(len(middle) == 2)
     note = f"{spec.reduce} of {count} values, {min(values):g} to {max(values):g}"
     return Reading(value, f"{value:.{digits}f}", last.unit, count, last.shown(), (note,)), "", False

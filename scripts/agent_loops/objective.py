@@ -6,7 +6,11 @@ Reads nothing; that is for `metric`, which need not be imported to know this.
 from __future__ import annotations
 
 import enum
+import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
+
+_LARGEST = math.nextafter(math.inf, 0)
 
 
 class Direction(enum.Enum):
@@ -20,8 +24,17 @@ class Direction(enum.Enum):
         return self.gain(a, b) > 0
 
     def gain(self, new: float, old: float) -> float:
-        """How much better `new` is than `old`; positive is better."""
-        return old - new if self is Direction.MINIMIZE else new - old
+        """How much better `new` is than `old`, at most the largest number; positive is better."""
+        gain = old - new if self is Direction.MINIMIZE else new - old
+        return min(max(gain, -_LARGEST), _LARGEST)
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean of finite values, exactly rounded unless their sum is past the largest number."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)
 
 
 class MetricSpec(NamedTuple):

@@ -79,6 +79,11 @@ class CampaignPaths(NamedTuple):
         return self.root / "bytecode"
 
     @property
+    def latest(self) -> Path:
+        """Empty; its time is the latest that any restored file had."""
+        return self.root / "latest"
+
+    @property
     def rescue(self) -> Path:
         return self.root / "rescue"
 

@@ -159,13 +159,15 @@ def find(
     marker: str | None,
     *,
     root: int | None = None,
+    first: tuple[int, float] | None = None,
     sessions: Collection[int] = (),
     spared_session: int | None = None,
 ) -> list[Process]:
     """Every living process that belongs to the run with this marker, the calling one excepted.
 
-    That is: what descends from `root`, what is in one of `sessions`, what carries the marker in
-    its environment, and all that descends from those; less the members of `spared_session`.
+    That is: what descends from `root`, the process with the pid and birth of `first`, what is in
+    one of `sessions`, what carries the marker in its environment, and all that descends from those;
+    less the members of `spared_session`.
     """
     here = system()
     table = [process for pid in here.pids() if (process := here.look(pid)) is not None]
@@ -183,6 +185,7 @@ def find(
 
     if root is not None:
         collect(list(children[root]))
+    collect([p for p in table if (p.pid, p.birth) == first])
     collect([p for p in table if p.session in sessions or p.group in sessions])
     if marker is not None:
         needle = os.fsencode(f"\0{MARKER_VARIABLE}={marker}\0")

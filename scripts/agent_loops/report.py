@@ -13,7 +13,7 @@ from agent_loops import answers, campaigns, decide, display, files, machine, sna
 from agent_loops.answers import Answer
 from agent_loops.errors import Refused
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment, is_here
+from agent_loops.state import Campaign, Experiment, is_here, key_of
 
 _RECENT = 5
 _DESCRIPTION = 46
@@ -28,7 +28,7 @@ def status(run: Loop) -> Answer:
     counts = campaign.counts
     word = campaigns.state_word(campaign, now)
     reason = campaign.stop_reason(now)
-    gain = campaign.gain_of(best)
+    gain = campaign.gain_of(incumbent)
     last = campaign.last
     running = _running(run)
     unrecorded = None
@@ -72,13 +72,15 @@ def status(run: Loop) -> Answer:
         if item is not None:
             lines.append(f"{name:9} #{item.number} {_metric_text(campaign, item)}  "
                          f"{display.clean(item.started.description, _DESCRIPTION)}")  # fmt: skip
-    if gain is not None and (best is not baseline or campaign.gain_before):
+    if gain is not None and (incumbent is not baseline or campaign.gain_before):
+        rests_on = _readings_of(campaign, incumbent, baseline)
         before = f"; {campaign.gain_before:.4g} before the rebaseline"
-        lines.append(f"gain      {gain:.4g} over the baseline, by single readings"
+        lines.append(f"gain      {gain:.4g} over the baseline, by {rests_on}"
                      + (before if campaign.gain_before else ""))  # fmt: skip
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
-                     f"of at most {running['timeout_s']:.0f} s  {running['progress']}")  # fmt: skip
+                     f"of at most {running['timeout_s']:.0f} s  {running['progress']}"
+                     .rstrip())  # fmt: skip
     if unrecorded:
         held = campaign.waits_for_run
         what = "waits for its next run" if held else "has ended, which is not recorded yet"
@@ -118,8 +120,11 @@ def _running(run: Loop) -> dict[str, Any] | None:
 
     progress = ""
     try:
-        with log.open("rb") as stream:
-            progress = display.clean(tails.tail(stream, limit=400).splitlines()[-1], 60)
+        with files.open_regular(log) as stream:
+            tail = tails.tail(
+                stream, limit=400, secrets=display.secret_values(run.workspace.environ)
+            )
+            progress = display.clean(tail.splitlines()[-1], 60)
     except (OSError, IndexError):
         progress = ""
     elapsed = datetime.now(timezone.utc) - datetime.fromisoformat(open_.time)
@@ -131,6 +136,18 @@ def _running(run: Loop) -> dict[str, Any] | None:
         "host": open_.started.host,
         "progress": progress,
     }
+
+
+def _readings_of(campaign: Campaign, *experiments: Experiment | None) -> str:
+    """What an estimate rests on."""
+    counts = [
+        len(campaign.readings.get(key_of(item.epoch, item.started.code), ()))
+        for item in experiments
+        if item is not None
+    ]
+    if max(counts, default=1) == 1:
+        return "single readings"
+    return f"means of {' and '.join(map(str, counts))} readings"
 
 
 def _metric_text(campaign: Campaign, experiment: Experiment) -> str:
@@ -183,7 +200,11 @@ def show(run: Loop, number: int) -> Answer:
     experiment = _experiment(run, number)
     answer = run.answer(experiment)
     decided = experiment.decided
+    base = run.campaign.experiments.get(experiment.started.base or 0)
     lines = [*answer.lines]
+    lines.append(f"idea: {experiment.started.description}")
+    if base is not None:
+        lines.append(f"built on #{base.number}: {base.started.description}")
     if experiment.started.why:
         lines.append(f"why: {experiment.started.why}")
     if experiment.started.risk:

@@ -34,7 +34,7 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
         seconds = f"{finished.wall_s:.0f}"
     if not crashed and reading is not None:
         metric = experiment.decided.metric_text if experiment.decided else reading.value_text
-        memory = f"{reading.memory_gb:.1f}" if reading.memory_gb is not None else "0.0"
+        memory = _memory(reading.memory_gb) if reading.memory_gb is not None else "0.0"
     first = str(experiment.number)
     if campaign.bindings.iter_strategy == "branches":
         first = (experiment.commit or experiment.started.commit)[:7]
@@ -44,6 +44,11 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
         "description": experiment.started.description,
     }  # fmt: skip
     return [first, metric, *(cells[name] for name in header(campaign)[2:])]
+
+
+def _memory(gb: float) -> str:
+    """To a tenth, as the protocol has it; 0.0 is a crash, so a small run shows its megabytes."""
+    return f"{gb:.1f}" if gb >= 0.1 else f"{gb:.3f}"
 
 
 def render(campaign: Campaign) -> str:

@@ -32,6 +32,7 @@ from agent_loops.state import Campaign, Experiment
 from agent_loops.trying import (
     WHY_CHARACTERS,
     Idea,
+    baseline_text,
     deadline_after,
     finish,
     refuse_if_running,
@@ -110,20 +111,21 @@ def checkout(run: Loop, number: int) -> Answer:
         experiment = campaign.experiments.get(number)
         if experiment is not None and experiment.epoch != campaign.epoch:
             tree = {
-                **run.workspace.present(),
+                **run.workspace.survey()[0],
                 **tree,
             }  # what was not editable then is not deleted now
-        known = [run.workspace.incumbent_tree()]
-        last = campaign.last
-        if last is not None:
-            known.append(run.workspace.saved(last.number))
+        last = campaign.last.number if campaign.last is not None else 1
+        known = run.workspace.readable(campaign.incumbent_number or 1, last)
         run.workspace.put(tree, known=known, number=number)
         told = run.workspace.take_told()
+    next_step = "edit, then `agent-loops try '…'`, or `--edit` on top of it"
+    if campaign.wants_baseline and campaign.open is None:
+        next_step = "agent-loops try baseline"
     lines = [f"the editable files hold experiment {number}'s code now", *told]
     values = {
         "schema": answers.SCHEMA, "experiment": number, "status": "checked out",
         "files": sorted(tree), "notes": list(told),
-        "next": "edit, then `agent-loops try '…'`, or `--edit` on top of it",
+        "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {values['next']}"])
 
@@ -150,7 +152,8 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
             return _go_on_with(run, campaign, _frozen(run, bindings, why), changed)
         _freeze_anew(run, campaign, bindings, why)
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    return try_idea(run, _measured_anew(run.campaign, why), edit=None, repeat=None, wait_s=left)
+    idea = Idea(baseline_text(run.campaign))
+    return try_idea(run, idea, edit=None, repeat=None, wait_s=left)
 
 
 def _is_harness_whole(workspace: Workspace) -> bool:
@@ -220,15 +223,6 @@ def _freeze_anew(run: Loop, campaign: Campaign, bindings: Bindings, why: str) ->
     integrity.save(harness, paths.harness(campaign.epoch + 1))
     snapshots.save(present, code=paths.snapshot(number), manifest=paths.manifest(number), before={})
     run.store.append(rebaselined)
-
-
-def _measured_anew(campaign: Campaign, why: str) -> Idea:
-    """What the incumbent's code is, and why it is measured once more."""
-    incumbent = campaign.incumbent
-    if incumbent is None:
-        return Idea(f"rebaseline: {why}")
-    described = incumbent.started.description.partition(" (rebaseline: ")[0]
-    return Idea(f"{described} (rebaseline: {why})")
 
 
 def _is_recorded(campaign: Campaign, rebaselined: events.Rebaselined) -> bool:

@@ -5,27 +5,33 @@ Judges nothing: what a finished run means is for `verdicts`.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_loops import (
+    bytecode,
     commands,
     display,
     environment,
     events,
     files,
+    integrity,
     machine,
-    scan,
+    snapshots,
     supervise,
 )
 from agent_loops.errors import AgentLoopsError
+from agent_loops.snapshots import Tree
 from agent_loops.state import Campaign, Experiment, key_of
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
+
+if TYPE_CHECKING:  # imported in the supervisor, while the training starts
+    from agent_loops.measure import Measurement
 
 _TIMEOUT_FACTOR = 2.0
 _NO_BUDGET_TIMEOUT_S = 86400.0
@@ -46,8 +52,8 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     shutil.rmtree(run_dir, ignore_errors=True)
     files.make_dir(run_dir)
     paths.receipt(experiment.number, number).unlink(missing_ok=True)
-    marker = os.urandom(16).hex()
-    spec = _run_spec(workspace, experiment, number, marker)
+    marker, seal = os.urandom(16).hex(), os.urandom(16).hex()
+    spec = _run_spec(workspace, experiment, tree, number, marker, seal)
     launched = supervise.launch(spec)
     try:
         workspace.store.append(
@@ -55,6 +61,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
                 experiment=experiment.number, run=number, purpose=purpose, marker=marker,
                 host=machine.host(), pid=launched.pid, pid_start=launched.start_time,
                 timeout_s=spec.timeout_s, seed=_seed(workspace.campaign, experiment),
+                seal_digest=_digest_of(seal),
             )
         )  # fmt: skip
     except BaseException:
@@ -63,7 +70,21 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     launched.go()
 
 
-def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker: str) -> RunSpec:
+def _is_as_given(workspace: Workspace, experiment: Experiment) -> bool:
+    """Whether this is the baseline as the person gave it, and nobody mended it since."""
+    return experiment.is_open_baseline and all(
+        snapshots.digest(tree) == experiment.started.code
+        for tree in workspace.attempts(experiment.number)
+    )
+
+
+def _digest_of(seal: object) -> str:
+    return files.sha256(str(seal).encode())
+
+
+def _run_spec(
+    workspace: Workspace, experiment: Experiment, tree: Tree, number: int, marker: str, seal: str
+) -> RunSpec:
     campaign, paths = workspace.campaign, workspace.store.paths
     bindings = campaign.bindings
     run_dir = paths.outputs(experiment.number, number)
@@ -72,17 +93,19 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
     log, eval_log = paths.log(experiment.number, number), paths.eval_log(experiment.number, number)
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
+    stamps = integrity.Stamps(paths.stat_cache)
 
-    def measure(end: RunEnd) -> dict[str, object]:
+    @functools.cache
+    def measurement() -> Measurement:
         from agent_loops.measure import Measurement
 
-        measurement = Measurement(
+        return Measurement(
             bindings=bindings,
             bindings_digest=campaign.bindings_digest,
-            code=experiment.started.code,
+            tree=tree,
             harness=harness,
             scope=scope,
-            stat_cache=paths.stat_cache,
+            stamps=stamps,
             log=log,
             eval_log=eval_log,
             run_dir=run_dir,
@@ -92,7 +115,29 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
             timeout_s=limit_s,
             is_baseline=experiment.is_open_baseline,
         )
-        return measurement(end)
+
+    as_given = _is_as_given(workspace, experiment)
+    # What reports its own metric has no need to forge, and compiling anew takes long.
+    trusted = as_given or not bindings.eval_cmd
+    compiled: bytecode.Stamps = {}
+
+    def prepare(stage: str) -> None:
+        if stage == "eval":
+            drop_what_the_run_compiled()
+        elif experiment.is_open_baseline:
+            shutil.rmtree(paths.bytecode, ignore_errors=True)
+        elif not trusted:
+            compiled.update(bytecode.stamps(paths.bytecode))
+        bytecode.drop_project(paths.bytecode, workspace.root)
+
+    def drop_what_the_run_compiled() -> None:
+        if not trusted:
+            bytecode.drop_new(paths.bytecode, compiled)
+
+    def measure(end: RunEnd) -> dict[str, object]:
+        if end.outcome.stage == "run":
+            drop_what_the_run_compiled()
+        return measurement()(end)
 
     return RunSpec(
         command=commands.fill(bindings.run_cmd, values),
@@ -109,8 +154,10 @@ def _run_spec(workspace: Workspace, experiment: Experiment, number: int, marker:
         cleanup_command=commands.fill(bindings.cleanup_cmd, values),
         log_limit_bytes=int(bindings.log_limit_mb * (1 << 20)),
         measure=measure,
+        may_evaluate=lambda: measurement().may_evaluate(),
         meanwhile=_import_what_measuring_needs,
-        prepare=lambda _: _drop_bytecode(workspace),
+        prepare=prepare,
+        seal=seal,
     )
 
 
@@ -157,18 +204,6 @@ def _values(workspace: Workspace, experiment: Experiment, number: int) -> dict[s
     }
 
 
-def _drop_bytecode(workspace: Workspace) -> None:
-    """Removes the project's compiled modules: a run may have forged what the next imports.
-
-    Those of environments inside the project stay; they are large, and no safer anyway.
-    """
-    shadow = Path(f"{workspace.store.paths.bytecode}{workspace.root}")
-    for _, entry in scan.walk(shadow):
-        with contextlib.suppress(OSError):
-            if entry.name.endswith(".pyc"):
-                os.unlink(entry.path)
-
-
 def timeout_s(campaign: Campaign) -> float:
     """Past this wall time, in seconds, a run is killed."""
     bindings, baseline = campaign.bindings, campaign.baseline
@@ -182,29 +217,29 @@ def timeout_s(campaign: Campaign) -> float:
 
 
 def receipt_of_open_run(workspace: Workspace) -> dict[str, Any] | None:
-    """The open run's receipt, if it is there and is really that run's."""
+    """The open run's receipt, if it is there and its supervisor wrote it, not the run itself."""
     assert workspace.campaign.open_run is not None
     number, run = workspace.campaign.open_run
     started = workspace.campaign.experiments[number].runs[run - 1].started
-    receipt = read_receipt(workspace, number, run)
-    return receipt if receipt and receipt.get("marker") == started.marker else None
+    receipt, _ = _read_receipt(workspace, number, run)
+    return receipt if _digest_of(receipt.get("seal")) == started.seal_digest else None
 
 
-def read_receipt(workspace: Workspace, number: int, run: int) -> dict[str, Any] | None:
-    """One run's receipt; None where it is missing or unreadable."""
+def _read_receipt(workspace: Workspace, number: int, run: int) -> tuple[dict[str, Any], str]:
+    """One run's receipt with its digest; empty where it is missing or unreadable."""
     try:
-        value = files.load_json(workspace.store.paths.receipt(number, run).read_bytes())
+        data = files.read_regular(workspace.store.paths.receipt(number, run))
+        value = files.load_json(data)
     except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+        return {}, ""
+    return (value, files.sha256(data)) if isinstance(value, dict) else ({}, "")
 
 
 def take_receipt(workspace: Workspace) -> events.RunFinished:
     """Records what the open run's receipt says."""
     assert workspace.campaign.open_run is not None
     number, run = workspace.campaign.open_run
-    receipt = receipt_of_open_run(workspace)
-    assert receipt is not None
+    receipt, digest = _read_receipt(workspace, number, run)
     measured = receipt.get("measured") or {}
     outcome = receipt["outcome"]
     crash_kind, crash_reason = measured.get("crash_kind"), measured.get("crash_reason")
@@ -213,7 +248,6 @@ def take_receipt(workspace: Workspace) -> events.RunFinished:
         crash_reason = str(receipt.get("reason") or "the supervisor failed; see supervisor.log")
     elif outcome["kind"] == "stopped":
         crash_kind, crash_reason = "machine", "stopped by the person"
-    data = workspace.store.paths.receipt(number, run).read_bytes()
     finished = events.RunFinished(
         experiment=number,
         run=run,
@@ -233,7 +267,7 @@ def take_receipt(workspace: Workspace) -> events.RunFinished:
         outputs=tuple(measured.get("outputs", ())),
         environment_changed=_environment_changes(workspace, receipt, number),
         notes=_run_notes(receipt, measured),
-        receipt_digest=files.sha256(data),
+        receipt_digest=digest,
     )
     workspace.store.append(finished)
     return finished
@@ -245,18 +279,21 @@ def _environment_changes(
     baseline = workspace.campaign.baseline
     if baseline is None or baseline.number == number or baseline.last_reading is None:
         return ()
-    first = read_receipt(workspace, baseline.number, baseline.last_reading.run)
-    return environment.changed_since(first, receipt) if first else ()
+    reading = baseline.last_reading
+    first, digest = _read_receipt(workspace, baseline.number, reading.run)
+    return environment.changed_since(first, receipt) if digest == reading.receipt_digest else ()
 
 
 def _run_notes(receipt: Mapping[str, Any], measured: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [display.clean(str(note), 200) for note in measured.get("notes", ())]
     survivors = receipt.get("survivors")
-    if survivors == 1:
-        notes.append("1 process outlived the run and was ended")
-    elif survivors:
-        notes.append(f"{survivors} processes outlived the run and were ended")
+    if survivors:
+        notes.append(_ended(survivors, "that outlived the run"))
     return tuple(notes)
+
+
+def _ended(count: int, which: str) -> str:
+    return f"ended {count} {'process' if count == 1 else 'processes'} {which}"
 
 
 def end_what_is_left(workspace: Workspace) -> tuple[str, ...]:
@@ -270,8 +307,11 @@ def end_what_is_left(workspace: Workspace) -> tuple[str, ...]:
     number, run = workspace.campaign.open_run
     experiment = workspace.campaign.experiments[number]
     marker = experiment.runs[run - 1].started.marker
-    ended = supervise.end_processes(marker)
-    notes = [f"{ended} processes of the lost run were ended"] if ended else []
+    ended = supervise.end_processes(marker, workspace.store.paths.run_lock)
+    # Nobody looked after these files when the run ended.
+    workspace.store.paths.stat_cache.unlink(missing_ok=True)
+    shutil.rmtree(workspace.store.paths.bytecode, ignore_errors=True)
+    notes = [_ended(ended, "of the lost run")] if ended else []
     try:
         outcome = _clean_up_after(workspace, experiment, run, marker)
     except AgentLoopsError as error:

@@ -18,8 +18,10 @@ _SKIPPED_NAMES = frozenset(
     ".pytest_cache .ruff_cache .hypothesis .tox .nox node_modules site-packages .idea .vscode "
     ".eggs .direnv".split()
 )
+_PACKAGES = ("site-packages", "node_modules")
+_ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
 # A folder with one of these is an environment or another campaign's record, whatever its name.
-_SKIPPED_IF_HOLDS = ("pyvenv.cfg", "conda-meta", "journal.jsonl")
+_SKIPPED_IF_HOLDS = (*_ENVIRONMENTS, "journal.jsonl")
 _GLOB_CHARACTERS = frozenset("*?[!")
 
 
@@ -51,6 +53,11 @@ def walk(root: Path, *, skip: Sequence[Path] = ()) -> Iterator[tuple[str, os.Dir
                     pending.append((path + "/", entry.path, entry))
             elif entry.name != ".git" and not files.is_temporary(entry.name):
                 yield path, entry
+
+
+def is_environment(folder: Path) -> bool:
+    """Whether it holds others' packages: a virtual or conda environment, or what lies in one."""
+    return folder.name in _PACKAGES or any((folder / name).exists() for name in _ENVIRONMENTS)
 
 
 def has_glob(pattern: str) -> bool:

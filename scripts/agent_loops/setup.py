@@ -45,9 +45,11 @@ class Begun:
     """What setup has to tell a person."""
 
     store: Store
+    editable: tuple[str, ...]
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
+    hard_links: tuple[str, ...]
 
 
 def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
@@ -127,9 +129,13 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
         {path: file.data for path, file in tree.items()}, bindings.metric
     )
     return Begun(
-        store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
+        store,
+        tuple(sorted(tree)),
+        harness,
+        tuple(f"{path}:{number}" for (path, _), number in lines.items()),
         bindings.program or "",
-    )  # fmt: skip
+        tuple(snapshots.with_other_names(project.root, tree)),
+    )
 
 
 def _with_free_tag(project: ProjectPaths) -> Bindings:
@@ -138,14 +144,16 @@ def _with_free_tag(project: ProjectPaths) -> Bindings:
     bindings = campaigns.read_bindings(project, default_tag=today)
     given = campaigns.read_bindings(project, default_tag="x").run_tag != "x"
     _refuse_open_campaign(project)
-    repository = Repository.find(project.root) if bindings.iter_strategy == "branches" else None
-    suffix = 1
-    while _taken(project, bindings, repository):
-        if given:
+    if given:  # what git has of that name is told with its reason later
+        if campaigns.has_campaign(campaigns.sandbox_of(project, bindings)):
             raise Refused(
                 "campaign exists", f"campaign {bindings.run_tag} exists already",
                 next_step="`agent-loops resume` continues it; or choose another run_tag",
             )  # fmt: skip
+        return bindings
+    repository = Repository.find(project.root) if bindings.iter_strategy == "branches" else None
+    suffix = 1
+    while _taken(project, bindings, repository):
         suffix += 1
         bindings = campaigns.read_bindings(project, default_tag=f"{today}-{suffix}")
     return bindings
@@ -165,7 +173,8 @@ def _taken(project: ProjectPaths, bindings: Bindings, repository: Repository | N
         return True
     if repository is None or _began_before(paths, repository, bindings.run_tag):
         return False
-    return repository.branch_commit(bindings.run_tag) is not None
+    tag = bindings.run_tag
+    return repository.branch_commit(tag) is not None or repository.has_refs(tag)
 
 
 def _began_before(paths: CampaignPaths, repository: Repository, tag: str) -> bool:

@@ -1,15 +1,13 @@
-"""Saves the editable files' bytes exactly, and restores them without losing anyone's edit.
+"""Saves the editable files' bytes exactly, and reads them back.
 
-The one byte store: nothing here asks git, and nothing outside the editable patterns is touched.
+The one byte store: nothing here asks git or writes into the workspace; `restoring` does that.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -18,12 +16,20 @@ from agent_loops.errors import AgentLoopsError, BindingsError
 
 MAX_FILE_BYTES = 1 << 20
 _KEY = "editable_files"
-_ALLOWED = "regular files of at most 1 MiB inside the project, no symlinks"
-_SECOND_NS = 1_000_000_000
+ALLOWED = "regular files of at most 1 MiB inside the project, no symlinks"
 
 
 class SnapshotError(AgentLoopsError):
     """A saved snapshot is missing or damaged."""
+
+
+class OddFile(BindingsError):
+    """At an editable path lies something else than a file that can be saved."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(_KEY, path, f"{what}; {ALLOWED}")
+        self.path = path
+        self.what = what
 
 
 class FileState(NamedTuple):
@@ -47,16 +53,30 @@ def read(
     """Reads the editable files that exist now.
 
     Raises:
-        BindingsError: a file is a symlink, not regular, too large, or unreadable.
+        OddFile: a file is a symlink, not regular, too large, or unreadable.
     """
     return read_files(workspace, _present(workspace, patterns, skip))
+
+
+def survey(
+    workspace: Path, patterns: Sequence[str], *, skip: Sequence[Path] = ()
+) -> tuple[dict[str, FileState], list[str]]:
+    """What `read` would read, and the paths over which it would raise."""
+    tree: dict[str, FileState] = {}
+    odd: list[str] = []
+    for path in _present(workspace, patterns, skip):
+        try:
+            tree |= read_files(workspace, [path])
+        except OddFile:
+            odd.append(path)
+    return tree, odd
 
 
 def read_files(workspace: Path, paths: Iterable[str]) -> dict[str, FileState]:
     """Reads those of `paths`, names and not patterns, that exist; raises as `read`."""
     tree: dict[str, FileState] = {}
     for path in paths:
-        state = _read_one(workspace, path)
+        state = read_one(workspace, path)
         if state is not None:
             tree[path] = state
     return tree
@@ -69,7 +89,7 @@ def require_all(tree: Tree, patterns: Sequence[str]) -> None:
             continue
         matches = scan.matcher([pattern])
         if not any(matches(path) for path in tree):
-            raise BindingsError(_KEY, pattern, f"no such file; {_ALLOWED}")
+            raise BindingsError(_KEY, pattern, f"no such file; {ALLOWED}")
 
 
 def _present(workspace: Path, patterns: Sequence[str], skip: Sequence[Path]) -> list[str]:
@@ -90,29 +110,38 @@ def _lies_behind_link(workspace: Path, path: str) -> bool:
     return any((workspace / parent).is_symlink() for parent in parents if str(parent) != ".")
 
 
-def _read_one(workspace: Path, path: str) -> FileState | None:
-    """Reads one file without following a link anywhere on the way to it."""
+def read_one(workspace: Path, path: str) -> FileState | None:
+    """Reads one file, if it is there, without following a link anywhere on the way to it.
+
+    Raises:
+        OddFile: it is none that can be saved.
+    """
     full = workspace / path
     if _lies_behind_link(workspace, path):
-        raise BindingsError(_KEY, path, f"lies behind a symlink; {_ALLOWED}")
+        raise OddFile(path, "lies behind a symlink")
     try:
         fd = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
-        what = "is a symlink" if full.is_symlink() else (error.strerror or "unreadable")
-        raise BindingsError(_KEY, path, f"{what}; {_ALLOWED}") from error
+        what = "is a symlink" if full.is_symlink() else f"cannot be read: {error.strerror}"
+        raise OddFile(path, what) from error
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise BindingsError(_KEY, path, f"is not a regular file; {_ALLOWED}")
+            raise OddFile(path, "is not a regular file")
         if status.st_size > MAX_FILE_BYTES:
             size = f"{status.st_size / MAX_FILE_BYTES:.1f} MiB"
-            raise BindingsError(_KEY, path, f"too large ({size}); {_ALLOWED}")
+            raise OddFile(path, f"is too large ({size})")
         with os.fdopen(os.dup(fd), "rb") as stream:
             return FileState(stream.read(MAX_FILE_BYTES + 1), stat.S_IMODE(status.st_mode))
     finally:
         os.close(fd)
+
+
+def with_other_names(workspace: Path, tree: Tree) -> list[str]:
+    """Those of the files that are hard links: replacing one leaves its other names behind."""
+    return [path for path in tree if (workspace / path).lstat().st_nlink > 1]
 
 
 def digest(tree: Tree) -> str:
@@ -204,81 +233,6 @@ def differing(present: Tree, target: Tree) -> list[str]:
     return sorted(
         path for path in present.keys() | target.keys() if present.get(path) != target.get(path)
     )
-
-
-def restore(
-    workspace: Path,
-    target: Tree,
-    *,
-    present: Tree,
-    known: Sequence[Tree],
-    rescue: Callable[[], Path],
-    rescued: Callable[[Path, Sequence[str]], object] = lambda _folder, _paths: None,
-) -> tuple[Path | None, list[str]]:
-    """Makes the editable files equal `target`.
-
-    A file that equals neither the target nor any `known` (saved) tree is an edit of somebody's:
-    it is first saved under `rescue()`.
-
-    Args:
-        present: the editable files as just read; files outside it are never touched.
-        rescued: called with the folder and the paths saved there, before anything is replaced.
-
-    Returns:
-        The rescue folder (None where nothing had to be saved) and the paths saved there.
-    """
-    changes = differing(present, target)
-    for parent in {(workspace / path).parent for path in present.keys() | target.keys()}:
-        files.sweep(parent)
-    saved = [
-        path
-        for path in changes
-        if path in present and not any(tree.get(path) == present[path] for tree in known)
-    ]
-    folder = rescue() if saved else None
-    for path in saved:
-        assert folder is not None
-        copy = folder / path
-        files.make_dir(copy.parent)
-        files.write_atomic(copy, present[path].data, mode=present[path].mode)
-    if folder is not None:
-        rescued(folder, saved)
-    for path in sorted(changes, key=target.__contains__):  # what goes may stand in a new one's way
-        full = workspace / path
-        if path in target and path not in present and not _lies_behind_link(workspace, path):
-            _clear_empty_folders(full)
-        if _read_one(workspace, path) != present.get(path):
-            raise AgentLoopsError(f"{path}: changed this very moment; run the same command again")
-        if path in target:
-            files.make_dir(full.parent)
-            files.write_atomic(
-                full, target[path].data, mode=target[path].mode, mtime_ns=_later_mtime_ns(full)
-            )
-        else:
-            full.unlink()
-            files.fsync_dir(full.parent)
-    return folder, saved
-
-
-def _clear_empty_folders(full: Path) -> None:
-    """Removes a folder that stands where a file is to be, if there is no file in it."""
-    if full.is_dir() and not full.is_symlink():
-        for folder, _, _ in os.walk(full, topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
-
-
-def _later_mtime_ns(full: Path) -> int:
-    """A time stamp at least a whole second past the present content's.
-
-    Bytecode caches and build tools compare whole seconds and sizes; two contents of one size
-    within a second would look the same to them.
-    """
-    now = time.time_ns()
-    try:
-        return max(now, full.stat().st_mtime_ns + _SECOND_NS)
-    except FileNotFoundError:
-        return now
 
 
 def changed_lines(before: Tree, after: Tree) -> tuple[int, int]:

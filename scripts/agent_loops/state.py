@@ -383,17 +383,17 @@ def next_step(
 def purpose_of_next_run(experiment: Experiment) -> str:
     """Why the open experiment needs another run: measure, retry, repeat; empty where it does not.
 
-    A machine's fault (a lost run too) is tried again once; an idea's crash is not.
+    A machine's fault (a lost run too) is tried again once; an idea's crash is not, nor is a run
+    during which somebody edited the code: they may be at it still.
     """
     finished = [run.finished for run in experiment.attempt if run.finished is not None]
     if not finished:
         return "measure"
     faults = sum(1 for item in finished if item.crash_kind == "machine")
     readings = sum(1 for item in finished if not item.crash_kind)
-    if finished[-1].crash_kind == "idea" or finished[-1].outcome == "stopped":
-        return ""
-    if finished[-1].crash_kind == "machine":
-        return "retry" if faults == 1 else ""
+    if finished[-1].crash_kind:
+        fault = finished[-1].crash_kind == "machine" and finished[-1].outcome != "stopped"
+        return "retry" if fault and faults == 1 else ""
     return "repeat" if readings < experiment.runs_wanted else ""
 
 
@@ -496,8 +496,13 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
     if run.started.purpose == "canary" and not _is_lost_once(runs):
         campaign.canary_due = False
         campaign.crashes_in_row = 0
-        if event.crash_kind and event.outcome != "stopped":
+        if event.crash_kind and not _says_nothing(event):
             campaign.canary_crash = event.crash_reason
+
+
+def _says_nothing(finished: events.RunFinished) -> bool:
+    """Whether it was the person's doing, which tells neither of ideas nor of the machine."""
+    return finished.outcome == "stopped" or finished.crash_kind == "edited"
 
 
 def _is_lost_once(runs: Sequence[Run]) -> bool:
@@ -527,8 +532,8 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         if experiment.started.baseline:
             campaign.baseline_number = event.experiment
     finished = experiment.last_finished
-    if finished is not None and finished.outcome == "stopped":
-        pass  # the person's doing says nothing about ideas or the machine
+    if finished is not None and _says_nothing(finished):
+        pass
     elif event.verdict == decide.CRASH and not experiment.started.baseline:
         campaign.crashes_in_row += 1
         campaign.canary_due = campaign.crashes_in_row >= CRASHES_BEFORE_CANARY
@@ -573,9 +578,9 @@ def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record
     campaign.bindings_file = event.bindings_file
     campaign.harness_digest = event.harness_digest
     campaign.stop_at_utc = event.stop_at_utc
-    campaign.rebaseline_why = event.why
     if not event.measured_anew:
         return
+    campaign.rebaseline_why = event.why
     if now.metric != before.metric:
         campaign.table_from = campaign.next_number
     same = (now.metric, now.direction) == (before.metric, before.direction)

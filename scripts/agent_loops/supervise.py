@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from agent_loops import files, processes
 from agent_loops.errors import AgentLoopsError
-from agent_loops.supervisor import ERROR_LOG, GO, check, encode, serve
+from agent_loops.supervisor import ERROR_LOG, GO, check, encode, first_process, serve
 from agent_loops.supervisor import Outcome as Outcome
 from agent_loops.supervisor import RunEnd as RunEnd
 from agent_loops.supervisor import RunSpec as RunSpec
@@ -101,17 +101,18 @@ def wait_for_end(run_lock: Path, timeout_s: float | None) -> bool:
     return True
 
 
-def find_processes(marker: str) -> list[processes.Process]:
-    """The living processes of a run: with its marker in their environment, and what they started.
+def find_processes(marker: str, run_lock: Path) -> list[processes.Process]:
+    """The living processes of a run: the command, what carries the marker, what they started.
 
     Sees only processes whose environment may be read: one's own, or all of them for root.
     """
-    return processes.find(marker)
+    return processes.find(marker, first=first_process(run_lock, marker))
 
 
-def end_processes(marker: str) -> int:
+def end_processes(marker: str, run_lock: Path) -> int:
     """Ends what a killed supervisor left: SIGTERM, `GRACE_S`, SIGKILL. Returns how many."""
-    return processes.end(lambda: processes.find(marker), grace_s=GRACE_S)
+    first = first_process(run_lock, marker)
+    return processes.end(lambda: processes.find(marker, first=first), grace_s=GRACE_S)
 
 
 def _launch(spec: RunSpec, *, lifeline: bool) -> Launch:

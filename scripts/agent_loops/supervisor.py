@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
@@ -22,7 +23,6 @@ SCHEMA = 1
 GO = b"g"
 ERROR_LOG = "supervisor.log"
 CLEANUP_LOG = "cleanup.log"
-_OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _CLEANUP_LIMIT_S = 60.0
 _MEASURE_LIMIT_S = 300.0  # a regular expression can take for ever
 _RECEIPT_RETRY_S = 60.0
@@ -70,14 +70,19 @@ def _nothing_meanwhile() -> None:
     return
 
 
+def _evaluate_always() -> bool:
+    return True
+
+
 class RunSpec(NamedTuple):
     """One run. The commands are for `bash -c`; `environment` is complete but for the marker.
 
     `eval_command` runs after a successful command, with the prelude as well; `cleanup_command`
     after every run, without it, its output in `cleanup.log` beside the receipt. `prepare` is called
     with `run` or `eval` before each is started, `meanwhile` as soon as it runs, `measure` after
-    both; all in the supervisor, and when one raises, the outcome is `supervisor_failed`. The
-    receipt holds what `measure` answers.
+    both; where `may_evaluate` says no between them, the evaluation is left out. All in the
+    supervisor, and when one raises, the outcome is `supervisor_failed`. The receipt holds what
+    `measure` answers, and the `seal`: the run knows its marker, but not that.
     """
 
     command: str
@@ -96,6 +101,8 @@ class RunSpec(NamedTuple):
     measure: Callable[[RunEnd], Mapping[str, object]] = _measure_nothing
     prepare: Callable[[str], None] = _prepare_nothing
     meanwhile: Callable[[], None] = _nothing_meanwhile
+    may_evaluate: Callable[[], bool] = _evaluate_always
+    seal: str = ""
 
 
 def check(spec: RunSpec) -> None:
@@ -116,13 +123,13 @@ def serve(
     `control` stops the run. The lock is released by the end of the process.
     """
     try:
-        files.take_lock(spec.run_lock, wait_s=lock_wait_s)
+        lock = files.take_lock(spec.run_lock, wait_s=lock_wait_s)
     except AgentLoopsError as error:
         busy = isinstance(error, files.LockBusy)
         files.write_all(report, encode({"busy": busy, "error": str(error)}) + b"\n")
         return
     with _error_log(spec.receipt.with_name(ERROR_LOG)):
-        supervisor = _Supervisor(spec, grace_s=grace_s)
+        supervisor = _Supervisor(spec, lock, grace_s=grace_s)
         files.write_all(report, encode(_identity()) + b"\n")
         os.close(report)
         supervisor.watch.adopt_orphans()  # meanwhile the caller writes its record
@@ -130,6 +137,17 @@ def serve(
             if lifeline:
                 supervisor.watch.stop_with(control)
             supervisor.run()
+
+
+def first_process(run_lock: Path, marker: str) -> tuple[int, float] | None:
+    """Pid and birth of what the run with this marker started last; None where nobody knows."""
+    try:
+        match files.load_json(files.read_regular(run_lock)):
+            case [str(whose), str(boot_id), int(pid), int(birth) | float(birth)]:
+                return (pid, birth) if (whose, boot_id) == (marker, machine.boot_id()) else None
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def encode(value: object) -> bytes:
@@ -147,7 +165,7 @@ def _identity() -> dict[str, object]:
 @contextlib.contextmanager
 def _error_log(path: Path) -> Iterator[None]:
     """Standard error for the block, and what it raises; no file is left where nothing was said."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    fd = _open_output(path, 0o600)
     os.dup2(fd, 2)
     try:
         yield
@@ -158,6 +176,18 @@ def _error_log(path: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if os.fstat(fd).st_size == 0:
                 path.unlink()
+
+
+def _open_output(path: Path, mode: int) -> int:
+    """Opens a file to append to. A pipe that a run put there is refused: it would block for ever.
+
+    Raises:
+        OSError: it cannot be opened, or nobody reads the pipe that is there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    fd = os.open(path, flags | os.O_NONBLOCK, mode)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def _complain() -> None:
@@ -190,14 +220,25 @@ def _at_most(limit_s: float) -> Iterator[None]:
 class _Supervisor:
     """One run: what its plan and its record are. `watch` knows its processes."""
 
-    def __init__(self, spec: RunSpec, *, grace_s: float) -> None:
+    def __init__(self, spec: RunSpec, lock: int, *, grace_s: float) -> None:
         self._spec = spec
+        self._lock = lock
         self.watch = Watch(
             environment=spec.environment,
             marker=spec.marker,
             workspace=spec.workspace,
             grace_s=grace_s,
+            started=self._note_first_process,
         )
+
+    def _note_first_process(self, pid: int) -> None:
+        """Leaves in the lock what finds the command if we are killed, and it wiped its marker."""
+        process = processes.look(pid)
+        if process is not None:
+            first = encode([self._spec.marker, machine.boot_id(), pid, process.birth])
+            with contextlib.suppress(OSError):  # on a full disk the marker must do
+                os.ftruncate(self._lock, 0)
+                os.pwrite(self._lock, first, 0)
 
     def run(self) -> None:
         """Everything, in order: run, evaluation, measurement, receipt, cleanup."""
@@ -228,6 +269,7 @@ class _Supervisor:
         return {
             "schema": SCHEMA,
             "marker": spec.marker,
+            "seal": spec.seal,
             **end._asdict(),
             "outcome": end.outcome._asdict(),
             "reason": reason,
@@ -249,6 +291,8 @@ class _Supervisor:
         endings: dict[str, Ending] = {}
         for name, command, log in plan:
             try:
+                if name == "eval" and not spec.may_evaluate():
+                    break
                 endings[name] = self._stage(name, command, log)
             except Exception as error:  # noqa: BLE001  a run that ends without a receipt is lost
                 _complain()
@@ -262,7 +306,9 @@ class _Supervisor:
     def _stage(self, name: str, command: str, log: Path) -> Ending:
         if self.watch.stopped:
             return _not_run("stopped")
-        output = os.open(log, _OUTPUT | os.O_TRUNC, 0o666)
+        output = _open_output(log, 0o666)
+        if stat.S_ISREG(os.fstat(output).st_mode):
+            os.ftruncate(output, 0)
         try:
             self._spec.prepare(name)
             return self.watch.run(
@@ -289,7 +335,7 @@ class _Supervisor:
 
     def _clean_up(self) -> None:
         """Runs `cleanup_command`. Whatever goes wrong with it is said in its log alone."""
-        output = os.open(self._spec.receipt.with_name(CLEANUP_LOG), _OUTPUT, 0o600)
+        output = _open_output(self._spec.receipt.with_name(CLEANUP_LOG), 0o600)
         try:
             self.watch.run(
                 self._spec.cleanup_command,

@@ -78,15 +78,16 @@ def _kill(run: Loop) -> None:
 
 def _end_run(run_lock: Path, started: events.RunStarted) -> None:
     """Ends a run of this host; its supervisor, where it is to be found, leaves a receipt."""
-    if not files.is_locked(run_lock):
-        return
-    marked = supervise.find_processes(started.marker)
-    if _is_supervisor(started, marked):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(started.pid, signal.SIGTERM)
-    else:
-        supervise.end_processes(started.marker)
-    supervise.wait_for_end(run_lock, _LONGEST_END_S)
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        if not files.is_locked(run_lock):
+            return
+        marked = supervise.find_processes(started.marker, run_lock)
+        if _is_supervisor(started, marked):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(started.pid, signum)
+        else:
+            supervise.end_processes(started.marker, run_lock)
+        supervise.wait_for_end(run_lock, _LONGEST_END_S)
 
 
 def _is_supervisor(started: events.RunStarted, marked: Sequence[processes.Process]) -> bool:

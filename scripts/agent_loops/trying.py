@@ -64,10 +64,16 @@ def try_idea(
         gates.refuse_unless_open(run.workspace, campaign)
         _refuse_under_way(run.workspace, campaign)
         try:
-            candidate = candidates.make(run.workspace, campaign, edit)
+            base = candidates.base_of(run.workspace, campaign)
+            tip = ""
+            if campaign.bindings.iter_strategy == "branches":
+                expected = base if campaign.incumbent is not None else {}
+                tip = stand_on_branch(run.workspace, campaign, expected)
+            candidate = candidates.make(run.workspace, campaign, base, edit)
             gates.refuse_changed_harness(run.workspace)
             gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
-            _start(run.workspace, campaign, candidate, idea, runs_wanted=repeat or 1)
+            gates.refuse_locked_files(run.workspace, candidate)
+            _start(run.workspace, campaign, candidate, idea, tip=tip, runs_wanted=repeat or 1)
         except Refused as error:
             run.store.append(
                 events.RefusedTry(
@@ -135,14 +141,31 @@ def _telling(refusal: Refused, workspace: Workspace) -> Refused:
 
 
 def _start(
-    workspace: Workspace, campaign: Campaign, candidate: Candidate, idea: Idea, *, runs_wanted: int
+    workspace: Workspace,
+    campaign: Campaign,
+    candidate: Candidate,
+    idea: Idea,
+    *,
+    tip: str,
+    runs_wanted: int,
 ) -> None:
-    """Saves the candidate and records the experiment; from here on a kill loses nothing."""
+    """Saves the candidate and records the experiment; from here on a kill loses nothing.
+
+    `tip` is the commit that the branch stands at, "" without one.
+    """
     open_ = campaign.open
     number = open_.number if open_ is not None else campaign.next_number
-    commit, parent = "", ""
-    if campaign.bindings.iter_strategy == "branches":
-        commit, parent = _commit(workspace, campaign, candidate, idea, number)
+    raw = idea.text if idea.text.strip() != idea.description else ""
+    notes = candidate.notes
+    baseline = campaign.wants_baseline
+    if baseline and idea.text.strip() != baseline_text(campaign):
+        raw = idea.text
+        idea = idea._replace(text=baseline_text(campaign))
+        if not snapshots.differing(candidate.tree, candidate.base):
+            notes += ("nothing was edited: this is the baseline; the idea is still to be tried",)
+    commit = ""
+    if tip:
+        commit = _commit(workspace, campaign, candidate, idea, tip=tip)
     if open_ is not None:
         _set_attempt_aside(workspace, open_)
     paths = workspace.store.paths
@@ -151,12 +174,10 @@ def _start(
         before=candidate.base,
     )  # fmt: skip
     added, removed = snapshots.changed_lines(candidate.base, candidate.tree)
-    baseline = campaign.wants_baseline
-    raw = idea.text if idea.text.strip() != idea.description else ""
     workspace.store.append(
         events.ExperimentStarted(
             experiment=number,
-            description=idea.description or "baseline",
+            description=idea.description,
             idea=raw,
             why=display.clean(idea.why, WHY_CHARACTERS),
             risk=display.clean(idea.risk, WHY_CHARACTERS),
@@ -167,12 +188,22 @@ def _start(
             lines_added=added,
             lines_removed=removed,
             commit=commit,
-            parent_commit=parent,
+            parent_commit=tip,
             session=campaigns.session_of(workspace.environ),
-            notes=(*candidate.notes, *workspace.told),
+            notes=(*notes, *workspace.told),
         )
     )
     workspace.told.clear()
+
+
+def baseline_text(campaign: Campaign) -> str:
+    """What a baseline is called, whatever was typed: the table must not credit it with an idea."""
+    if not campaign.epoch:
+        return "baseline"
+    why, incumbent = f"rebaseline: {campaign.rebaseline_why}", campaign.incumbent
+    if incumbent is None:
+        return why
+    return f"{incumbent.started.description.partition(' (rebaseline: ')[0]} ({why})"
 
 
 def _set_attempt_aside(workspace: Workspace, experiment: Experiment) -> None:
@@ -189,22 +220,29 @@ def _set_attempt_aside(workspace: Workspace, experiment: Experiment) -> None:
 
 
 def _commit(
-    workspace: Workspace, campaign: Campaign, candidate: Candidate, idea: Idea, number: int
-) -> tuple[str, str]:
-    """The candidate as a commit with a ref of its own; (commit, the tip it stands on)."""
-    repository = workspace.repository()
+    workspace: Workspace, campaign: Campaign, candidate: Candidate, idea: Idea, *, tip: str
+) -> str:
+    """The candidate as a commit on the branch's tip, with a ref of its own."""
+    repository, open_ = workspace.repository(), campaign.open
     expected = candidate.base if campaign.incumbent is not None else {}
     deleted = workspace.deleted(expected) if expected else []
-    parent = stand_on_branch(workspace, campaign, expected)
+    number = open_.number if open_ is not None else campaign.next_number
     commit = repository.commit_candidate(
-        parent=parent,
+        parent=tip,
         files=candidate_files(candidate.tree),
         deleted=sorted((expected.keys() | set(deleted)) - candidate.tree.keys()),
         message=_commit_message(idea, number),
         when=utc_now(),
     )
-    repository.keep_ref(campaign.tag, number, commit)
-    return commit, parent
+    if open_ is not None and open_.started.commit:
+        repository.keep_ref(campaign.tag, _attempt(open_), open_.started.commit)
+    repository.keep_ref(campaign.tag, str(number), commit)
+    return commit
+
+
+def _attempt(experiment: Experiment) -> str:
+    """A name for the code of a baseline attempt that crashed."""
+    return f"{experiment.number}-attempt-{len(experiment.runs)}"
 
 
 def stand_on_branch(workspace: Workspace, campaign: Campaign, expected: snapshots.Tree) -> str:
@@ -240,7 +278,7 @@ def stand_on_branch(workspace: Workspace, campaign: Campaign, expected: snapshot
 
 
 def _commit_message(idea: Idea, number: int) -> str:
-    parts = [idea.description or "baseline", ""]
+    parts = [idea.description, ""]
     if idea.why:
         parts.append(f"Why: {display.clean(idea.why, WHY_CHARACTERS)}")
     parts.append(f"Experiment: {number}")

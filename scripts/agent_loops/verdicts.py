@@ -18,7 +18,8 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         return events.Decided(
             experiment=experiment.number,
             verdict=decide.CRASH,
-            kind=finished.crash_kind,
+            # An edit meanwhile, by whomever, is no fault of the machine's.
+            kind="machine" if finished.crash_kind == "machine" else "idea",
             reason="run lost" if lost_twice else finished.crash_reason,
             notes=tuple(_run_notes(experiment)),
         )
@@ -54,6 +55,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         metric_text=answers.format_metric(metric, texts if len(candidate) == 1 else [*texts, ""]),
         delta=delta,
         notes=_verdict_notes(campaign, experiment, reading, delta),
+        readings=len(candidate),
     )
 
 

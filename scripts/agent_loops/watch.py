@@ -41,16 +41,24 @@ class Watch:
     """Runs commands, one after the other, in a process that has no other children.
 
     SIGTERM, SIGINT and SIGHUP to that process stop the command; `stopped` stays true then.
+    `started` is told the pid of each.
     """
 
     def __init__(
-        self, *, environment: Mapping[str, str], marker: str, workspace: Path, grace_s: float
+        self,
+        *,
+        environment: Mapping[str, str],
+        marker: str,
+        workspace: Path,
+        grace_s: float,
+        started: Callable[[int], None],
     ) -> None:
         self.stopped = False
         self._environment = {**environment, processes.MARKER_VARIABLE: marker}
         self._marker = marker
         self._workspace = workspace
         self._grace_s = grace_s
+        self._started = started
         self._memory = self._new_memory()
         self._command = 0
         self._ended: tuple[int, float] | None = None
@@ -137,6 +145,7 @@ class Watch:
             workspace=self._workspace,
             output=output,
         )
+        self._started(self._command)
         if not self._keeps_orphans:
             self._sessions.add(self._command)
 

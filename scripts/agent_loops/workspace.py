@@ -5,13 +5,14 @@ Starts nothing and decides nothing; every write of editable files goes through `
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_loops import display, events, files, integrity, scan, snapshots
+from agent_loops import display, events, files, integrity, restoring, scan, snapshots
 from agent_loops.bindings import Bindings
 from agent_loops.campaigns import Store
 from agent_loops.errors import AgentLoopsError, Refused
@@ -61,6 +62,14 @@ class Workspace:
                     return recorded
         return tree
 
+    def readable(self, *numbers: int) -> list[dict[str, snapshots.FileState]]:
+        """The files of these experiments, but for those whose snapshot was damaged."""
+        trees = []
+        for number in numbers:
+            with contextlib.suppress(snapshots.SnapshotError):
+                trees.append(self.saved(number))
+        return trees
+
     def attempts(self, number: int) -> list[dict[str, snapshots.FileState]]:
         """The files of a baseline's earlier attempts, oldest first."""
         manifests = sorted(
@@ -73,8 +82,27 @@ class Workspace:
         ]
 
     def present(self) -> dict[str, snapshots.FileState]:
-        """The editable files as they lie now."""
-        return snapshots.read(
+        """The editable files as they lie now.
+
+        Raises:
+            Refused: something else lies at one of their paths.
+        """
+        try:
+            return snapshots.read(
+                self.root, self.campaign.bindings.editable_files, skip=(self.store.paths.root,)
+            )
+        except snapshots.OddFile as odd:
+            number = self.campaign.incumbent_number or 1
+            raise Refused(
+                "odd file", f"{odd.path} {odd.what}; editable files are {snapshots.ALLOWED}",
+                files=[odd.path],
+                next_step=f"put a file there; or `agent-loops checkout {number}` moves it into "
+                f"rescue/ and puts the code of #{number} back",
+            ) from odd  # fmt: skip
+
+    def survey(self) -> tuple[dict[str, snapshots.FileState], list[str]]:
+        """`present`, but for the paths at which something else lies; and those."""
+        return snapshots.survey(
             self.root, self.campaign.bindings.editable_files, skip=(self.store.paths.root,)
         )
 
@@ -91,13 +119,24 @@ class Workspace:
 
     def put(self, target: snapshots.Tree, *, known: Sequence[snapshots.Tree], number: int) -> None:
         """Makes the editable files equal `target`, and records what had to be rescued."""
-        present = self.present()
-        if snapshots.digest(present) in self.campaign.holders:
-            known = [*known, present]  # saved with the experiment whose code it is
-        snapshots.restore(
-            self.root, target, present=present, known=[*known, target],
+        present, odd = self.survey()
+        if self._is_saved(present):
+            known = [*known, present]
+        restoring.restore(
+            self.root, target, present=present, odd=odd, known=[*known, target],
+            latest=self.store.paths.latest,
             rescue=lambda: self._rescue_folder(number), rescued=self._record_rescue,
         )  # fmt: skip
+
+    def _is_saved(self, tree: snapshots.Tree) -> bool:
+        """Whether an experiment has just these files, and they can still be read back."""
+        code = snapshots.digest(tree)
+        number = self.campaign.holders.get(code)
+        if number is None:
+            return False
+        with contextlib.suppress(snapshots.SnapshotError):
+            return code in map(snapshots.digest, [self.saved(number), *self.attempts(number)])
+        return False
 
     def _record_rescue(self, folder: Path, paths: Sequence[str]) -> None:
         shown = self.shown(folder)
