@@ -26,8 +26,8 @@ LEVELS: dict[str, list[str]] = {
         "files",
     ],
     "1, pure": [
-        "paths objective printed log_lines display environment commands crashes events edits",
-        "decide metric tails",
+        "paths objective printed log_lines display environment commands events edits",
+        "decide metric tails crashes",
         "bindings",
         "state",
     ],

@@ -16,7 +16,6 @@ from agent_loops.objective import Direction, MetricSpec
 from agent_loops.paths import BINDINGS_NAME
 
 BUILT_IN_METRICS = ("wall_s", "memory_gb")
-PLACEHOLDERS = ("budget", "seed", "run_dir", "n", "tag")
 EXTRA_COLUMNS = ("duration_s", "analysis_summary", "literature_basis")
 _COLUMNS = ("commit", "iter", "status", "description", *EXTRA_COLUMNS)
 
@@ -495,10 +494,6 @@ def _sandbox(key: str, value: object) -> str:
     return root
 
 
-def _strategy(key: str, value: object) -> str:
-    return _one_of("snapshots", "branches")(key, value)
-
-
 def _only_now(now: str, later: str) -> Callable[[str, object], str]:
     def convert(key: str, value: object) -> str:
         if value == later:
@@ -533,7 +528,7 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "readonly_files": ("readonly_files", _inside),
     "program": ("program", _one_inside),
     "sandbox_root": ("sandbox_root", _sandbox),
-    "iter_strategy": ("iter_strategy", _strategy),
+    "iter_strategy": ("iter_strategy", _one_of("snapshots", "branches")),
     "run_tag": ("run_tag", _tag),
     "budget": ("budget", _budget),
     "budget_slack": ("budget_slack", _slack),

@@ -85,15 +85,17 @@ class Measurement:
     def _facts(self, end: RunEnd) -> LogFacts:
         spec = self.bindings.metric_spec
         if not _ended_well(end):
-            return _nothing("")
+            return LogFacts(None, "")
         if self.bindings.eval_cmd and end.outcome.stage != "eval":
-            return _nothing("eval_cmd did not run")
+            return LogFacts(None, "eval_cmd did not run")
         if self.bindings.metric == "wall_s":
             return _built_in(end.wall_s, "s")
         if self.bindings.metric == "memory_gb":
             mib = end.peak_memory_mib
             return (
-                _built_in(mib / _MIB_PER_GB, "GB") if mib else _nothing("memory was not measured")
+                _built_in(mib / _MIB_PER_GB, "GB")
+                if mib
+                else LogFacts(None, "memory was not measured")
             )
         if self.bindings.metric_file is not None:
             paths = metric_files.find_metric_files(
@@ -106,7 +108,7 @@ class Measurement:
             with files.open_regular(self._metric_log) as stream:
                 return read_log(stream, spec)
         except OSError as error:
-            return _nothing(f"the log cannot be read: {error.strerror}")
+            return LogFacts(None, f"the log cannot be read: {error.strerror}")
 
     def _memory(self, end: RunEnd, facts: LogFacts) -> dict[str, object]:
         """From the run's own output where it prints it, else as measured; its kind goes along."""
@@ -189,17 +191,7 @@ def _ended_well(end: RunEnd) -> bool:
 def _built_in(value: float, unit: str) -> LogFacts:
     text = f"{value:.3f}"
     reading = Reading(value=value, text=text, unit=unit, matches=1, line="", notes=())
-    return LogFacts(
-        reading=reading, problem="", non_finite=False,
-        peak_memory_mb=None, memory_kind="", scalars={},
-    )  # fmt: skip
-
-
-def _nothing(problem: str) -> LogFacts:
-    return LogFacts(
-        reading=None, problem=problem, non_finite=False,
-        peak_memory_mb=None, memory_kind="", scalars={},
-    )  # fmt: skip
+    return LogFacts(reading)
 
 
 def _is_full(folder: Path) -> bool:
