@@ -20,6 +20,18 @@ def is_idle(campaign: Campaign) -> bool:
     return open_ is None or (open_.is_open_baseline and open_.settled)
 
 
+def no_experiment(campaign: Campaign, number: int) -> Refused:
+    """The refusal of a number that no experiment has."""
+    if not campaign.experiments:
+        return Refused(
+            "no experiment", "nothing has been tried yet", next_step="`agent-loops try baseline`"
+        )
+    return Refused(
+        "no experiment", f"there is no experiment {number}",
+        next_step="`agent-loops history` lists them",
+    )  # fmt: skip
+
+
 def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
     """Stopped, paused, another session's, changed bindings, or a stop condition met."""
     refuse_switched_off(campaign)
