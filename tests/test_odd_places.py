@@ -297,7 +297,9 @@ def test_nothing_begins_while_an_editable_file_cannot_be_written(
     before = project.read("train.py")
     with frozen(project.root / "train.py") if lock == "file" else read_only(project):
         answer = project.ask(*words, stdin=stdin)
-    assert (answer.code, answer["kind"], answer["files"]) == (3, "locked", ["train.py"]), answer
+    assert (answer.code, answer["kind"], answer["files"]) == (3, "not writable", ["train.py"]), (
+        answer
+    )
     assert project.read("train.py") == before
     assert len(project.events("experiment_started")) == 1
     answer = project.ask(*words, stdin=stdin)

@@ -117,7 +117,7 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
         )  # fmt: skip
 
 
-def refuse_locked_files(workspace: Workspace, candidate: Candidate) -> None:
+def refuse_unwritable(workspace: Workspace, candidate: Candidate) -> None:
     """What the idea changes can be put in place now, and put back after it."""
     present = workspace.present()
     changing = {
@@ -125,10 +125,10 @@ def refuse_locked_files(workspace: Workspace, candidate: Candidate) -> None:
         for other in (present, candidate.base)
         for path in snapshots.differing(other, candidate.tree)
     }
-    locked = restoring.locked(workspace.root, changing)
-    if locked:
+    unwritable = restoring.unwritable(workspace.root, changing)
+    if unwritable:
         raise Refused(
-            "locked", f"cannot be written: {', '.join(locked[:5])}", files=locked,
+            "not writable", f"cannot be replaced: {', '.join(unwritable[:5])}", files=unwritable,
             next_step="make them and their folders writable (`chmod u+w`, `chattr -i`, or mount "
             "the disk for writing), then try again",
         )  # fmt: skip
