@@ -434,6 +434,16 @@ def test_an_environment_that_appears_is_named_once(place: Place) -> None:
     assert place.check(harness) == Changes(appeared=("conda/", "tools/env/"))
 
 
+@pytest.mark.parametrize("path", ["site-packages/", "lib/site-packages/", "node_modules/"])
+def test_a_folder_of_packages_that_appears_is_named_once(place: Place, path: str) -> None:
+    place.write("prepare.py")
+    harness = place.freeze()
+    place.write(f"{path}x.py")
+    place.write(f"{path}y/z.py")
+    assert place.check(harness) == Changes(appeared=(path,))
+    assert not place.check(place.freeze())
+
+
 def test_a_folder_of_harness_made_to_look_like_an_environment_is_noticed(place: Place) -> None:
     place.write("lib/m.py")
     harness = place.freeze()
@@ -467,8 +477,9 @@ def test_outputs_of_the_baseline_are_files_and_whole_folders(place: Place) -> No
     place.write("conf/resolved.yaml")
     place.write("metrics.json")
     changes = place.check(harness)
-    outputs = integrity.outputs_of(changes, harness, place.scope)
+    outputs, sources = integrity.outputs_of(changes, harness, place.scope)
     assert outputs == ("conf/resolved.yaml", "gone.json", "metrics.json", "runs/", "state.json")
+    assert sources == ()
     place.outputs = outputs
     assert not place.check(harness)
     place.write("runs/2/config.yaml")
@@ -484,13 +495,18 @@ def test_outputs_of_the_baseline_are_files_and_whole_folders(place: Place) -> No
     assert "state.json" not in place.freeze().files
 
 
-def test_a_changed_source_file_is_no_output(place: Place) -> None:
+def test_a_source_file_is_no_output_where_others_are(place: Place) -> None:
     place.write("prepare.py")
     place.write("table.json")
     harness = place.freeze()
     place.write("prepare.py", "changed")
     place.write("table.json", "changed")
-    assert integrity.outputs_of(place.check(harness), harness, place.scope) == ("table.json",)
+    place.write("made.py")
+    place.write("model.pth")
+    place.write("code/made.py")
+    outputs, sources = integrity.outputs_of(place.check(harness), harness, place.scope)
+    assert outputs == ("code/", "model.pth", "table.json")
+    assert sources == ("made.py", "prepare.py")
 
 
 def test_a_folder_with_editable_files_is_not_an_output(place: Place) -> None:
@@ -498,8 +514,9 @@ def test_a_folder_with_editable_files_is_not_an_output(place: Place) -> None:
     place.write("src/model/net.py")
     harness = place.freeze()
     place.write("src/model/resolved.yaml")
-    outputs = integrity.outputs_of(place.check(harness), harness, place.scope)
-    assert outputs == ("src/model/resolved.yaml",)
+    assert integrity.outputs_of(place.check(harness), harness, place.scope) == (
+        ("src/model/resolved.yaml",), (),
+    )  # fmt: skip
 
 
 # ---- records -----------------------------------------------------------------------------------
@@ -604,6 +621,8 @@ def test_outputs_of_the_baseline_may_change_later(project: Project) -> None:
     commit_all(project.root)
     project.baseline()
     assert project.events("run_finished")[0]["outputs"] == ["runs/", "state.json"]
+    notes = project.ask("wait")["notes"]
+    assert "written by the run, so not frozen: runs/, state.json" in notes
     project.edit("1.5", "1.25", "train.sh")
     assert project.ask("try", "better")["status"] == "keep"
 
@@ -614,6 +633,34 @@ def test_a_baseline_that_changes_source_is_a_crash_that_names_it(project: Projec
     answer = project.ask("try", "baseline")
     assert answer["status"] == "crash", answer
     assert "prepare.py" in answer["reason"]
+
+
+def test_a_baseline_that_writes_source_among_others_is_a_crash_that_names_it(
+    project: Project,
+) -> None:
+    project.write("train.sh", "echo x=1 > made.py; echo val_bpb: 1.5\n")
+    project.setup()
+    answer = project.ask("try", "baseline")
+    assert (answer["status"], "source files among others: made.py" in answer["reason"]) == (
+        "crash", True,
+    )  # fmt: skip
+    assert project.ask("try", "baseline")["files"] == ["made.py"]
+    assert project.ask("rebaseline", "--why", "it makes that")["status"] == "keep"
+
+
+def test_a_mended_baseline_may_not_unfreeze_what_the_first_left_alone(project: Project) -> None:
+    project.write("conf.yaml", "steps: 10\n")
+    project.write("train.sh", "exit 1\n")
+    project.setup()
+    assert project.ask("try", "baseline")["status"] == "crash"
+    project.write("train.sh", "echo steps: 1 > conf.yaml; echo x > o.json; echo val_bpb: 1.5\n")
+    answer = project.ask("try", "baseline")
+    assert answer["status"] == "crash"
+    assert "conf.yaml" in answer["reason"]
+    project.write("conf.yaml", "steps: 10\n")
+    project.write("train.sh", "echo x > o.json; echo val_bpb: 1.5\n")
+    (project.root / "o.json").unlink()
+    assert project.ask("try", "baseline")["status"] == "keep"
 
 
 def test_a_run_that_brings_source_with_it_does_not_count(project: Project) -> None:

@@ -19,11 +19,14 @@ from agent_loops.errors import AgentLoopsError, BindingsError
 
 MAX_DATA_BYTES = 1 << 20
 _SOURCE = frozenset(
-    ".py .pyc .pyi .pyx .pxd .pth .so .dylib .pyd .sh .bash .c .cc .cpp .cxx .cu .cuh .h .hh .hpp "
+    ".py .pyc .pyi .pyx .pxd .so .dylib .pyd .sh .bash .c .cc .cpp .cxx .cu .cuh .h .hh .hpp "
     ".rs .go .java .kt .scala .swift .js .mjs .cjs .ts .jl .r .R .lua .rb .pl .f90 "
     ".zig .hs .ml .m .mk .cmake .gin .nix".split()
 )
-_CONFIGURATION = frozenset(".yaml .yml .json .toml .ini .cfg .conf .env .properties .lock".split())
+# A `.pth` is a checkpoint more often than a start-up file: it is watched, and a run may write it.
+_CONFIGURATION = frozenset(
+    ".yaml .yml .json .toml .ini .cfg .conf .env .properties .lock .pth".split()
+)
 _SOURCE_NAMES = frozenset("Makefile Dockerfile justfile Justfile Snakefile".split())
 _PROSE_AND_PICTURES = frozenset(
     ".md .rst .adoc .tex .bib .pdf .doc .docx .odt .ipynb .png .jpg .jpeg .gif .svg .webp .bmp "
@@ -273,12 +276,14 @@ def _load_stamps(path: Path) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def outputs_of(changes: Changes, harness: Harness, scope: Scope) -> tuple[str, ...]:
+def outputs_of(
+    changes: Changes, harness: Harness, scope: Scope
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the baseline run wrote, as paths and as folders that hold nothing but outputs.
 
-    A changed source file is no output; it stays in `changes` for the caller to refuse.
+    Second come the source files that are none: they were changed, or lie among others.
     """
-    outputs = {path for path in (*changes.changed, *changes.missing) if not is_source(path)}
+    written = {*changes.changed, *changes.missing}
     holders = {
         str(parent)
         for path in harness.files.keys() | harness.bystanders
@@ -291,8 +296,9 @@ def outputs_of(changes: Changes, harness: Harness, scope: Scope) -> tuple[str, .
             if str(parent) != "." and str(parent) not in holders
             and not _holds_editable(scope, str(parent))
         ]  # fmt: skip
-        outputs.add(f"{folders[-1]}/" if folders else path)
-    return tuple(sorted(outputs))
+        written.add(f"{folders[-1]}/" if folders else path)
+    sources = {path for path in written if is_source(path)}
+    return tuple(sorted(written - sources)), tuple(sorted(sources))
 
 
 def _holds_editable(scope: Scope, folder: str) -> bool:

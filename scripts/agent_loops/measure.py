@@ -44,6 +44,7 @@ class Measurement:
     secrets: Sequence[str]
     timeout_s: float
     is_baseline: bool
+    is_mended: bool
     _outputs: set[str] = field(default_factory=set)
 
     def may_evaluate(self) -> bool:
@@ -146,12 +147,14 @@ class Measurement:
         if not changes:
             return ""
         if self.is_baseline:
-            sources = [
-                path for path in (*changes.changed, *changes.missing) if integrity.is_source(path)
-            ]
+            outputs, sources = integrity.outputs_of(changes, self.harness, self.scope)
+            if self.is_mended:  # what the person's own code leaves alone is no output
+                sources = tuple(sorted({*sources, *changes.changed, *changes.missing}))
             if sources:
-                return f"the baseline run changed the harness: {', '.join(sources[:5])}"
-            self._outputs.update(integrity.outputs_of(changes, self.harness, self.scope))
+                known = set(sources) & self.harness.files.keys()
+                what = "changed the harness" if known else "wrote source files among others"
+                return f"the baseline run {what}: {display.clean(', '.join(sources[:5]), 200)}"
+            self._outputs.update(outputs)
             return ""
         return f"the run changed the harness: {changes.describe()}"
 

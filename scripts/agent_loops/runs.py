@@ -92,6 +92,7 @@ def _run_spec(
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
     stamps = integrity.Stamps(paths.stat_cache)
+    as_given = _is_as_given(workspace, experiment)
 
     @functools.cache
     def measurement() -> Measurement:
@@ -112,9 +113,9 @@ def _run_spec(
             secrets=display.secret_values(workspace.environ),
             timeout_s=limit_s,
             is_baseline=experiment.is_open_baseline,
+            is_mended=not as_given,
         )
 
-    as_given = _is_as_given(workspace, experiment)
     # What reports its own metric has no need to forge, and compiling anew takes long.
     trusted = as_given or not bindings.eval_cmd
     compiled: bytecode.Stamps = {}
