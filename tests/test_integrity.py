@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_loops import integrity, scan
+from agent_loops import closure, integrity, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
 from agent_loops.integrity import Changes, Harness, Scope
 from support import PYTHON, Project, commit_all, git
@@ -98,7 +98,7 @@ def test_with_git_only_what_is_tracked_or_imported_is_harness(place: Place) -> N
 
 
 @pytest.mark.parametrize(
-    ("command", "files", "closure"),
+    ("command", "files", "names"),
     [
         pytest.param(
             "python train.py",
@@ -220,6 +220,25 @@ def test_with_git_only_what_is_tracked_or_imported_is_harness(place: Place) -> N
             id="not-ours",
         ),
         pytest.param(
+            "cd tools/eval && python score.py; cd ..;python ./more.py",
+            {
+                "tools/eval/score.py": "import beside\n",
+                "tools/eval/beside.py": "",
+                "tools/more.py": "",
+                "score.py": "",
+            },
+            "tools/eval/score.py tools/eval/beside.py tools/more.py",
+            id="another-folder",
+        ),
+        pytest.param(
+            "bash -lc \"cd tools; exec sh -c 'python score.py'\"",
+            {
+                "tools/score.py": "",
+            },
+            "tools/score.py",
+            id="a-shell-in-a-shell",
+        ),
+        pytest.param(
             "python train.py",
             {
                 "train.py": "from ns.sub import *\n",
@@ -232,13 +251,47 @@ def test_with_git_only_what_is_tracked_or_imported_is_harness(place: Place) -> N
     ],
 )
 def test_what_the_commands_import_is_found(
-    place: Place, command: str, files: dict[str, str], closure: str
+    place: Place, command: str, files: dict[str, str], names: str
 ) -> None:
     for path, text in files.items():
         place.write(path, text)
-    found = integrity.import_closure(place.root, [command, ""])
-    expected = closure.split(" ") if "a b" not in closure else ["a b.py", "c.py"]
+    found = closure.import_closure(place.root, [command, ""])
+    expected = names.split(" ") if "a b" not in names else ["a b.py", "c.py"]
     assert found == {path for path in expected if path}
+
+
+@pytest.mark.parametrize("command", ["python score.py", "python now/score.py", "sh -c ./bin"])
+def test_links_that_a_command_names_are_frozen_with_what_they_lead_to(
+    place: Place, command: str
+) -> None:
+    place.write("v1/score.py", "import beside\n")
+    place.write("v1/beside.py")
+    place.write("v2/score.py")
+    (place.root / "v1/score.py").chmod(0o755)
+    name = "now" if "now" in command else command.split("/")[-1].split(" ")[-1]
+    (place.root / name).symlink_to("v1" if name == "now" else "v1/score.py")
+    harness = place.freeze(command, tracked=["train.py"])
+    if name != "bin":
+        assert sorted(harness.files) == sorted([name, "v1/score.py", "v1/beside.py"])
+    assert not place.check(harness)
+    (place.root / name).unlink()
+    (place.root / name).symlink_to("v2" if name == "now" else "v2/score.py")
+    assert place.check(harness).changed == (name,)
+
+
+def test_what_was_not_frozen_is_told(place: Place) -> None:
+    for path in ("train.py", "eval.py", "wip.py", "scratch.json"):
+        place.write(path)
+    harness = place.freeze("python eval.py", tracked=["train.py"])
+
+    def told(eval_cmd: str) -> str:
+        return " ".join(integrity.gaps(harness, place.root, ["train.py"], eval_cmd))
+
+    assert "track them: wip.py;" in told("python eval.py")
+    assert "eval_cmd" not in told("python eval.py") + told("")
+    assert "eval_cmd names no file" in told("python -m lm_eval")
+    assert "eval_cmd names no file" in told("python train.py")
+    assert integrity.gaps(place.freeze(), place.root, ["train.py"], "") == []
 
 
 def test_editable_files_are_never_harness(place: Place) -> None:
@@ -684,3 +737,14 @@ def test_what_git_ignores_is_noticed_and_what_it_does_not_track_is_free(project:
     answer = project.ask("try", "more")
     assert (answer.code, answer["kind"], answer["files"]) == (3, "scope", ["ignored.py"])
     assert git(project.root, "status", "--porcelain") == "M train.sh\n?? scratch.json"
+
+
+def test_setup_tells_what_it_did_not_freeze(project: Project) -> None:
+    commit_all(project.root)
+    assert project.setup()["notes"] == []
+    project.ask("stop")
+    project.write("wip.py", "x = 1\n")
+    project.bind(run_cmd="sh train.sh", editable_files=["train.sh"], run_tag="t2", eval_cmd="true")
+    text = project.call("setup").out
+    assert "note: eval_cmd names no file of the project that is frozen" in text
+    assert "not frozen, since git does not track them: wip.py;" in text

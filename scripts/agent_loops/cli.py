@@ -334,11 +334,13 @@ def _begun(begun: Begun) -> Answer:
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
+    lines += [f"note: {note}" for note in begun.notes]
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
         "strategy": bindings.iter_strategy, "sandbox": folder,
         "branch": store.campaign.started.branch, "harness_files": len(begun.harness.files),
-        "metric_lines": list(begun.metric_lines), "program": begun.program, "next": next_step,
+        "metric_lines": list(begun.metric_lines), "program": begun.program,
+        "notes": list(begun.notes), "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {next_step}"])

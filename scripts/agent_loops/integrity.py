@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from agent_loops import display, files, scan
+from agent_loops import closure, display, files, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
 
 MAX_DATA_BYTES = 1 << 20
@@ -42,8 +41,9 @@ _BINDINGS = frozenset({"loop.run.yaml"})
 class Harness(NamedTuple):
     """What was frozen: digests of the harness, and the other source files that stood about.
 
-    `files` maps posix path to SHA-256; `bystanders` are the other source and configuration files,
-    links and environments that stood about: they may change, but none may join them.
+    `files` maps posix path to SHA-256, or to where a link leads; `bystanders` are the other source
+    and configuration files, links and environments that stood about: they may change, but none may
+    join them.
     """
 
     files: Mapping[str, str]
@@ -144,8 +144,11 @@ def freeze(
     """
     listed: dict[str, os.DirEntry[str]] = {}
     bystanders: set[str] = set()
+    links: set[str] = set()
     for path, entry in scan.walk(scope.workspace, skip=scope.skip):
-        if scan.is_regular(entry) and not scope.is_editable(path):
+        if entry.is_symlink():
+            links.add(path)
+        elif scan.is_regular(entry) and not scope.is_editable(path):
             listed[path] = entry
         if _could_run(path, entry):
             bystanders.add(path)
@@ -164,12 +167,17 @@ def freeze(
         for path in candidates
         if _may_be_harness(path) and (is_source(path) or _size(listed[path]) <= MAX_DATA_BYTES)
     }
-    chosen |= import_closure(scope.workspace, commands) & listed.keys()
+    chosen |= closure.import_closure(scope.workspace, commands) & (listed.keys() | links)
     chosen = {path for path in chosen if not scope.is_output(path)} | explicit
     return Harness(
-        {path: files.sha256_file(scope.workspace / path) for path in sorted(chosen)},
+        {path: _digest(scope.workspace / path) for path in sorted(chosen)},
         frozenset(bystanders - chosen),
     )
+
+
+def _digest(full: Path) -> str:
+    """SHA-256 of a file; of a link, where it leads."""
+    return f"-> {os.readlink(full)}" if full.is_symlink() else files.sha256_file(full)
 
 
 def _size(entry: os.DirEntry[str]) -> int:
@@ -224,6 +232,8 @@ class Stamps:
             OSError: there is none.
         """
         status = full.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            return _digest(full)
         if not stat.S_ISREG(status.st_mode):
             return "not a regular file"
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -306,74 +316,22 @@ def _holds_editable(scope: Scope, folder: str) -> bool:
     return any(scope.is_editable(f"{folder}/{path}") for path, _ in scan.walk(root))
 
 
-def import_closure(workspace: Path, commands: Sequence[str]) -> set[str]:
-    """Python files of the project that the commands name, and what these import, transitively.
-
-    Found by reading syntax trees; imports made at run time from computed names are not seen.
-    """
-    pending = [path for command in commands for path in _named_scripts(workspace, command)]
-    closure: set[str] = set()
-    while pending:
-        path = pending.pop()
-        if path in closure:
-            continue
-        closure.add(path)
-        pending.extend(_local_imports(workspace, path))
-    return closure
-
-
-def _named_scripts(workspace: Path, command: str) -> Iterable[str]:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = command.split()
-    for position, word in enumerate(words):
-        word = word.removeprefix("./")
-        if word.endswith((".py", ".sh")) and not word.startswith("/"):
-            if (workspace / word).is_file() and ".." not in word.split("/"):
-                yield word
-        elif position and words[position - 1] == "-m":
-            yield from _module_files(workspace, "", word)
-
-
-def _module_files(workspace: Path, folder: str, module: str) -> Iterable[str]:
-    """Files that `module` stands for: imported from `folder`, the project's root or src/."""
-    parts = module.split(".")
-    for base in dict.fromkeys((folder, "", "src/")):
-        found = False
-        for depth in range(1, len(parts) + 1):
-            stem = base + "/".join(parts[:depth])
-            for path in (f"{stem}.py", f"{stem}/__init__.py", f"{stem}/__main__.py"):
-                if (workspace / path).is_file():
-                    found = True
-                    yield path
-        if found:
-            return
-
-
-def _local_imports(workspace: Path, path: str) -> Iterable[str]:
-    if not path.endswith(".py"):
-        return
-    import ast  # slow to import, and only setup looks at syntax trees
-
-    try:
-        tree = ast.parse((workspace / path).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    folder = "" if "/" not in path else path.rsplit("/", 1)[0] + "/"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _module_files(workspace, folder, alias.name)
-        elif isinstance(node, ast.ImportFrom):
-            base = folder
-            for _ in range(node.level - 1):
-                base = base.rstrip("/").rpartition("/")[0] + "/" if "/" in base.rstrip("/") else ""
-            names = [alias.name for alias in node.names if alias.name != "*"]
-            stem = f"{node.module}." if node.module else ""
-            for module in [node.module or "", *(stem + name for name in names)]:
-                if module:
-                    yield from _module_files(workspace, base, module)
+def gaps(harness: Harness, workspace: Path, editable: Collection[str], eval_cmd: str) -> list[str]:
+    """What a person should know was not frozen, and how to mend that."""
+    told = []
+    if eval_cmd and not closure.import_closure(workspace, [eval_cmd]) & harness.files.keys():
+        told.append(
+            "eval_cmd names no file of the project that is frozen: what scores may change unseen; "
+            "name its files in readonly_files"
+        )
+    free = sorted(path for path in harness.bystanders - set(editable) if is_source(path))
+    if free:
+        more = f" and {len(free) - 5} more" if free[5:] else ""
+        told.append(
+            f"not frozen, since git does not track them: {_shown(free[:5])}{more}; "
+            "readonly_files freezes them"
+        )
+    return told
 
 
 def metric_lines(tree: Mapping[str, bytes], metric: str) -> dict[tuple[str, bytes], int]:

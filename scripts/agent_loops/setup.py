@@ -48,6 +48,7 @@ class Begun:
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
+    notes: tuple[str, ...]
 
 
 def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
@@ -129,6 +130,7 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
     return Begun(
         store, harness, tuple(f"{path}:{number}" for (path, _), number in lines.items()),
         bindings.program or "",
+        tuple(integrity.gaps(harness, project.root, tree.keys(), bindings.eval_cmd)),
     )  # fmt: skip
 
 
