@@ -680,6 +680,23 @@ def test_outputs_of_the_baseline_may_change_later(project: Project) -> None:
     assert project.ask("try", "better")["status"] == "keep"
 
 
+def test_source_among_the_outputs_is_the_runs_own(project: Project) -> None:
+    project.write("train.sh", "mkdir -p o/$$; echo x > o/$$/copy.py; echo val_bpb: 1.5\n")
+    project.baseline()
+    for value in ("1.25", "1.125"):
+        project.write("train.sh", project.read("train.sh").replace("1.5", value))
+        assert project.ask("try", value)["status"] == "keep"
+        project.edit(value, "1.5", "train.sh")
+    project.edit("1.5", "1.0", "train.sh")
+    project.write("o/mine.json", "{}")
+    project.write("o/mine.py", "x = 1\n")
+    changed = next((project.root / "o").glob("*/copy.py"))
+    changed.write_text("y")
+    answer = project.ask("try", "smuggle")
+    found = {"o/mine.py", changed.relative_to(project.root).as_posix()}
+    assert (answer.code, answer["kind"], set(answer["files"])) == (3, "scope", found)
+
+
 def test_a_baseline_that_changes_source_is_a_crash_that_names_it(project: Project) -> None:
     project.write("train.sh", "echo '# more' >> prepare.py; echo val_bpb: 1.5\n")
     project.setup()

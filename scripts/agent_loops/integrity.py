@@ -214,16 +214,44 @@ def load(path: Path, *, digest: str) -> Harness:
     return harness
 
 
+_LEFT = "/"  # no file's path
+
+
+def _inode_and_ctime(entry: os.DirEntry[str]) -> list[int]:
+    status = entry.stat(follow_symlinks=False)
+    return [status.st_ino, status.st_ctime_ns]
+
+
 class Stamps:
     """What each harness file was when it was last hashed; kept in `path`, which is disposable.
 
-    Held in memory while a run goes on, since the run could write that file.
+    Held in memory while a run goes on, since the run could write that file. Source among the
+    outputs is as the last run left it, or somebody else wrote it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known = _load_stamps(path)
         self._changed = False
+
+    def is_of_a_run(self, path: str, entry: os.DirEntry[str]) -> bool:
+        """Whether an output is as the last run left it, as far as anybody knows."""
+        left = self._known.get(_LEFT)
+        return not isinstance(left, dict) or left.get(path) == _inode_and_ctime(entry)
+
+    def begin_run(self) -> None:
+        """From here on outputs are the run's to write, and these stamps are in memory alone."""
+        self._known.pop(_LEFT, None)
+        self._path.unlink(missing_ok=True)
+
+    def end_run(self, scope: Scope) -> None:
+        """Takes the source among the outputs as the run left it."""
+        found = scan.walk(scope.workspace, skip=scope.skip) if scope.outputs else ()
+        self._known[_LEFT] = {
+            path: _inode_and_ctime(entry)
+            for path, entry in found
+            if is_source(path) and scope.is_output(path)
+        }
 
     def digest(self, path: str, full: Path) -> str:
         """SHA-256 of a file, hashed again where size, times or inode differ from the last time.
@@ -266,14 +294,16 @@ def check(harness: Harness, scope: Scope, stamps: Stamps) -> Changes:
             continue
         if seen != wanted:
             changed.append(path)
-    return Changes(tuple(changed), tuple(missing), tuple(sorted(_appeared(harness, scope))))
+    return Changes(tuple(changed), tuple(missing), tuple(sorted(_appeared(harness, scope, stamps))))
 
 
-def _appeared(harness: Harness, scope: Scope) -> Iterable[str]:
+def _appeared(harness: Harness, scope: Scope, stamps: Stamps) -> Iterable[str]:
     for path, entry in scan.walk(scope.workspace, skip=scope.skip):
         if path in harness.files or path in harness.bystanders or not _could_run(path, entry):
             continue
-        if path in _BINDINGS or scope.is_editable(path) or scope.is_output(path):
+        if path in _BINDINGS or scope.is_editable(path):
+            continue
+        if scope.is_output(path) and (not is_source(path) or stamps.is_of_a_run(path, entry)):
             continue
         yield path
 

@@ -72,6 +72,8 @@ class Measurement:
         }
         result |= self._memory(end, facts)
         problem = self._tampering()
+        outputs = (*self.scope.outputs, *self._outputs)
+        self.stamps.end_run(self.scope._replace(outputs=outputs))
         self.stamps.save(distrusted=True)
         result["outputs"] = [] if problem else sorted(self._outputs)
         if problem or reading is None or not _ended_well(end):

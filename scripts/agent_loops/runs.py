@@ -92,6 +92,7 @@ def _run_spec(
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
     stamps = integrity.Stamps(paths.stat_cache)
+    stamps.begin_run()
     as_given = _is_as_given(workspace, experiment)
 
     @functools.cache
