@@ -366,16 +366,14 @@ def _begun(begun: Begun) -> Answer:
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
-    if begun.hard_links:
-        names = ", ".join(begun.hard_links[:5])
-        lines.append(f"note: {names}: a hard link; its other names keep the content they have now")
+    lines += [f"note: {note}" for note in begun.notes]
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
         "strategy": bindings.iter_strategy, "sandbox": folder, "branch": branch,
         "editable": list(begun.editable), "harness_files": len(frozen), "timeout_s": timeout_s,
         "metric_lines": list(begun.metric_lines), "program": begun.program,
-        "hard_links": list(begun.hard_links), "next": next_step,
+        "notes": list(begun.notes), "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {next_step}"])
 
