@@ -26,14 +26,14 @@ LEVELS: dict[str, list[str]] = {
         "files",
     ],
     "1, pure": [
-        "paths objective printed log_lines display environment commands crashes events edits locks",
-        "decide metric tails metric_names templates",
+        "paths objective printed log_lines display environment commands events edits locks",
+        "decide metric tails crashes metric_names templates",
         "bindings scopes",
         "state",
     ],
     "2, effects": [
         "scan metric_files processes git_commands",
-        "memory git_trees bytecode",
+        "memory git_trees bytecode closure",
         "watch",
         "supervisor",
         "journal results supervise snapshots branches integrity",

@@ -130,7 +130,6 @@ def test_json_keeps_the_printed_digits_and_gives_the_numbers_beside(tmp_path: Pa
 def test_json_that_is_not_finite_is_a_problem_of_its_own(tmp_path: Path, text: str) -> None:
     facts = read(tmp_path, text)
     assert facts.reading is None
-    assert facts.non_finite
     assert facts.problem.startswith("val_loss is ")
 
 
@@ -230,7 +229,8 @@ def test_csv_problems_are_plain(tmp_path: Path) -> None:
     assert "`val_loss` is '0,5', which is not a number" in facts.problem
     facts = read(tmp_path, "step,val_loss\n", name="metrics.csv")
     assert "`val_loss` is not in it" in facts.problem
-    assert read(tmp_path, "step,val_loss\n1,nan\n", name="metrics.csv").non_finite
+    facts = read(tmp_path, "step,val_loss\n1,nan\n", name="metrics.csv")
+    assert facts.problem == "val_loss is nan"
 
 
 def test_a_torn_or_unreadable_last_row_is_noted(tmp_path: Path) -> None:

@@ -554,18 +554,51 @@ def test_a_finished_campaign(
     assert figure in answer["reason"]
 
 
-def test_a_raised_limit_goes_on_through_rebaseline_alone(fresh: tuple[Project, Terminal]) -> None:
+def test_a_raised_limit_goes_on_through_rebaseline_alone_and_nothing_is_measured(
+    fresh: tuple[Project, Terminal],
+) -> None:
     project, terminal = fresh
     project.bind(max_experiments=1)
     project.baseline()
+    terminal.call("stop")
+    answer = terminal.ask("resume")
+    assert (answer["status"], answer["next"].partition(":")[0]) == ("finished", "max_experiments")
+    assert "raise the limit" in answer["next"]
     refused(terminal, "finished", "rebaseline", "--why", "x", next_step="loop.run.yaml")
-    project.bind(max_experiments=3)
+    project.bind(max_experiments=1, timeout_minutes=5)
+    refused(terminal, "finished", "rebaseline", "--why", "x", next_step="loop.run.yaml")
+    project.edit("LR = 0.01", "LR = 0.03")  # an edit under way is in nobody's way
+    project.bind(max_experiments=2, timeout_minutes=5, keep_outputs="none")
     refused(terminal, "bindings", "try", "x", next_step="rebaseline")
-    answer = project.ask("rebaseline", "--why", "there is time")
-    assert (answer.code, answer["experiment"], answer["status"]) == (0, 2, "keep")
-    project.edit("LR = 0.01", "LR = 0.03")
-    assert project.ask("try", "x")["status"] == "keep"
+    answer = terminal.ask("rebaseline", "--why", "there is time")
+    assert (answer.code, answer["status"]) == (0, "rebaselined")
+    assert answer["changed"] == ["keep_outputs", "max_experiments", "timeout_minutes"]
+    assert answer["incumbent"] == {"experiment": 1, "metric": 1.165}
+    answer = project.ask("try", "x")
+    assert (answer["experiment"], answer["status"], answer["timeout_s"]) == (2, "keep", 300)
+    assert answer["delta"] == pytest.approx(0.02)
     refused(terminal, "finished", "try", "y", next_step="rebaseline")
+
+
+@pytest.mark.parametrize("path", ["prepare.py", "sandbox/t1/harness.json"])
+def test_a_limit_changed_beside_the_harness_is_measured_anew(project: Project, path: str) -> None:
+    project.bind(max_experiments=9)
+    project.write(path, project.read(path) + "# more\n")
+    answer = project.ask("rebaseline", "--why", "both")
+    assert (answer["experiment"], answer["kind"]) == (2, "baseline")
+
+
+def test_bindings_are_mended_before_there_is_a_reading(fresh: tuple[Project, Terminal]) -> None:
+    project, terminal = fresh
+    project.bind(run_cmd="pyhton train.py")
+    project.setup()
+    project.bind(run_cmd="python4 train.py")
+    refused(terminal, "bindings", "try", "baseline", next_step="rebaseline --why")
+    assert project.ask("rebaseline", "--why", "a typo")["status"] == "crash"
+    project.bind()
+    refused(terminal, "bindings", "try", "baseline", next_step="rebaseline --why")
+    answer = project.ask("rebaseline", "--why", "another")
+    assert (answer["status"], answer["metric"]) == ("keep", 1.165)
 
 
 # ---- one session at a time ---------------------------------------------------------------------
@@ -687,6 +720,20 @@ def test_checkout_of_what_was_never_tried(project: Project, terminal: Terminal) 
         refused(terminal, "no experiment", *words, next_step="`agent-loops history`")
     for number in ("0", "-1", "one", "1.5"):
         assert terminal.call("checkout", number).code == 2
+
+
+def test_before_the_baseline_there_is_only_what_setup_found(
+    fresh: tuple[Project, Terminal],
+) -> None:
+    project, terminal = fresh
+    assert terminal.call("setup").code == 0
+    for words in (["show", "1"], ["diff", "1"], ["checkout", "2"], ["wait"]):
+        refused(terminal, "no experiment", *words, next_step="`agent-loops try baseline`")
+    before = project.read("train.py")
+    project.edit("LR = 0.01", "LR = 0.03")
+    answer = terminal.ask("checkout", "1")
+    assert (answer.code, answer["next"]) == (0, "`agent-loops try baseline`")
+    assert project.read("train.py") == before
 
 
 def test_checkout_rescues_edits_but_not_what_is_saved_already(

@@ -16,7 +16,6 @@ from agent_loops.objective import Direction, MetricSpec
 from agent_loops.paths import BINDINGS_NAME
 
 BUILT_IN_METRICS = ("wall_s", "memory_gb")
-PLACEHOLDERS = ("budget", "seed", "run_dir", "n", "tag")
 EXTRA_COLUMNS = ("duration_s", "analysis_summary", "literature_basis")
 _COLUMNS = ("commit", "iter", "status", "description", *EXTRA_COLUMNS)
 
@@ -164,6 +163,18 @@ class Bindings(NamedTuple):
             fields["budget_slack"] = Slack(**fields["budget_slack"])
         fields["override_tolerance"] = Tolerance(**fields["override_tolerance"])
         return cls(**fields)
+
+
+# What no reading depends on: limits, bookkeeping, and rules that judge readings.
+UNMEASURED = frozenset(
+    "max_experiments stop_after_s stop_at target timeout_s log_limit_mb memory_limit_gb "
+    "budget_slack keep_outputs override_tolerance ledger_columns program literature".split()
+)
+
+
+def differing(before: Bindings, after: Bindings) -> set[str]:
+    """The fields in which the two differ."""
+    return {name for name in Bindings._fields if getattr(before, name) != getattr(after, name)}
 
 
 def _plain(value: object) -> object:
@@ -360,7 +371,8 @@ def _inside(key: str, value: object) -> tuple[str, ...]:
         if item.startswith("/") or ".." in (*folders, name):
             raise BindingsError(key, item, "inside the project, given relative to it")
         paths.append("/".join([*(part for part in folders if part not in ("", ".")), name]))
-    return tuple(paths)
+    # Each once; of two the later one, for the last pattern that fits decides.
+    return tuple(reversed(dict.fromkeys(reversed(paths))))
 
 
 def _editable(key: str, value: object) -> tuple[str, ...]:
@@ -557,10 +569,6 @@ def _sandbox(key: str, value: object) -> str:
     return root
 
 
-def _strategy(key: str, value: object) -> str:
-    return _one_of("snapshots", "branches")(key, value)
-
-
 def _only_now(now: str, later: str) -> Callable[[str, object], str]:
     def convert(key: str, value: object) -> str:
         if value == later:
@@ -598,7 +606,7 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "guards": ("guards", _guards),
     "program": ("program", _one_inside),
     "sandbox_root": ("sandbox_root", _sandbox),
-    "iter_strategy": ("iter_strategy", _strategy),
+    "iter_strategy": ("iter_strategy", _one_of("snapshots", "branches")),
     "run_tag": ("run_tag", _tag),
     "budget": ("budget", _budget),
     "budget_slack": ("budget_slack", _slack),

@@ -156,6 +156,16 @@ def _no_such_command(word: str) -> str:
     return f"no command {word[:40]!r}; {hint}"
 
 
+def _unexpected(parsed: argparse.Namespace, rest: Sequence[str]) -> str:
+    text = parsed.idea if parsed.command == "try" else getattr(parsed, "text", None)
+    if text is not None and not any(word.startswith("-") for word in rest):
+        import shlex
+
+        quoted = shlex.quote(" ".join([text, *rest]))
+        return f"put quotes around the text: `agent-loops {parsed.command} {quoted}`"
+    return f"unrecognized arguments: {' '.join(rest)}"
+
+
 def _count(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= value < 10**9:
@@ -181,7 +191,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         first = arguments[0] if arguments else ""
         if first and first not in _COMMANDS and not first.startswith("-"):
             raise UsageError(_no_such_command(first))
-        parsed = _parser(first).parse_args(arguments)
+        parser = _parser(first)
+        parsed, rest = parser.parse_known_args(arguments)
+        if rest:
+            parser.error(_unexpected(parsed, rest))
         if parsed.command is None:
             raise UsageError("no command; `agent-loops --help` lists them")
         _print(_run(parsed), as_json=as_json)
@@ -221,8 +234,16 @@ def _print_failure(message: str, code: int, *, as_json: bool) -> None:
     word = "usage" if code == EXIT_USAGE else "failed"
     if as_json:
         _print(answers.failed(word, message), as_json=True)
-    line = message.replace("\n", "\\n")  # the name of a folder may hold one
-    sys.stderr.write(f"agent-loops: {line}\n")
+    line = "agent-loops: " + message.replace("\n", "\\n")  # the name of a folder may hold one
+    if sys.stderr.isatty():
+        import shutil
+        import textwrap
+
+        line = textwrap.fill(
+            line, shutil.get_terminal_size().columns, subsequent_indent="  ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    sys.stderr.write(f"{line}\n")
 
 
 def _run(parsed: argparse.Namespace) -> Answer:

@@ -10,6 +10,8 @@ import signal as signals
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from agent_loops import display
+
 Kind = Literal["idea", "machine", "edited"]
 
 _REASON_CHARS = 200
@@ -165,7 +167,7 @@ def classify(
     else:
         crash = _from_log(exit_code, signal if outcome_kind == "signalled" else None, problem, tail)
     lead = "" if stage in ("", "run") else f"{stage}: "
-    return Crash(crash.kind, _cut(lead + crash.reason, _REASON_CHARS))
+    return Crash(crash.kind, display.cut(lead + crash.reason, _REASON_CHARS))
 
 
 def _from_log(exit_code: int | None, signal: int | None, problem: str, tail: str) -> Crash:
@@ -201,7 +203,7 @@ def _ruled(rule: _Rule, match: re.Match[str], exception: str) -> str:
     line = tail[start:].partition("\n")[0]
     if match.end() - start > _DETAIL_CHARS:
         line = "…" + tail[match.start() :].partition("\n")[0]
-    return f"{rule.reason}: {_cut(line, _DETAIL_CHARS)}"
+    return f"{rule.reason}: {display.cut(line, _DETAIL_CHARS)}"
 
 
 def _raised(tail: str) -> str:
@@ -211,7 +213,7 @@ def _raised(tail: str) -> str:
         place = _PLACE.match(lines[at + 1]) if at + 1 < len(lines) else None
         if _RAISED.match(lines[at]) or (place and at == 0):
             where = f" ({place[1]})" if place else ""
-            return _cut(lines[at], _REASON_CHARS - 20 - len(where)) + where
+            return display.cut(lines[at], _REASON_CHARS - 20 - len(where)) + where
     return ""
 
 
@@ -231,7 +233,3 @@ def _duration(seconds: float) -> str:
 
 def _last_line(tail: str) -> str:
     return tail.strip().rpartition("\n")[2].strip()
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"

@@ -166,7 +166,10 @@ class Rescued(NamedTuple):
 
 
 class Rebaselined(NamedTuple):
-    """New bindings or a mended harness: readings before and after are never compared."""
+    """New bindings or a mended harness: readings before and after are never compared.
+
+    Where no reading depends on what changed, `measured_anew` is false and readings go on.
+    """
 
     why: str
     bindings: Mapping[str, Any]
@@ -174,6 +177,7 @@ class Rebaselined(NamedTuple):
     harness_digest: str
     bindings_file: str = ""
     stop_at_utc: str = ""
+    measured_anew: bool = True
 
 
 class Paused(NamedTuple):

@@ -6,13 +6,27 @@ A refusal changes nothing.
 from __future__ import annotations
 
 from agent_loops import campaigns, integrity, restoring, snapshots
-from agent_loops.bindings import KEY_OF_FIELD
+from agent_loops.bindings import KEY_OF_FIELD, differing
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
 from agent_loops.locks import Lock
 from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
+
+RAISE_THE_LIMIT = "raise the limit in loop.run.yaml, then `agent-loops rebaseline --why …`"
+
+
+def no_experiment(campaign: Campaign, number: int) -> Refused:
+    """The refusal of a number that no experiment has."""
+    if not campaign.experiments:
+        return Refused(
+            "no experiment", "nothing has been tried yet", next_step="`agent-loops try baseline`"
+        )
+    return Refused(
+        "no experiment", f"there is no experiment {number}",
+        next_step="`agent-loops history` lists them",
+    )  # fmt: skip
 
 
 def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
@@ -44,8 +58,7 @@ def refuse_finished(campaign: Campaign) -> None:
     if reason:
         raise Refused(
             "finished", f"a stop condition is met: {reason}",
-            next_step="report the best (`agent-loops status`); to go on, raise the limit in "
-            "loop.run.yaml and `agent-loops rebaseline --why …`",
+            next_step=f"report the best (`agent-loops status`); to go on, {RAISE_THE_LIMIT}",
         )  # fmt: skip
 
 
@@ -64,14 +77,13 @@ def refuse_changed_bindings(workspace: Workspace, campaign: Campaign) -> None:
     if campaigns.bindings_file_digest(workspace.store.project) == campaign.bindings_file:
         return  # the usual case, and a yaml parser is slow to import
     present = campaigns.read_bindings(workspace.store.project, default_tag=campaign.tag)
-    if campaigns.bindings_digest(present) == campaign.bindings_digest:
+    changed = differing(campaign.bindings, present)
+    if not changed:
         return
-    frozen, now = campaign.bindings.to_json(), present.to_json()
-    changed = sorted(KEY_OF_FIELD[name] for name in now if now[name] != frozen.get(name))
+    keys = ", ".join(sorted(KEY_OF_FIELD[name] for name in changed))
     raise Refused(
-        "bindings", f"loop.run.yaml changed since it was frozen: {', '.join(changed)}",
-        files=["loop.run.yaml"],
-        next_step="undo the change, or `agent-loops rebaseline --why …` to measure anew with it",
+        "bindings", f"loop.run.yaml changed since it was frozen: {keys}", files=["loop.run.yaml"],
+        next_step="undo the change, or `agent-loops rebaseline --why …` to go on with it",
     )  # fmt: skip
 
 
@@ -119,7 +131,15 @@ def refuse_touched_locks(campaign: Campaign, candidate: Candidate) -> None:
             )  # fmt: skip
 
 
-def refuse_unwritable_files(workspace: Workspace, candidate: Candidate) -> None:
+def harness_changes(workspace: Workspace) -> integrity.Changes:
+    """What is not as it was frozen."""
+    stamps = integrity.Stamps(workspace.store.paths.stat_cache)
+    changes = integrity.check(workspace.harness(), workspace.scope(), stamps)
+    stamps.save()
+    return changes
+
+
+def refuse_unwritable(workspace: Workspace, candidate: Candidate) -> None:
     """What the idea changes can be put in place now, and put back after it."""
     present = workspace.present()
     changing = {
@@ -127,10 +147,10 @@ def refuse_unwritable_files(workspace: Workspace, candidate: Candidate) -> None:
         for other in (present, candidate.base)
         for path in snapshots.differing(other, candidate.tree)
     }
-    locked = restoring.locked(workspace.root, changing)
-    if locked:
+    unwritable = restoring.unwritable(workspace.root, changing)
+    if unwritable:
         raise Refused(
-            "unwritable", f"cannot be written: {', '.join(locked[:5])}", files=locked,
+            "not writable", f"cannot be replaced: {', '.join(unwritable[:5])}", files=unwritable,
             next_step="make them and their folders writable (`chmod u+w`, `chattr -i`, or mount "
             "the disk for writing), then try again",
         )  # fmt: skip
@@ -138,9 +158,7 @@ def refuse_unwritable_files(workspace: Workspace, candidate: Candidate) -> None:
 
 def refuse_changed_harness(workspace: Workspace) -> None:
     """The measurement is made by the frozen harness, and by nothing that joined it."""
-    stamps = integrity.Stamps(workspace.store.paths.stat_cache)
-    changes = integrity.check(workspace.harness(), workspace.scope(), stamps)
-    stamps.save()
+    changes = harness_changes(workspace)
     if not changes:
         return
     if changes.changed or changes.missing:

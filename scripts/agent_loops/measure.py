@@ -43,6 +43,7 @@ class Measurement:
     secrets: Sequence[str]
     timeout_s: float
     is_baseline: bool
+    is_mended: bool
     _outputs: set[str] = field(default_factory=set)
 
     def may_evaluate(self) -> bool:
@@ -71,6 +72,8 @@ class Measurement:
         }
         result |= self._memory(end, facts)
         crash = self._tampering() or self._broken_guard(result)
+        outputs = (*self.scope.outputs, *self._outputs)
+        self.stamps.end_run(self.scope._replace(outputs=outputs))
         self.stamps.save(distrusted=True)
         result["outputs"] = [] if crash else sorted(self._outputs)
         if crash is None and (reading is None or not _ended_well(end)):
@@ -84,7 +87,7 @@ class Measurement:
         passed = _ended_well(end)
         return {
             "passed": passed,
-            "crash_reason": "" if passed else self._crash(end, _nothing("")).reason,
+            "crash_reason": "" if passed else self._crash(end, LogFacts(None, "")).reason,
             "log_sha256": _log_digest(self.log),
         }
 
@@ -123,15 +126,17 @@ class Measurement:
     def _facts(self, end: RunEnd) -> LogFacts:
         spec = self.bindings.metric_spec
         if not _ended_well(end):
-            return _nothing("")
+            return LogFacts(None, "")
         if self.bindings.eval_cmd and end.outcome.stage != "eval":
-            return _nothing("eval_cmd did not run")
+            return LogFacts(None, "eval_cmd did not run")
         if self.bindings.metric == "wall_s":
             return _built_in(end.wall_s, "s")
         if self.bindings.metric == "memory_gb":
             mib = end.peak_memory_mib
             return (
-                _built_in(mib / _MIB_PER_GB, "GB") if mib else _nothing("memory was not measured")
+                _built_in(mib / _MIB_PER_GB, "GB")
+                if mib
+                else LogFacts(None, "memory was not measured")
             )
         if self.bindings.metric_file is not None:
             paths = metric_files.find_metric_files(
@@ -144,7 +149,7 @@ class Measurement:
             with files.open_regular(self._metric_log) as stream:
                 return read_log(stream, spec)
         except OSError as error:
-            return _nothing(f"the log cannot be read: {error.strerror}")
+            return LogFacts(None, f"the log cannot be read: {error.strerror}")
 
     def _memory(self, end: RunEnd, facts: LogFacts) -> dict[str, object]:
         """From the run's own output where it prints it, else as measured; its kind goes along."""
@@ -179,13 +184,15 @@ class Measurement:
         if not changes:
             return None
         if self.is_baseline:
-            sources = [
-                path for path in (*changes.changed, *changes.missing) if integrity.is_source(path)
-            ]
+            outputs, sources = integrity.outputs_of(changes, self.harness, self.scope)
+            if self.is_mended:  # what the person's own code leaves alone is no output
+                sources = tuple(sorted({*sources, *changes.changed, *changes.missing}))
             if sources:
-                shown = ", ".join(sources[:5])
-                return crashes.Crash("idea", f"the baseline run changed the harness: {shown}")
-            self._outputs.update(integrity.outputs_of(changes, self.harness, self.scope))
+                known = set(sources) & self.harness.files.keys()
+                what = "changed the harness" if known else "wrote source files among others"
+                shown = display.clean(", ".join(sources[:5]), 200)
+                return crashes.Crash("idea", f"the baseline run {what}: {shown}")
+            self._outputs.update(outputs)
             return None
         return crashes.Crash("idea", f"the run changed the harness: {changes.describe()}")
 
@@ -227,17 +234,7 @@ def _ended_well(end: RunEnd) -> bool:
 def _built_in(value: float, unit: str) -> LogFacts:
     text = f"{value:.3f}"
     reading = Reading(value=value, text=text, unit=unit, matches=1, line="", notes=())
-    return LogFacts(
-        reading=reading, problem="", non_finite=False,
-        peak_memory_mb=None, memory_kind="", scalars={},
-    )  # fmt: skip
-
-
-def _nothing(problem: str) -> LogFacts:
-    return LogFacts(
-        reading=None, problem=problem, non_finite=False,
-        peak_memory_mb=None, memory_kind="", scalars={},
-    )  # fmt: skip
+    return LogFacts(reading)
 
 
 def _is_full(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agent_loops.log_lines import (
     LINE_BYTES,
@@ -79,11 +79,10 @@ class LogFacts:
     """
 
     reading: Reading | None
-    problem: str
-    non_finite: bool
-    peak_memory_mb: float | None
-    memory_kind: str
-    scalars: Mapping[str, float]
+    problem: str = ""
+    peak_memory_mb: float | None = None
+    memory_kind: str = ""
+    scalars: Mapping[str, float] = field(default_factory=dict)
 
 
 def compile_pattern(spec: MetricSpec) -> re.Pattern[bytes]:
@@ -141,11 +140,11 @@ def read_log(stream: BinaryIO, spec: MetricSpec) -> LogFacts:
     problem = "the log is empty"
     if size and finder.hits.last is None:
         problem = finder.unread or finder.no_match() + _similar(spec, scalars)
-    reading, problem, non_finite = choose(finder.hits, spec, problem=problem)
+    reading, problem = choose(finder.hits, spec, problem=problem)
     if reading is not None and (notes or finder.unread):
         notes += [f"after the line that was read: {finder.unread}"] if finder.unread else []
         reading = reading.with_notes(notes)
-    return LogFacts(reading, problem, non_finite, memory_mb, kind, scalars)
+    return LogFacts(reading, problem, memory_mb, kind, scalars)
 
 
 # --- what was found -----------------------------------------------------------------------------
@@ -195,29 +194,29 @@ class Hits:
             self.best = hit
 
 
-def choose(hits: Hits, spec: MetricSpec, *, problem: str) -> tuple[Reading | None, str, bool]:
-    """The reading of `hits` under `spec`, or the problem and whether a value was not finite.
+def choose(hits: Hits, spec: MetricSpec, *, problem: str) -> tuple[Reading | None, str]:
+    """The reading of `hits` under `spec`, or why there is none.
 
     `problem` is what to say where nothing was found.
     """
     last = hits.last
     if last is None:
-        return None, problem, False
+        return None, problem
     if spec.reduce != "none":
         return _reduced(hits, last, spec)
     hit = last if spec.pick == "last" else hits.best or last
     if not math.isfinite(hit.value):
-        return None, f"{spec.name} is {hit.value}", True
+        return None, f"{spec.name} is {hit.value}"
     notes: tuple[str, ...] = ()
     if spec.pick == "best" and hits.non_finite:
         notes = (f"{hits.non_finite} of {hits.count} values of {spec.name} are not finite",)
-    return Reading(hit.value, hit.text, hit.unit, hits.count, hit.shown(), notes), "", False
+    return Reading(hit.value, hit.text, hit.unit, hits.count, hit.shown(), notes), ""
 
 
-def _reduced(hits: Hits, last: Hit, spec: MetricSpec) -> tuple[Reading | None, str, bool]:
+def _reduced(hits: Hits, last: Hit, spec: MetricSpec) -> tuple[Reading | None, str]:
     values, count = hits.values, hits.count
     if hits.non_finite:
-        return None, f"{spec.name} is not finite in {hits.non_finite} of {count} values", True
+        return None, f"{spec.name} is not finite in {hits.non_finite} of {count} values"
     digits = decimals(last.text)
     if spec.reduce == "mean":
         value = mean(values)
@@ -227,7 +226,7 @@ def _reduced(hits: Hits, last: Hit, spec: MetricSpec) -> tuple[Reading | None, s
         value = mean(middle)
         digits += int(len(middle) == 2)
     note = f"{spec.reduce} of {count} values, {min(values):g} to {max(values):g}"
-    return Reading(value, f"{value:.{digits}f}", last.unit, count, last.shown(), (note,)), "", False
+    return Reading(value, f"{value:.{digits}f}", last.unit, count, last.shown(), (note,)), ""
 
 
 # --- finding ------------------------------------------------------------------------------------

@@ -83,8 +83,9 @@ def read_metric_file(
     ]
     if not written:
         names = ", ".join(path.name for path in paths[:3])
-        return _nothing(
-            f"{names} was not written by this run" if paths else "no file matches `metric_file`"
+        return LogFacts(
+            None,
+            f"{names} was not written by this run" if paths else "no file matches `metric_file`",
         )
     written.sort(key=lambda path: (now[str(path)][1], str(path)))
     several = len(written) > 1
@@ -101,21 +102,15 @@ def read_metric_file(
         try:
             values, scalars = _values(path, key or spec.name, notes)
         except _Unreadable as error:
-            return _nothing(f"{path.name}: {error}")
+            return LogFacts(None, f"{path.name}: {error}")
         for hit in values[-1:] if several and spec.reduce != "none" else values:
             hits.add(hit, spec)
-    reading, problem, non_finite = choose(hits, spec, problem="no value")
+    reading, problem = choose(hits, spec, problem="no value")
     if reading is not None and notes:
         reading = reading.with_notes(notes)
     peaks = [(mb, memory_kind(n)) for n, v in scalars.items() if (mb := memory_mb(n, v))]
     peak_mb, kind = peaks[-1] if peaks else (None, "")
-    return LogFacts(reading, problem, non_finite, peak_mb, kind, scalars)
-
-
-def _nothing(problem: str) -> LogFacts:
-    return LogFacts(
-        None, problem, non_finite=False, peak_memory_mb=None, memory_kind="", scalars={}
-    )
+    return LogFacts(reading, problem, peak_mb, kind, scalars)
 
 
 def _values(path: Path, key: str, notes: list[str]) -> tuple[list[Hit], dict[str, float]]:

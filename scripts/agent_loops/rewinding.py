@@ -24,8 +24,9 @@ from agent_loops import (
     verdicts,
 )
 from agent_loops.answers import Answer
+from agent_loops.bindings import KEY_OF_FIELD, UNMEASURED, Bindings, differing
 from agent_loops.branches import Repository
-from agent_loops.errors import Refused
+from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
 from agent_loops.state import Campaign
@@ -85,10 +86,7 @@ def checkout(run: Loop, number: int) -> Answer:
     with run.store.locked() as campaign:
         gates.refuse_other_session(run.workspace, campaign)
         if number not in campaign.experiments and not run.store.paths.manifest(number).exists():
-            raise Refused(
-                "no experiment", f"there is no experiment {number}",
-                next_step="`agent-loops history` lists them",
-            )  # fmt: skip
+            raise gates.no_experiment(campaign, number)
         tree = run.workspace.saved(number)
         experiment = campaign.experiments.get(number)
         if experiment is not None and experiment.epoch != campaign.epoch:
@@ -104,62 +102,112 @@ def checkout(run: Loop, number: int) -> Answer:
     if campaign.wants_baseline and campaign.open is None:
         next_step = "agent-loops try baseline"
     lines = [f"the editable files hold experiment {number}'s code now", *told]
+    next_step = "edit, then `agent-loops try '…'`, or `--edit` on top of it"
+    if not campaign.experiments:
+        lines[0] = "the editable files are as setup found them"
+        next_step = "`agent-loops try baseline`"
     values = {
         "schema": answers.SCHEMA, "experiment": number, "status": "checked out",
         "files": sorted(tree), "notes": list(told),
         "next": next_step,
     }  # fmt: skip
-    return Answer(values, [*lines, f"next: {values['next']}"])
+    return Answer(values, [*lines, f"next: {next_step}"])
 
 
 def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
-    """Freezes the present bindings and harness, and measures the incumbent anew."""
+    """Freezes the present bindings and harness, and measures the incumbent anew.
+
+    Where only bindings changed that no reading depends on, nothing is measured.
+    """
     deadline = deadline_after(wait_s)
     refuse_if_running(run)
     with run.store.locked() as campaign:
         gates.refuse_switched_off(campaign)
         gates.refuse_other_session(run.workspace, campaign)
         bindings = campaigns.read_bindings(run.store.project, default_tag=campaign.tag)
-        fixed = ("run_tag", "sandbox_root", "iter_strategy")
-        for key in fixed:
-            if getattr(bindings, key) != getattr(campaign.bindings, key):
+        changed = differing(campaign.bindings, bindings)
+        for key in ("run_tag", "sandbox_root", "iter_strategy"):
+            if key in changed:
                 raise Refused(
                     "bindings", f"{key} cannot change within a campaign",
                     next_step=f"put {key} back, or `agent-loops stop` and `agent-loops setup` anew",
                 )  # fmt: skip
-        paths = run.store.paths
-        present = snapshots.read(run.workspace.root, bindings.editable_files, skip=(paths.root,))
-        snapshots.require_all(present, bindings.editable_files)
-        setup.check_locks(bindings, present)
-        _refuse_edits(run.workspace, campaign, present, bindings.editable_files)
-        stop_at_utc = setup.stop_at_utc(bindings, utc_now())
-        then = copy.copy(campaign)
-        then.bindings, then.stop_at_utc, then.contenders = bindings, stop_at_utc, {}
-        then.found_best = None
-        gates.refuse_finished(then)
-        repository = Repository.find(run.workspace.root)
-        harness = freeze_harness(run.workspace.root, paths, bindings, repository)
-        if bindings.iter_strategy == "branches" and repository is not None:
-            refuse_dirty_harness(repository, harness)
-            stand_on_branch(run.workspace, campaign, present if campaign.incumbent else {})
-        rebaselined = events.Rebaselined(
-            why=display.clean(why, WHY_CHARACTERS),
-            bindings=bindings.to_json(),
-            bindings_digest=campaigns.bindings_digest(bindings),
-            bindings_file=campaigns.bindings_file_digest(run.store.project),
-            harness_digest=harness.digest,
-            stop_at_utc=stop_at_utc,
-        )
-        number = campaign.next_number
-        if not _is_recorded(campaign, rebaselined):
-            integrity.save(harness, paths.harness(campaign.epoch + 1))
-            snapshots.save(
-                present, code=paths.snapshot(number), manifest=paths.manifest(number), before={}
-            )
-            run.store.append(rebaselined)
+        if changed and changed <= UNMEASURED and _is_harness_whole(run.workspace):
+            return _go_on_with(run, campaign, _frozen(run, bindings, why), changed)
+        _freeze_anew(run, campaign, bindings, why)
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
     idea = Idea(baseline_text(run.campaign))
     return try_idea(run, idea, edit=None, repeat=None, wait_s=left)
+
+
+def _is_harness_whole(workspace: Workspace) -> bool:
+    try:
+        return not gates.harness_changes(workspace)
+    except AgentLoopsError:
+        return False  # the record of it is damaged, and is to be made anew
+
+
+def _frozen(run: Loop, bindings: Bindings, why: str) -> events.Rebaselined:
+    """The present bindings with the harness as it was frozen."""
+    return events.Rebaselined(
+        why=display.clean(why, WHY_CHARACTERS),
+        bindings=bindings.to_json(),
+        bindings_digest=campaigns.bindings_digest(bindings),
+        bindings_file=campaigns.bindings_file_digest(run.store.project),
+        harness_digest=run.campaign.harness_digest,
+        stop_at_utc=setup.stop_at_utc(bindings, utc_now()),
+    )
+
+
+def _refuse_finished_then(campaign: Campaign, rebaselined: events.Rebaselined) -> None:
+    then = copy.copy(campaign)
+    then.bindings = Bindings.from_json(rebaselined.bindings)
+    then.stop_at_utc = rebaselined.stop_at_utc
+    if rebaselined.measured_anew:
+        then.contenders, then.found_best = {}, None
+    gates.refuse_finished(then)
+
+
+def _go_on_with(
+    run: Loop, campaign: Campaign, rebaselined: events.Rebaselined, changed: set[str]
+) -> Answer:
+    """Takes over bindings that no reading depends on: every reading stays what it was."""
+    rebaselined = rebaselined._replace(measured_anew=False)
+    _refuse_finished_then(campaign, rebaselined)
+    run.store.append(rebaselined)
+    run.store.write_derived()
+    keys = sorted(KEY_OF_FIELD[name] for name in changed)
+    next_step = "agent-loops try baseline" if campaign.wants_baseline else "agent-loops try '…'"
+    values = {
+        "schema": answers.SCHEMA, "status": "rebaselined", "changed": keys,
+        "incumbent": answers.place(campaign, campaign.incumbent),
+        "best": answers.place(campaign, campaign.best), "next": next_step,
+    }  # fmt: skip
+    line = f"goes on with the new {', '.join(keys)}: no reading depends on it, none was repeated"
+    return Answer(values, [line, f"next: {next_step}"])
+
+
+def _freeze_anew(run: Loop, campaign: Campaign, bindings: Bindings, why: str) -> None:
+    """Records the new bindings and harness, with the files that are to be measured."""
+    paths = run.store.paths
+    present = snapshots.read(run.workspace.root, bindings.editable_files, skip=(paths.root,))
+    snapshots.require_all(present, bindings.editable_files)
+    setup.check_locks(bindings, present)
+    _refuse_edits(run.workspace, campaign, present, bindings.editable_files)
+    rebaselined = _frozen(run, bindings, why)
+    _refuse_finished_then(campaign, rebaselined)
+    repository = Repository.find(run.workspace.root)
+    harness = freeze_harness(run.workspace.root, paths, bindings, repository)
+    if bindings.iter_strategy == "branches" and repository is not None:
+        refuse_dirty_harness(repository, harness)
+        stand_on_branch(run.workspace, campaign, present if campaign.incumbent else {})
+    rebaselined = rebaselined._replace(harness_digest=harness.digest)
+    if _is_recorded(campaign, rebaselined):
+        return
+    number = campaign.next_number
+    integrity.save(harness, paths.harness(campaign.epoch + 1))
+    snapshots.save(present, code=paths.snapshot(number), manifest=paths.manifest(number), before={})
+    run.store.append(rebaselined)
 
 
 def _is_recorded(campaign: Campaign, rebaselined: events.Rebaselined) -> bool:

@@ -147,7 +147,11 @@ def _begin_locked(
         harness,
         tuple(f"{path}:{number}" for (path, _), number in lines.items()),
         bindings.program or "",
-        (*notes, *_hard_link_notes(project, tree)),
+        (
+            *notes,
+            *_hard_link_notes(project, tree),
+            *integrity.gaps(harness, project.root, tree.keys(), bindings.eval_cmd),
+        ),
     )
 
 

@@ -597,19 +597,21 @@ def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) 
 
 def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record) -> None:
     gained = campaign.gain_of(campaign.incumbent) or 0.0
-    before, campaign.bindings = campaign.bindings, Bindings.from_json(event.bindings)
-    if campaign.bindings.metric != before.metric:
-        campaign.table_from = campaign.next_number
-    now = campaign.bindings
-    same = (now.metric, now.direction) == (before.metric, before.direction)
-    campaign.gain_before = campaign.gain_before + gained if same else 0.0
-    campaign.epoch += 1
-    campaign.metrics.append(campaign.bindings.metric)
+    before, now = campaign.bindings, Bindings.from_json(event.bindings)
+    campaign.bindings = now
     campaign.bindings_digest = event.bindings_digest
     campaign.bindings_file = event.bindings_file
     campaign.harness_digest = event.harness_digest
     campaign.stop_at_utc = event.stop_at_utc
+    if not event.measured_anew:
+        return
     campaign.rebaseline_why = event.why
+    if now.metric != before.metric:
+        campaign.table_from = campaign.next_number
+    same = (now.metric, now.direction) == (before.metric, before.direction)
+    campaign.gain_before = campaign.gain_before + gained if same else 0.0
+    campaign.epoch += 1
+    campaign.metrics.append(now.metric)
     campaign.outputs = []
     campaign.contenders = {}
     campaign.baseline_number = None

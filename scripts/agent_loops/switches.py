@@ -122,7 +122,10 @@ def resume(run: Loop, *, take_over: bool, until: str = "") -> Answer:
     if not was_active:
         base = campaign.incumbent_number or 1
         next_step = f"agent-loops checkout {base}, as the editable files are another campaign's"
-    return _switched(run, "active", next_step)
+    reason = run.campaign.stop_reason(utc_now())
+    if reason:
+        next_step = f"{reason}; {gates.RAISE_THE_LIMIT}"
+    return _switched(run, "finished" if reason else "active", next_step)
 
 
 def _end_of(until: str) -> str:
