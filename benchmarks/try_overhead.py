@@ -4,8 +4,8 @@
 
 Every campaign is a real one whose journal was made longer by repeating real records. The plain
 protocol is what the agent would type for one discarded idea: commit, run into a log, grep, append
-a row, reset; less its run as well. Prints a Markdown table: median seconds and their ratio to the
-plain protocol's, all from this one run.
+a row, reset; less its run as well. Prints the machine and a Markdown table: median seconds and
+their ratio to the plain protocol's, all from this one run. Other work on the machine adds to all.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -95,6 +96,16 @@ def measure_try(folder: Path, rounds: int) -> tuple[float, float]:
     return statistics.median(tries[1:]), statistics.median(states[1:])
 
 
+def measure_python(rounds: int) -> float:
+    """Median seconds of a Python that does nothing: no command of ours can take less."""
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-E", "-s", "-c", "pass"], check=True)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
 def measure_plain(folder: Path, rounds: int) -> float:
     """Median seconds of the plain protocol for one idea, less the run."""
     began = time.perf_counter()
@@ -115,7 +126,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         plain = Path(temporary, "plain")
         make(plain, "snapshots")
+        bare_s = measure_python(arguments.rounds)
         plain_s = measure_plain(plain, arguments.rounds)
+        machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+        print(
+            f"{time.strftime('%Y-%m-%d')}, {machine}, load {os.getloadavg()[0]:.1f}, "
+            f"Python {platform.python_version()}: `python -c pass` takes {bare_s:.3f} s\n"
+        )
         print("| experiments | strategy | `try` beyond its run | ratio | `status` | ratio |")
         print("|---|---|---|---|---|---|")
         print(f"| plain protocol | | {plain_s:.3f} s | 1.0 | | |")

@@ -140,6 +140,8 @@ def test_what_was_frozen_reads_back_equal() -> None:
         ("['src/./a.py', src//b.py]", ("src/a.py", "src/b.py")),
         ("['src/']", ("src/",)),
         ("['a b.py', 'é.py']", ("a b.py", "é.py")),
+        ("[a.py, b.py, ./a.py]", ("b.py", "a.py")),
+        ("['*.py', '!a.py', '*.py']", ("!a.py", "*.py")),
     ],
 )
 def test_editable_files_are_one_name_or_a_list(given: str, read_as: tuple[str, ...]) -> None:

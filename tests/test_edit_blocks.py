@@ -212,18 +212,6 @@ def test_a_file_that_is_no_utf8_keeps_its_other_bytes(tmp_path: Path) -> None:
     assert (project.root / "train.py").read_bytes() == old.replace(b"0.01", b"0.03")
 
 
-def test_an_edit_builds_on_the_incumbent_and_hand_edits_are_rescued(project: Project) -> None:
-    project.edit("WIDTH = 8", "WIDTH = 4")
-    mine = project.read("train.py")
-    answer = attempt(project, FASTER)
-    assert answer["metric"] == 1.145
-    [rescued] = project.events("rescued")
-    assert rescued["files"] == ["train.py"]
-    assert any("train.py" in note and rescued["folder"] in note for note in answer["notes"])
-    assert (project.root / rescued["folder"] / "train.py").read_text() == mine
-    assert project.read("train.py") == TRAIN.replace("LR = 0.01", "LR = 0.03")
-
-
 def test_an_edit_on_top_of_a_checked_out_experiment(project: Project) -> None:
     attempt(project, edit_block("train.py", "WIDTH = 8", "WIDTH = 4"))
     crash = edit_block("train.py", "WIDTH = 8", "WIDTH = sixteen")

@@ -229,6 +229,15 @@ def test_a_search_that_is_nowhere_shows_the_nearest_lines() -> None:
     )
 
 
+@pytest.mark.parametrize("search", ["= 0.1\n", "LR =\n", "\n\nLR =\n", "8\n\nx = 1\n"])
+def test_a_search_for_a_part_of_a_line_says_so_and_shows_the_line(search: str) -> None:
+    have = b"# begin\n\nLR = 0.1\nDEPTH = 8\n\nx = 1\n"
+    said = refusal("f.py\n" + block(search, "y\n"), {"f.py": have}).reason
+    line = "4: DEPTH = 8" if search.startswith("8") else "3: LR = 0.1"
+    assert "SEARCH must be whole lines" in said
+    assert said.endswith(f">    {line}")
+
+
 @pytest.mark.parametrize(
     ("have", "search", "hint"),
     [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_loops import integrity, scan
+from agent_loops import closure, integrity, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
 from agent_loops.integrity import Changes, Harness, Scope
 from support import PYTHON, Project, commit_all, git
@@ -98,7 +98,7 @@ def test_with_git_only_what_is_tracked_or_imported_is_harness(place: Place) -> N
 
 
 @pytest.mark.parametrize(
-    ("command", "files", "closure"),
+    ("command", "files", "names"),
     [
         pytest.param(
             "python train.py",
@@ -220,6 +220,25 @@ def test_with_git_only_what_is_tracked_or_imported_is_harness(place: Place) -> N
             id="not-ours",
         ),
         pytest.param(
+            "cd tools/eval && python score.py; cd ..;python ./more.py",
+            {
+                "tools/eval/score.py": "import beside\n",
+                "tools/eval/beside.py": "",
+                "tools/more.py": "",
+                "score.py": "",
+            },
+            "tools/eval/score.py tools/eval/beside.py tools/more.py",
+            id="another-folder",
+        ),
+        pytest.param(
+            "bash -lc \"cd tools; exec sh -c 'python score.py'\"",
+            {
+                "tools/score.py": "",
+            },
+            "tools/score.py",
+            id="a-shell-in-a-shell",
+        ),
+        pytest.param(
             "python train.py",
             {
                 "train.py": "from ns.sub import *\n",
@@ -232,13 +251,47 @@ def test_with_git_only_what_is_tracked_or_imported_is_harness(place: Place) -> N
     ],
 )
 def test_what_the_commands_import_is_found(
-    place: Place, command: str, files: dict[str, str], closure: str
+    place: Place, command: str, files: dict[str, str], names: str
 ) -> None:
     for path, text in files.items():
         place.write(path, text)
-    found = integrity.import_closure(place.root, [command, ""])
-    expected = closure.split(" ") if "a b" not in closure else ["a b.py", "c.py"]
+    found = closure.import_closure(place.root, [command, ""])
+    expected = names.split(" ") if "a b" not in names else ["a b.py", "c.py"]
     assert found == {path for path in expected if path}
+
+
+@pytest.mark.parametrize("command", ["python score.py", "python now/score.py", "sh -c ./bin"])
+def test_links_that_a_command_names_are_frozen_with_what_they_lead_to(
+    place: Place, command: str
+) -> None:
+    place.write("v1/score.py", "import beside\n")
+    place.write("v1/beside.py")
+    place.write("v2/score.py")
+    (place.root / "v1/score.py").chmod(0o755)
+    name = "now" if "now" in command else command.split("/")[-1].split(" ")[-1]
+    (place.root / name).symlink_to("v1" if name == "now" else "v1/score.py")
+    harness = place.freeze(command, tracked=["train.py"])
+    if name != "bin":
+        assert sorted(harness.files) == sorted([name, "v1/score.py", "v1/beside.py"])
+    assert not place.check(harness)
+    (place.root / name).unlink()
+    (place.root / name).symlink_to("v2" if name == "now" else "v2/score.py")
+    assert place.check(harness).changed == (name,)
+
+
+def test_what_was_not_frozen_is_told(place: Place) -> None:
+    for path in ("train.py", "eval.py", "wip.py", "scratch.json"):
+        place.write(path)
+    harness = place.freeze("python eval.py", tracked=["train.py"])
+
+    def told(eval_cmd: str) -> str:
+        return " ".join(integrity.gaps(harness, place.root, ["train.py"], eval_cmd))
+
+    assert "track them: wip.py;" in told("python eval.py")
+    assert "eval_cmd" not in told("python eval.py") + told("")
+    assert "eval_cmd names no file" in told("python -m lm_eval")
+    assert "eval_cmd names no file" in told("python train.py")
+    assert integrity.gaps(place.freeze(), place.root, ["train.py"], "") == []
 
 
 def test_editable_files_are_never_harness(place: Place) -> None:
@@ -434,6 +487,16 @@ def test_an_environment_that_appears_is_named_once(place: Place) -> None:
     assert place.check(harness) == Changes(appeared=("conda/", "tools/env/"))
 
 
+@pytest.mark.parametrize("path", ["site-packages/", "lib/site-packages/", "node_modules/"])
+def test_a_folder_of_packages_that_appears_is_named_once(place: Place, path: str) -> None:
+    place.write("prepare.py")
+    harness = place.freeze()
+    place.write(f"{path}x.py")
+    place.write(f"{path}y/z.py")
+    assert place.check(harness) == Changes(appeared=(path,))
+    assert not place.check(place.freeze())
+
+
 def test_a_folder_of_harness_made_to_look_like_an_environment_is_noticed(place: Place) -> None:
     place.write("lib/m.py")
     harness = place.freeze()
@@ -467,8 +530,9 @@ def test_outputs_of_the_baseline_are_files_and_whole_folders(place: Place) -> No
     place.write("conf/resolved.yaml")
     place.write("metrics.json")
     changes = place.check(harness)
-    outputs = integrity.outputs_of(changes, harness, place.scope)
+    outputs, sources = integrity.outputs_of(changes, harness, place.scope)
     assert outputs == ("conf/resolved.yaml", "gone.json", "metrics.json", "runs/", "state.json")
+    assert sources == ()
     place.outputs = outputs
     assert not place.check(harness)
     place.write("runs/2/config.yaml")
@@ -484,13 +548,18 @@ def test_outputs_of_the_baseline_are_files_and_whole_folders(place: Place) -> No
     assert "state.json" not in place.freeze().files
 
 
-def test_a_changed_source_file_is_no_output(place: Place) -> None:
+def test_a_source_file_is_no_output_where_others_are(place: Place) -> None:
     place.write("prepare.py")
     place.write("table.json")
     harness = place.freeze()
     place.write("prepare.py", "changed")
     place.write("table.json", "changed")
-    assert integrity.outputs_of(place.check(harness), harness, place.scope) == ("table.json",)
+    place.write("made.py")
+    place.write("model.pth")
+    place.write("code/made.py")
+    outputs, sources = integrity.outputs_of(place.check(harness), harness, place.scope)
+    assert outputs == ("code/", "model.pth", "table.json")
+    assert sources == ("made.py", "prepare.py")
 
 
 def test_a_folder_with_editable_files_is_not_an_output(place: Place) -> None:
@@ -498,8 +567,9 @@ def test_a_folder_with_editable_files_is_not_an_output(place: Place) -> None:
     place.write("src/model/net.py")
     harness = place.freeze()
     place.write("src/model/resolved.yaml")
-    outputs = integrity.outputs_of(place.check(harness), harness, place.scope)
-    assert outputs == ("src/model/resolved.yaml",)
+    assert integrity.outputs_of(place.check(harness), harness, place.scope) == (
+        ("src/model/resolved.yaml",), (),
+    )  # fmt: skip
 
 
 # ---- records -----------------------------------------------------------------------------------
@@ -604,8 +674,27 @@ def test_outputs_of_the_baseline_may_change_later(project: Project) -> None:
     commit_all(project.root)
     project.baseline()
     assert project.events("run_finished")[0]["outputs"] == ["runs/", "state.json"]
+    notes = project.ask("wait")["notes"]
+    assert "written by the run, so not frozen: runs/, state.json" in notes
     project.edit("1.5", "1.25", "train.sh")
     assert project.ask("try", "better")["status"] == "keep"
+
+
+def test_source_among_the_outputs_is_the_runs_own(project: Project) -> None:
+    project.write("train.sh", "mkdir -p o/$$; echo x > o/$$/copy.py; echo val_bpb: 1.5\n")
+    project.baseline()
+    for value in ("1.25", "1.125"):
+        project.write("train.sh", project.read("train.sh").replace("1.5", value))
+        assert project.ask("try", value)["status"] == "keep"
+        project.edit(value, "1.5", "train.sh")
+    project.edit("1.5", "1.0", "train.sh")
+    project.write("o/mine.json", "{}")
+    project.write("o/mine.py", "x = 1\n")
+    changed = next((project.root / "o").glob("*/copy.py"))
+    changed.write_text("y")
+    answer = project.ask("try", "smuggle")
+    found = {"o/mine.py", changed.relative_to(project.root).as_posix()}
+    assert (answer.code, answer["kind"], set(answer["files"])) == (3, "scope", found)
 
 
 def test_a_baseline_that_changes_source_is_a_crash_that_names_it(project: Project) -> None:
@@ -614,6 +703,34 @@ def test_a_baseline_that_changes_source_is_a_crash_that_names_it(project: Projec
     answer = project.ask("try", "baseline")
     assert answer["status"] == "crash", answer
     assert "prepare.py" in answer["reason"]
+
+
+def test_a_baseline_that_writes_source_among_others_is_a_crash_that_names_it(
+    project: Project,
+) -> None:
+    project.write("train.sh", "echo x=1 > made.py; echo val_bpb: 1.5\n")
+    project.setup()
+    answer = project.ask("try", "baseline")
+    assert (answer["status"], "source files among others: made.py" in answer["reason"]) == (
+        "crash", True,
+    )  # fmt: skip
+    assert project.ask("try", "baseline")["files"] == ["made.py"]
+    assert project.ask("rebaseline", "--why", "it makes that")["status"] == "keep"
+
+
+def test_a_mended_baseline_may_not_unfreeze_what_the_first_left_alone(project: Project) -> None:
+    project.write("conf.yaml", "steps: 10\n")
+    project.write("train.sh", "exit 1\n")
+    project.setup()
+    assert project.ask("try", "baseline")["status"] == "crash"
+    project.write("train.sh", "echo steps: 1 > conf.yaml; echo x > o.json; echo val_bpb: 1.5\n")
+    answer = project.ask("try", "baseline")
+    assert answer["status"] == "crash"
+    assert "conf.yaml" in answer["reason"]
+    project.write("conf.yaml", "steps: 10\n")
+    project.write("train.sh", "echo x > o.json; echo val_bpb: 1.5\n")
+    (project.root / "o.json").unlink()
+    assert project.ask("try", "baseline")["status"] == "keep"
 
 
 def test_a_run_that_brings_source_with_it_does_not_count(project: Project) -> None:
@@ -637,3 +754,14 @@ def test_what_git_ignores_is_noticed_and_what_it_does_not_track_is_free(project:
     answer = project.ask("try", "more")
     assert (answer.code, answer["kind"], answer["files"]) == (3, "scope", ["ignored.py"])
     assert git(project.root, "status", "--porcelain") == "M train.sh\n?? scratch.json"
+
+
+def test_setup_tells_what_it_did_not_freeze(project: Project) -> None:
+    commit_all(project.root)
+    assert project.setup()["notes"] == []
+    project.ask("stop")
+    project.write("wip.py", "x = 1\n")
+    project.bind(run_cmd="sh train.sh", editable_files=["train.sh"], run_tag="t2", eval_cmd="true")
+    text = project.call("setup").out
+    assert "note: eval_cmd names no file of the project that is frozen" in text
+    assert "not frozen, since git does not track them: wip.py;" in text

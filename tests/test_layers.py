@@ -33,7 +33,7 @@ LEVELS: dict[str, list[str]] = {
     ],
     "2, effects": [
         "scan metric_files processes git_commands",
-        "memory git_trees bytecode",
+        "memory git_trees bytecode closure",
         "watch",
         "supervisor",
         "journal results supervise snapshots branches integrity",

@@ -315,7 +315,9 @@ def test_nothing_begins_while_an_editable_file_cannot_be_written(
     before = project.read("train.py")
     with frozen(project.root / "train.py") if lock == "file" else read_only(project):
         answer = project.ask(*words, stdin=stdin)
-    assert (answer.code, answer["kind"], answer["files"]) == (3, "locked", ["train.py"]), answer
+    assert (answer.code, answer["kind"], answer["files"]) == (3, "not writable", ["train.py"]), (
+        answer
+    )
     assert project.read("train.py") == before
     assert len(project.events("experiment_started")) == 1
     answer = project.ask(*words, stdin=stdin)
@@ -411,6 +413,37 @@ def test_a_mistyped_call_is_told_in_one_line(terminal: Terminal, words: list[str
     assert answer.out == ""
     assert answer.err.count("\n") == 1
     assert not changes(before, picture(terminal.folder))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["try", "increase", "LR", "to", "0.04"], "`agent-loops try 'increase LR to 0.04'`"),
+        (["try", "don't", "stop"], """`agent-loops try 'don'"'"'t stop'`"""),
+        (["note", "mind", "the", "gap"], "`agent-loops note 'mind the gap'`"),
+    ],
+)
+def test_a_text_without_quotes_is_told_with_them(
+    terminal: Terminal, words: list[str], says: str
+) -> None:
+    answer = terminal.call(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert says in answer.err
+
+
+def test_a_long_error_is_broken_between_words_on_a_terminal(project: Project) -> None:
+    project.write("loop.run.yaml", project.read("loop.run.yaml") + "bugdet: 5 min\nxyzzy: 1\n")
+    ours, theirs = os.openpty()
+    command = project.command("setup")
+    done = subprocess.run(
+        command, cwd=project.root, stderr=theirs, env={**os.environ, "COLUMNS": "60"}, check=False
+    )
+    os.close(theirs)
+    said = os.read(ours, 4096).decode().replace("\r", "")
+    os.close(ours)
+    assert done.returncode == 2
+    assert max(map(len, said.splitlines())) <= 60
+    assert " ".join(said.split()).startswith("agent-loops: loop.run.yaml: bugdet: '5 min': unknown")
 
 
 def test_a_note_is_clean_and_shown_with_the_next_verdict(

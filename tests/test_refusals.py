@@ -722,6 +722,20 @@ def test_checkout_of_what_was_never_tried(project: Project, terminal: Terminal) 
         assert terminal.call("checkout", number).code == 2
 
 
+def test_before_the_baseline_there_is_only_what_setup_found(
+    fresh: tuple[Project, Terminal],
+) -> None:
+    project, terminal = fresh
+    assert terminal.call("setup").code == 0
+    for words in (["show", "1"], ["diff", "1"], ["checkout", "2"], ["wait"]):
+        refused(terminal, "no experiment", *words, next_step="`agent-loops try baseline`")
+    before = project.read("train.py")
+    project.edit("LR = 0.01", "LR = 0.03")
+    answer = terminal.ask("checkout", "1")
+    assert (answer.code, answer["next"]) == (0, "`agent-loops try baseline`")
+    assert project.read("train.py") == before
+
+
 def test_checkout_rescues_edits_but_not_what_is_saved_already(
     project: Project, terminal: Terminal
 ) -> None:

@@ -349,7 +349,8 @@ def _inside(key: str, value: object) -> tuple[str, ...]:
         if item.startswith("/") or ".." in (*folders, name):
             raise BindingsError(key, item, "inside the project, given relative to it")
         paths.append("/".join([*(part for part in folders if part not in ("", ".")), name]))
-    return tuple(paths)
+    # Each once; of two the later one, for the last pattern that fits decides.
+    return tuple(reversed(dict.fromkeys(reversed(paths))))
 
 
 def _editable(key: str, value: object) -> tuple[str, ...]:

@@ -141,6 +141,16 @@ def _no_such_command(word: str) -> str:
     return f"no command {word[:40]!r}; {hint}"
 
 
+def _unexpected(parsed: argparse.Namespace, rest: Sequence[str]) -> str:
+    text = parsed.idea if parsed.command == "try" else getattr(parsed, "text", None)
+    if text is not None and not any(word.startswith("-") for word in rest):
+        import shlex
+
+        quoted = shlex.quote(" ".join([text, *rest]))
+        return f"put quotes around the text: `agent-loops {parsed.command} {quoted}`"
+    return f"unrecognized arguments: {' '.join(rest)}"
+
+
 def _count(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= value < 10**9:
@@ -166,7 +176,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         first = arguments[0] if arguments else ""
         if first and first not in _COMMANDS and not first.startswith("-"):
             raise UsageError(_no_such_command(first))
-        parsed = _parser(first).parse_args(arguments)
+        parser = _parser(first)
+        parsed, rest = parser.parse_known_args(arguments)
+        if rest:
+            parser.error(_unexpected(parsed, rest))
         if parsed.command is None:
             raise UsageError("no command; `agent-loops --help` lists them")
         _print(_run(parsed), as_json=as_json)
@@ -206,8 +219,16 @@ def _print_failure(message: str, code: int, *, as_json: bool) -> None:
     word = "usage" if code == EXIT_USAGE else "failed"
     if as_json:
         _print(answers.failed(word, message), as_json=True)
-    line = message.replace("\n", "\\n")  # the name of a folder may hold one
-    sys.stderr.write(f"agent-loops: {line}\n")
+    line = "agent-loops: " + message.replace("\n", "\\n")  # the name of a folder may hold one
+    if sys.stderr.isatty():
+        import shutil
+        import textwrap
+
+        line = textwrap.fill(
+            line, shutil.get_terminal_size().columns, subsequent_indent="  ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    sys.stderr.write(f"{line}\n")
 
 
 def _run(parsed: argparse.Namespace) -> Answer:
@@ -345,16 +366,14 @@ def _begun(begun: Begun) -> Answer:
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
-    if begun.hard_links:
-        names = ", ".join(begun.hard_links[:5])
-        lines.append(f"note: {names}: a hard link; its other names keep the content they have now")
+    lines += [f"note: {note}" for note in begun.notes]
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
         "strategy": bindings.iter_strategy, "sandbox": folder, "branch": branch,
         "editable": list(begun.editable), "harness_files": len(frozen), "timeout_s": timeout_s,
         "metric_lines": list(begun.metric_lines), "program": begun.program,
-        "hard_links": list(begun.hard_links), "next": next_step,
+        "notes": list(begun.notes), "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {next_step}"])
 

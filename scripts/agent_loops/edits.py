@@ -241,6 +241,8 @@ def _place(
             f"{path}: its search is there {len(starts)} times, at lines {at}{more};"
             " add neighbouring lines until it is there once"
         )
+    if part := _part_of_line(data, search):
+        return f"{path}: its search is a part of a line, and SEARCH must be whole lines:\n{part}"
     return f"{path}: its search is nowhere in the file" + _nearest(data, search, brief=brief)
 
 
@@ -333,10 +335,27 @@ def _nearest(data: bytes, search: bytes, *, brief: bool) -> str:
     low = max(0, min(start + first - 1, len(have) - _NEAR_LINES))
     high = min(len(have), low + _NEAR_LINES)
     shown = [
-        f"{'>' if index == start + first else ' '}{index + 1:>5}: {_shown(have[index])}"
-        for index in range(low, high)
+        _numbered(index, have[index], mark=index == start + first) for index in range(low, high)
     ]
     return f"{hint}. Nearest:\n" + "\n".join(shown)
+
+
+def _part_of_line(data: bytes, search: bytes) -> str:
+    """The first line, with its number, of a place where `search` begins or ends inside a line."""
+    wanted = search.strip()
+    at = data.find(wanted)
+    if at < 0 or not wanted:
+        return ""
+    start = data.rfind(b"\n", 0, at) + 1
+    end = data.find(b"\n", at + len(wanted))
+    if data[start : end if end >= 0 else len(data)].strip() == wanted:
+        return ""  # whole lines: it is the blanks around them that differ
+    number = data.count(b"\n", 0, at)
+    return _numbered(number, data.decode("utf-8", "replace").split("\n")[number], mark=True)
+
+
+def _numbered(index: int, line: str, *, mark: bool) -> str:
+    return f"{'>' if mark else ' '}{index + 1:>5}: {_shown(line)}"
 
 
 def _best_offset(have: Sequence[str], want: Sequence[str]) -> int | None:

@@ -16,6 +16,18 @@ from agent_loops.workspace import Workspace
 RAISE_THE_LIMIT = "raise the limit in loop.run.yaml, then `agent-loops rebaseline --why …`"
 
 
+def no_experiment(campaign: Campaign, number: int) -> Refused:
+    """The refusal of a number that no experiment has."""
+    if not campaign.experiments:
+        return Refused(
+            "no experiment", "nothing has been tried yet", next_step="`agent-loops try baseline`"
+        )
+    return Refused(
+        "no experiment", f"there is no experiment {number}",
+        next_step="`agent-loops history` lists them",
+    )  # fmt: skip
+
+
 def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
     """Stopped, paused, another session's, changed bindings, or a stop condition met."""
     refuse_switched_off(campaign)
@@ -107,7 +119,7 @@ def harness_changes(workspace: Workspace) -> integrity.Changes:
     return changes
 
 
-def refuse_locked_files(workspace: Workspace, candidate: Candidate) -> None:
+def refuse_unwritable(workspace: Workspace, candidate: Candidate) -> None:
     """What the idea changes can be put in place now, and put back after it."""
     present = workspace.present()
     changing = {
@@ -115,10 +127,10 @@ def refuse_locked_files(workspace: Workspace, candidate: Candidate) -> None:
         for other in (present, candidate.base)
         for path in snapshots.differing(other, candidate.tree)
     }
-    locked = restoring.locked(workspace.root, changing)
-    if locked:
+    unwritable = restoring.unwritable(workspace.root, changing)
+    if unwritable:
         raise Refused(
-            "locked", f"cannot be written: {', '.join(locked[:5])}", files=locked,
+            "not writable", f"cannot be replaced: {', '.join(unwritable[:5])}", files=unwritable,
             next_step="make them and their folders writable (`chmod u+w`, `chattr -i`, or mount "
             "the disk for writing), then try again",
         )  # fmt: skip

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from agent_loops import display, events, files, scan
+from agent_loops import closure, display, events, files, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
 from agent_loops.paths import CampaignPaths
 
 MAX_DATA_BYTES = 1 << 20
 _SOURCE = frozenset(
-    ".py .pyc .pyi .pyx .pxd .pth .so .dylib .pyd .sh .bash .c .cc .cpp .cxx .cu .cuh .h .hh .hpp "
+    ".py .pyc .pyi .pyx .pxd .so .dylib .pyd .sh .bash .c .cc .cpp .cxx .cu .cuh .h .hh .hpp "
     ".rs .go .java .kt .scala .swift .js .mjs .cjs .ts .jl .r .R .lua .rb .pl .f90 "
     ".zig .hs .ml .m .mk .cmake .gin .nix".split()
 )
-_CONFIGURATION = frozenset(".yaml .yml .json .toml .ini .cfg .conf .env .properties .lock".split())
+# A `.pth` is a checkpoint more often than a start-up file: it is watched, and a run may write it.
+_CONFIGURATION = frozenset(
+    ".yaml .yml .json .toml .ini .cfg .conf .env .properties .lock .pth".split()
+)
 _SOURCE_NAMES = frozenset("Makefile Dockerfile justfile Justfile Snakefile".split())
 _PROSE_AND_PICTURES = frozenset(
     ".md .rst .adoc .tex .bib .pdf .doc .docx .odt .ipynb .png .jpg .jpeg .gif .svg .webp .bmp "
@@ -40,8 +42,9 @@ _BINDINGS = frozenset({"loop.run.yaml"})
 class Harness(NamedTuple):
     """What was frozen: digests of the harness, and the other source files that stood about.
 
-    `files` maps posix path to SHA-256; `bystanders` are the other source and configuration files,
-    links and environments that stood about: they may change, but none may join them.
+    `files` maps posix path to SHA-256, or to where a link leads; `bystanders` are the other source
+    and configuration files, links and environments that stood about: they may change, but none may
+    join them.
     """
 
     files: Mapping[str, str]
@@ -142,8 +145,11 @@ def freeze(
     """
     listed: dict[str, os.DirEntry[str]] = {}
     bystanders: set[str] = set()
+    links: set[str] = set()
     for path, entry in scan.walk(scope.workspace, skip=scope.skip):
-        if scan.is_regular(entry) and not scope.is_editable(path):
+        if entry.is_symlink():
+            links.add(path)
+        elif scan.is_regular(entry) and not scope.is_editable(path):
             listed[path] = entry
         if _could_run(path, entry):
             bystanders.add(path)
@@ -162,12 +168,17 @@ def freeze(
         for path in candidates
         if _may_be_harness(path) and (is_source(path) or _size(listed[path]) <= MAX_DATA_BYTES)
     }
-    chosen |= import_closure(scope.workspace, commands) & listed.keys()
+    chosen |= closure.import_closure(scope.workspace, commands) & (listed.keys() | links)
     chosen = {path for path in chosen if not scope.is_output(path)} | explicit
     return Harness(
-        {path: files.sha256_file(scope.workspace / path) for path in sorted(chosen)},
+        {path: _digest(scope.workspace / path) for path in sorted(chosen)},
         frozenset(bystanders - chosen),
     )
+
+
+def _digest(full: Path) -> str:
+    """SHA-256 of a file; of a link, where it leads."""
+    return f"-> {os.readlink(full)}" if full.is_symlink() else files.sha256_file(full)
 
 
 def _size(entry: os.DirEntry[str]) -> int:
@@ -204,16 +215,44 @@ def load(path: Path, *, digest: str) -> Harness:
     return harness
 
 
+_LEFT = "/"  # no file's path
+
+
+def _inode_and_ctime(entry: os.DirEntry[str]) -> list[int]:
+    status = entry.stat(follow_symlinks=False)
+    return [status.st_ino, status.st_ctime_ns]
+
+
 class Stamps:
     """What each harness file was when it was last hashed; kept in `path`, which is disposable.
 
-    Held in memory while a run goes on, since the run could write that file.
+    Held in memory while a run goes on, since the run could write that file. Source among the
+    outputs is as the last run left it, or somebody else wrote it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known = _load_stamps(path)
         self._changed = False
+
+    def is_of_a_run(self, path: str, entry: os.DirEntry[str]) -> bool:
+        """Whether an output is as the last run left it, as far as anybody knows."""
+        left = self._known.get(_LEFT)
+        return not isinstance(left, dict) or left.get(path) == _inode_and_ctime(entry)
+
+    def begin_run(self) -> None:
+        """From here on outputs are the run's to write, and these stamps are in memory alone."""
+        self._known.pop(_LEFT, None)
+        self._path.unlink(missing_ok=True)
+
+    def end_run(self, scope: Scope) -> None:
+        """Takes the source among the outputs as the run left it."""
+        found = scan.walk(scope.workspace, skip=scope.skip) if scope.outputs else ()
+        self._known[_LEFT] = {
+            path: _inode_and_ctime(entry)
+            for path, entry in found
+            if is_source(path) and scope.is_output(path)
+        }
 
     def digest(self, path: str, full: Path) -> str:
         """SHA-256 of a file, hashed again where size, times or inode differ from the last time.
@@ -222,6 +261,8 @@ class Stamps:
             OSError: there is none.
         """
         status = full.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            return _digest(full)
         if not stat.S_ISREG(status.st_mode):
             return "not a regular file"
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -254,14 +295,16 @@ def check(harness: Harness, scope: Scope, stamps: Stamps) -> Changes:
             continue
         if seen != wanted:
             changed.append(path)
-    return Changes(tuple(changed), tuple(missing), tuple(sorted(_appeared(harness, scope))))
+    return Changes(tuple(changed), tuple(missing), tuple(sorted(_appeared(harness, scope, stamps))))
 
 
-def _appeared(harness: Harness, scope: Scope) -> Iterable[str]:
+def _appeared(harness: Harness, scope: Scope, stamps: Stamps) -> Iterable[str]:
     for path, entry in scan.walk(scope.workspace, skip=scope.skip):
         if path in harness.files or path in harness.bystanders or not _could_run(path, entry):
             continue
-        if path in _BINDINGS or scope.is_editable(path) or scope.is_output(path):
+        if path in _BINDINGS or scope.is_editable(path):
+            continue
+        if scope.is_output(path) and (not is_source(path) or stamps.is_of_a_run(path, entry)):
             continue
         if path.endswith("/") and _is_campaign(scope.workspace, path):
             continue
@@ -291,12 +334,14 @@ def _load_stamps(path: Path) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def outputs_of(changes: Changes, harness: Harness, scope: Scope) -> tuple[str, ...]:
+def outputs_of(
+    changes: Changes, harness: Harness, scope: Scope
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the baseline run wrote, as paths and as folders that hold nothing but outputs.
 
-    A changed source file is no output; it stays in `changes` for the caller to refuse.
+    Second come the source files that are none: they were changed, or lie among others.
     """
-    outputs = {path for path in (*changes.changed, *changes.missing) if not is_source(path)}
+    written = {*changes.changed, *changes.missing}
     holders = {
         str(parent)
         for path in harness.files.keys() | harness.bystanders
@@ -309,8 +354,9 @@ def outputs_of(changes: Changes, harness: Harness, scope: Scope) -> tuple[str, .
             if str(parent) != "." and str(parent) not in holders
             and not _holds_editable(scope, str(parent))
         ]  # fmt: skip
-        outputs.add(f"{folders[-1]}/" if folders else path)
-    return tuple(sorted(outputs))
+        written.add(f"{folders[-1]}/" if folders else path)
+    sources = {path for path in written if is_source(path)}
+    return tuple(sorted(written - sources)), tuple(sorted(sources))
 
 
 def _holds_editable(scope: Scope, folder: str) -> bool:
@@ -318,74 +364,22 @@ def _holds_editable(scope: Scope, folder: str) -> bool:
     return any(scope.is_editable(f"{folder}/{path}") for path, _ in scan.walk(root))
 
 
-def import_closure(workspace: Path, commands: Sequence[str]) -> set[str]:
-    """Python files of the project that the commands name, and what these import, transitively.
-
-    Found by reading syntax trees; imports made at run time from computed names are not seen.
-    """
-    pending = [path for command in commands for path in _named_scripts(workspace, command)]
-    closure: set[str] = set()
-    while pending:
-        path = pending.pop()
-        if path in closure:
-            continue
-        closure.add(path)
-        pending.extend(_local_imports(workspace, path))
-    return closure
-
-
-def _named_scripts(workspace: Path, command: str) -> Iterable[str]:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = command.split()
-    for position, word in enumerate(words):
-        word = word.removeprefix("./")
-        if word.endswith((".py", ".sh")) and not word.startswith("/"):
-            if (workspace / word).is_file() and ".." not in word.split("/"):
-                yield word
-        elif position and words[position - 1] == "-m":
-            yield from _module_files(workspace, "", word)
-
-
-def _module_files(workspace: Path, folder: str, module: str) -> Iterable[str]:
-    """Files that `module` stands for: imported from `folder`, the project's root or src/."""
-    parts = module.split(".")
-    for base in dict.fromkeys((folder, "", "src/")):
-        found = False
-        for depth in range(1, len(parts) + 1):
-            stem = base + "/".join(parts[:depth])
-            for path in (f"{stem}.py", f"{stem}/__init__.py", f"{stem}/__main__.py"):
-                if (workspace / path).is_file():
-                    found = True
-                    yield path
-        if found:
-            return
-
-
-def _local_imports(workspace: Path, path: str) -> Iterable[str]:
-    if not path.endswith(".py"):
-        return
-    import ast  # slow to import, and only setup looks at syntax trees
-
-    try:
-        tree = ast.parse((workspace / path).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    folder = "" if "/" not in path else path.rsplit("/", 1)[0] + "/"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _module_files(workspace, folder, alias.name)
-        elif isinstance(node, ast.ImportFrom):
-            base = folder
-            for _ in range(node.level - 1):
-                base = base.rstrip("/").rpartition("/")[0] + "/" if "/" in base.rstrip("/") else ""
-            names = [alias.name for alias in node.names if alias.name != "*"]
-            stem = f"{node.module}." if node.module else ""
-            for module in [node.module or "", *(stem + name for name in names)]:
-                if module:
-                    yield from _module_files(workspace, base, module)
+def gaps(harness: Harness, workspace: Path, editable: Collection[str], eval_cmd: str) -> list[str]:
+    """What a person should know was not frozen, and how to mend that."""
+    told = []
+    if eval_cmd and not closure.import_closure(workspace, [eval_cmd]) & harness.files.keys():
+        told.append(
+            "eval_cmd names no file of the project that is frozen: what scores may change unseen; "
+            "name its files in readonly_files"
+        )
+    free = sorted(path for path in harness.bystanders - set(editable) if is_source(path))
+    if free:
+        more = f" and {len(free) - 5} more" if free[5:] else ""
+        told.append(
+            f"not frozen, since git does not track them: {_shown(free[:5])}{more}; "
+            "readonly_files freezes them"
+        )
+    return told
 
 
 def metric_lines(tree: Mapping[str, bytes], metric: str) -> dict[tuple[str, bytes], int]:

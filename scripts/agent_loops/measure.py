@@ -43,6 +43,7 @@ class Measurement:
     secrets: Sequence[str]
     timeout_s: float
     is_baseline: bool
+    is_mended: bool
     _outputs: set[str] = field(default_factory=set)
 
     def may_evaluate(self) -> bool:
@@ -70,6 +71,8 @@ class Measurement:
         }
         result |= self._memory(end, facts)
         crash = self._tampering()
+        outputs = (*self.scope.outputs, *self._outputs)
+        self.stamps.end_run(self.scope._replace(outputs=outputs))
         self.stamps.save(distrusted=True)
         result["outputs"] = [] if crash else sorted(self._outputs)
         if crash is None and (reading is None or not _ended_well(end)):
@@ -143,13 +146,15 @@ class Measurement:
         if not changes:
             return None
         if self.is_baseline:
-            sources = [
-                path for path in (*changes.changed, *changes.missing) if integrity.is_source(path)
-            ]
+            outputs, sources = integrity.outputs_of(changes, self.harness, self.scope)
+            if self.is_mended:  # what the person's own code leaves alone is no output
+                sources = tuple(sorted({*sources, *changes.changed, *changes.missing}))
             if sources:
-                shown = ", ".join(sources[:5])
-                return crashes.Crash("idea", f"the baseline run changed the harness: {shown}")
-            self._outputs.update(integrity.outputs_of(changes, self.harness, self.scope))
+                known = set(sources) & self.harness.files.keys()
+                what = "changed the harness" if known else "wrote source files among others"
+                shown = display.clean(", ".join(sources[:5]), 200)
+                return crashes.Crash("idea", f"the baseline run {what}: {shown}")
+            self._outputs.update(outputs)
             return None
         return crashes.Crash("idea", f"the run changed the harness: {changes.describe()}")
 

@@ -9,9 +9,8 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from agent_loops import answers, campaigns, decide, display, files, machine, snapshots
+from agent_loops import answers, campaigns, decide, display, files, gates, machine, snapshots
 from agent_loops.answers import Answer
-from agent_loops.errors import Refused
 from agent_loops.loop import Loop
 from agent_loops.state import Campaign, Experiment, is_here, key_of
 
@@ -188,10 +187,7 @@ def history(run: Loop) -> Answer:
 def _experiment(run: Loop, number: int) -> Experiment:
     experiment = run.campaign.experiments.get(number)
     if experiment is None:
-        raise Refused(
-            "no experiment", f"there is no experiment {number}",
-            next_step="`agent-loops history` lists them",
-        )  # fmt: skip
+        raise gates.no_experiment(run.campaign, number)
     return experiment
 
 

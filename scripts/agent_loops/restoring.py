@@ -70,12 +70,12 @@ def restore(
     return aside.folder, aside.paths
 
 
-def locked(workspace: Path, paths: Iterable[str]) -> list[str]:
+def unwritable(workspace: Path, paths: Iterable[str]) -> list[str]:
     """Those of `paths` that could not be replaced or removed: read-only folders, frozen files."""
-    return sorted(path for path in paths if _is_locked(workspace / path))
+    return sorted(path for path in paths if _is_unwritable(workspace / path))
 
 
-def _is_locked(full: Path) -> bool:
+def _is_unwritable(full: Path) -> bool:
     folder = next(above for above in full.parents if above.exists())
     if not os.access(folder, os.W_OK | os.X_OK):
         return True
@@ -218,14 +218,17 @@ class _Change:
     def _put(self, temporary: Path) -> None:
         """Gives the new content its name; whatever had it until then is looked at."""
         full = self._full
-        if not os.path.lexists(full) and _give_name(temporary, full):
-            return
-        if files.exchange(temporary, full):
+        if os.path.lexists(full) and files.exchange(temporary, full):
             self._part_with(temporary)
-        else:  # not to be had in one step here: look as late as possible
-            if not self._is_expected(full):
-                self._aside.take_late(full, self._path)
-            os.replace(temporary, full)
+            return
+        outs: list[Path] = []  # where there is no swap, the name is nobody's for a moment
+        while not _give_name(temporary, full):
+            out = files.temporary_name(full.with_name(f"{full.name}{len(outs)}"))
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(full, out)
+                outs.append(out)
+        for out in outs:
+            self._part_with(out)
 
     def remove(self) -> None:
         out = files.temporary_name(self._full)
@@ -243,7 +246,7 @@ class _Change:
             out.unlink()
             return
         if os.path.lexists(self._full):
-            later = out.lstat().st_mtime_ns + _SECOND_NS
+            later = max(self._full.lstat().st_mtime_ns, out.lstat().st_mtime_ns + _SECOND_NS)
             os.utime(self._full, ns=(later, later), follow_symlinks=False)
         self._aside.take_late(out, self._path)
 
@@ -287,6 +290,8 @@ def _give_name(temporary: Path, full: Path) -> bool:
     except FileExistsError:
         return False
     except OSError:  # not every disk knows links
+        if os.path.lexists(full):
+            return False
         os.rename(temporary, full)
         return True
     temporary.unlink()

@@ -103,10 +103,7 @@ def checkout(run: Loop, number: int) -> Answer:
     with run.store.locked() as campaign:
         gates.refuse_other_session(run.workspace, campaign)
         if number not in campaign.experiments and not run.store.paths.manifest(number).exists():
-            raise Refused(
-                "no experiment", f"there is no experiment {number}",
-                next_step="`agent-loops history` lists them",
-            )  # fmt: skip
+            raise gates.no_experiment(campaign, number)
         tree = run.workspace.saved(number)
         experiment = campaign.experiments.get(number)
         if experiment is not None and experiment.epoch != campaign.epoch:
@@ -122,12 +119,16 @@ def checkout(run: Loop, number: int) -> Answer:
     if campaign.wants_baseline and campaign.open is None:
         next_step = "agent-loops try baseline"
     lines = [f"the editable files hold experiment {number}'s code now", *told]
+    next_step = "edit, then `agent-loops try '…'`, or `--edit` on top of it"
+    if not campaign.experiments:
+        lines[0] = "the editable files are as setup found them"
+        next_step = "`agent-loops try baseline`"
     values = {
         "schema": answers.SCHEMA, "experiment": number, "status": "checked out",
         "files": sorted(tree), "notes": list(told),
         "next": next_step,
     }  # fmt: skip
-    return Answer(values, [*lines, f"next: {values['next']}"])
+    return Answer(values, [*lines, f"next: {next_step}"])
 
 
 def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:

@@ -94,6 +94,8 @@ def _run_spec(
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
     stamps = integrity.Stamps(paths.stat_cache)
+    stamps.begin_run()
+    as_given = _is_as_given(workspace, experiment)
 
     @functools.cache
     def measurement() -> Measurement:
@@ -114,9 +116,9 @@ def _run_spec(
             secrets=display.secret_values(workspace.environ),
             timeout_s=limit_s,
             is_baseline=experiment.is_open_baseline,
+            is_mended=not as_given,
         )
 
-    as_given = _is_as_given(workspace, experiment)
     # What reports its own metric has no need to forge, and compiling anew takes long.
     trusted = as_given or not bindings.eval_cmd
     compiled: bytecode.Stamps = {}

@@ -15,7 +15,7 @@ from agent_loops.paths import STATE_DIR_NAME
 
 _SKIPPED_NAMES = frozenset(
     f"{STATE_DIR_NAME} .git .hg .svn .jj .claude __pycache__ .ipynb_checkpoints .mypy_cache "
-    ".pytest_cache .ruff_cache .hypothesis .tox .nox node_modules site-packages .idea .vscode "
+    ".pytest_cache .ruff_cache .hypothesis .tox .nox .idea .vscode "
     ".eggs .direnv".split()
 )
 _PACKAGES = ("site-packages", "node_modules")
@@ -28,9 +28,9 @@ _GLOB_CHARACTERS = frozenset("*?[!")
 def walk(root: Path, *, skip: Sequence[Path] = ()) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yields (posix path relative to `root`, entry) of every file and symlink, sorted by folder.
 
-    An environment is not entered; it is yielded itself, its path ending in a slash, so that one
-    that appears (made to hide modules from us) can be noticed. Folders in `skip`, unreadable and
-    symlinked folders are not entered either.
+    An environment, and a folder of others' packages, is not entered; it is yielded itself, its
+    path ending in a slash, so that one that appears (made to hide modules from us) can be noticed.
+    Folders in `skip`, unreadable and symlinked folders are not entered either.
     """
     skipped = {os.fspath(path) for path in skip}
     pending: list[tuple[str, str, os.DirEntry[str] | None]] = [("", os.fspath(root), None)]
@@ -49,7 +49,9 @@ def walk(root: Path, *, skip: Sequence[Path] = ()) -> Iterator[tuple[str, os.Dir
             if entry.is_dir(follow_symlinks=False):
                 if entry.name in _SKIPPED_NAMES:
                     continue
-                if entry.path not in skipped:
+                if entry.name in _PACKAGES:
+                    yield path + "/", entry
+                elif entry.path not in skipped:
                     pending.append((path + "/", entry.path, entry))
             elif entry.name != ".git" and not files.is_temporary(entry.name):
                 yield path, entry

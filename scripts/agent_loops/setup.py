@@ -49,7 +49,7 @@ class Begun:
     harness: integrity.Harness
     metric_lines: tuple[str, ...]
     program: str
-    hard_links: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def begin(project: ProjectPaths, environ: Mapping[str, str]) -> Begun:
@@ -134,8 +134,17 @@ def _begin_locked(project: ProjectPaths, bindings: Bindings, environ: Mapping[st
         harness,
         tuple(f"{path}:{number}" for (path, _), number in lines.items()),
         bindings.program or "",
-        tuple(snapshots.with_other_names(project.root, tree)),
+        (
+            *_hard_link_notes(project, tree),
+            *integrity.gaps(harness, project.root, tree.keys(), bindings.eval_cmd),
+        ),
     )
+
+
+def _hard_link_notes(project: ProjectPaths, tree: snapshots.Tree) -> tuple[str, ...]:
+    names = snapshots.with_other_names(project.root, tree)[:5]
+    said = "a hard link; its other names keep the content they have now"
+    return (f"{', '.join(names)}: {said}",) if names else ()
 
 
 def _with_free_tag(project: ProjectPaths) -> Bindings:

@@ -72,7 +72,7 @@ def try_idea(
             candidate = candidates.make(run.workspace, campaign, base, edit)
             gates.refuse_changed_harness(run.workspace)
             gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
-            gates.refuse_locked_files(run.workspace, candidate)
+            gates.refuse_unwritable(run.workspace, candidate)
             _start(run.workspace, campaign, candidate, idea, tip=tip, runs_wanted=repeat or 1)
         except Refused as error:
             run.store.append(

@@ -5,7 +5,7 @@ The rule itself is `decide`; here it is fed, and what a reader should know is no
 
 from __future__ import annotations
 
-from agent_loops import answers, decide, events
+from agent_loops import answers, decide, display, events
 from agent_loops.state import Campaign, Experiment, key_of
 
 
@@ -81,6 +81,10 @@ def _verdict_notes(
         notes.append(f"{counted} of {experiment.runs_wanted} runs count: {last.crash_reason}")
     if finished.source == "self-reported" and experiment.started.baseline:
         notes.append(f"{bindings.metric} is self-reported by the code that is edited")
+    if finished.outputs and experiment.started.baseline:
+        shown = ", ".join(display.clean(path, 60) for path in finished.outputs[:4])
+        more = f" and {len(finished.outputs) - 4} more" if finished.outputs[4:] else ""
+        notes.append(f"written by the run, so not frozen: {shown}{more}")
     if finished.environment_changed:
         names = ", ".join(finished.environment_changed[:5])
         notes.append(f"environment differs from the baseline's: {names}")
