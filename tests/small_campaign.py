@@ -130,8 +130,11 @@ def try_again(commands: Commands, project: Project, call: Call, step: int) -> No
 
 def tried_last(project: Project) -> str:
     """What was said of the experiment begun last: a baseline is called one, whatever was said."""
-    started: dict[str, str] = project.events("experiment_started")[-1]
-    return started["idea"] or started["description"]
+    lines = (
+        (project.sandbox / "journal.jsonl").read_bytes().split(b"\n")[:-1]
+    )  # half a line is none
+    started = [item for item in map(json.loads, lines) if item["event"] == "experiment_started"]
+    return str(started[-1]["idea"] or started[-1]["description"])
 
 
 def the_same_again(commands: Commands, project: Project, call: Call, step: int) -> None:

@@ -72,6 +72,7 @@ def test_a_campaign_in_an_oddly_named_folder(tmp_path: Path, name: str) -> None:
     out = os.fsencode(project.sandbox / "iter1/out")
     assert said == [out, out, out, b"1", b"1", b"t1", b"20", b""]
     project.edit("WIDTH = 8", "WIDTH = 4")
+    assert project.ask("checkout", "1").code == 0
     answer = project.ask("try", "more", "--edit", "-", stdin=FASTER)
     assert (answer.code, answer["status"]) == (0, "keep")
     [rescued] = project.events("rescued")
