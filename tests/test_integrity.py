@@ -548,6 +548,27 @@ def test_outputs_of_the_baseline_are_files_and_whole_folders(place: Place) -> No
     assert "state.json" not in place.freeze().files
 
 
+@pytest.mark.parametrize("tracked", [None, {"train.py", "conf/model/base.yaml"}])
+def test_where_earlier_runs_wrote_the_next_may_write_too(
+    place: Place, tracked: set[str] | None
+) -> None:
+    place.write("conf/model/base.yaml")
+    place.write("train.py")
+    place.write("wandb/run-1/files/config.yaml")
+    place.write("outputs/friday/09-00/.hydra/config.yaml")
+    harness = place.freeze(tracked=tracked)
+    place.write("wandb/run-2/files/config.yaml")
+    place.write("outputs/saturday/10-00/.hydra/config.yaml")
+    place.write("conf/model/resolved.yaml")
+    outputs, _ = integrity.outputs_of(place.check(harness), harness, place.scope)
+    assert outputs == ("conf/model/resolved.yaml", "outputs/", "wandb/")
+    place.outputs = outputs
+    place.write("wandb/run-3/files/config.yaml")
+    assert not place.check(harness)
+    place.write("conf/model/large.yaml")
+    assert place.check(harness).appeared == ("conf/model/large.yaml",)
+
+
 def test_a_source_file_is_no_output_where_others_are(place: Place) -> None:
     place.write("prepare.py")
     place.write("table.json")

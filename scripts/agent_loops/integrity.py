@@ -44,11 +44,12 @@ class Harness(NamedTuple):
 
     `files` maps posix path to SHA-256, or to where a link leads; `bystanders` are the other source
     and configuration files, links and environments that stood about: they may change, but none may
-    join them.
+    join them. Without git (`by_git` false) `files` holds also what earlier runs wrote.
     """
 
     files: Mapping[str, str]
     bystanders: frozenset[str]
+    by_git: bool = True
 
     @property
     def digest(self) -> str:
@@ -173,6 +174,7 @@ def freeze(
     return Harness(
         {path: _digest(scope.workspace / path) for path in sorted(chosen)},
         frozenset(bystanders - chosen),
+        tracked is not None,
     )
 
 
@@ -190,7 +192,10 @@ def _size(entry: os.DirEntry[str]) -> int:
 
 def save(harness: Harness, path: Path) -> None:
     """Writes the frozen harness; it is not changed again."""
-    content = {"schema": 1, "files": dict(harness.files), "bystanders": sorted(harness.bystanders)}
+    content = {
+        "schema": 1, "files": dict(harness.files), "bystanders": sorted(harness.bystanders),
+        "by_git": harness.by_git,
+    }  # fmt: skip
     files.write_atomic(path, files.dump_json(content, indent=1).encode("utf-8", "surrogateescape"))
 
 
@@ -202,7 +207,9 @@ def load(path: Path, *, digest: str) -> Harness:
     """
     try:
         content = files.load_json(path.read_bytes().decode("utf-8", "surrogateescape"))
-        harness = Harness(dict(content["files"]), frozenset(content["bystanders"]))
+        harness = Harness(
+            dict(content["files"]), frozenset(content["bystanders"]), content["by_git"]
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AgentLoopsError(
             f"{path}: damaged or missing ({error}); `agent-loops rebaseline --why …` makes it anew"
@@ -339,21 +346,21 @@ def outputs_of(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the baseline run wrote, as paths and as folders that hold nothing but outputs.
 
+    Such a folder may be older than the campaign: the next run writes another subfolder of `wandb/`.
     Second come the source files that are none: they were changed, or lie among others.
     """
     written = {*changes.changed, *changes.missing}
-    holders = {
-        str(parent)
-        for path in harness.files.keys() | harness.bystanders
-        for parent in PurePosixPath(path).parents
-    }
+    holders: set[str] = set()
+    for path in harness.files:
+        parents = [str(parent) for parent in PurePosixPath(path).parents]
+        # Without git a file further down may well be an earlier run's.
+        holders.update(parents if harness.by_git or is_source(path) else parents[:1])
     for path in changes.appeared:
-        folders = [
-            str(parent)
-            for parent in PurePosixPath(path).parents
-            if str(parent) != "." and str(parent) not in holders
-            and not _holds_editable(scope, str(parent))
-        ]  # fmt: skip
+        folders = []
+        for parent in map(str, PurePosixPath(path).parents):
+            if parent == "." or parent in holders or _holds_editable(scope, parent):
+                break
+            folders.append(parent)
         written.add(f"{folders[-1]}/" if folders else path)
     sources = {path for path in written if is_source(path)}
     return tuple(sorted(written - sources)), tuple(sorted(sources))
