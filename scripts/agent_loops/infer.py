@@ -43,14 +43,14 @@ def infer(root: Path) -> Finding:
     if trained and not (bench and trained[0].score < 9):
         finding = _of_training(survey, trained, commands, papers)
     elif bench:
-        finding = other_findings.of_bench(survey, bench)
+        finding = other_findings.of_bench(survey, bench, commands)
     elif printing := [entry for entry in entries if _prints(entry)]:
         finding = _of_training(survey, printing, commands, papers)
         _doubt(finding)
     elif target := makefiles.find(survey):
         finding = other_findings.of_makefile(survey, target)
     else:
-        finding = other_findings.of_nothing(survey, entries)
+        finding = other_findings.of_nothing(survey, entries, commands)
     _common(survey, finding)
     return finding
 
@@ -107,20 +107,31 @@ def _of_training(
         rivals = []
     finding = Finding("which" if rivals else "bindings")
     sure: Confidence = "high" if not rivals and first.commands else "medium"
+    given, one_of_several = commanding.given_configs(survey, first)
     files = (
-        closures.closure(survey, first.script) if first.script.endswith(".py") else [first.script]
+        closures.closure(survey, first.script, given)
+        if first.script.endswith(".py")
+        else [first.script]
     )
     facts = commanding.gather(survey, first, files, commands)
-    _metric(finding, first, told=told)
     run = facts.run
+    _metric(finding, first, run.text, told=told)
     finding.bindings["run_cmd"] = Value(
         run.text, run.evidence, sure if run.documented else "medium" if not rivals else "low"
     )
     if facts.prelude:
         finding.bindings["prelude"] = Value(*facts.prelude, "medium")
     division = measures.divide(survey, first.script, files)
+    if not division.sure and not any(measures.builds(survey, p) for p in division.editable):
+        settings = commanding.settings_files(survey, first.script, files)
+        division = measures.by_settings(division, settings, first.script)
     editable = list(division.editable)
     _scope(finding, survey, division, editable, first)
+    if one_of_several and (scope := finding.bindings.get("editable_files")):
+        why = (
+            f"{scope.evidence}; as {given[0] if given else 'the plain command'} has it, of several"
+        )
+        finding.bindings["editable_files"] = Value(scope.value, why, "low")
     _limits(finding, facts)
     _program(finding, survey)
     _ask(finding, first, rivals, commanding.open_places(run.text))
@@ -158,7 +169,7 @@ def _choice(entry: Entry) -> str:
     return f"{entry.script}{best}"
 
 
-def _metric(finding: Finding, first: Entry, *, told: bool) -> None:
+def _metric(finding: Finding, first: Entry, run: str, *, told: bool) -> None:
     best = first.best
     if best is None:
         finding.missing.append(
@@ -208,8 +219,9 @@ def _metric(finding: Finding, first: Entry, *, told: bool) -> None:
             if best.file
             else f"*.{'csv' if best.output.tool == 'csv' else 'json'}"
         )
+        folder = "{run_dir}/**" if "{run_dir}" in run else "**"
         finding.bindings["metric_file"] = Value(
-            f"{{run_dir}}/{re.sub(r'[{][^}]*[}]', '*', name)}",
+            f"{folder}/{re.sub(r'[{][^}]*[}]', '*', name)}",
             best.evidence,
             "medium" if best.file else "low",
         )
@@ -340,11 +352,20 @@ def _warn(
     own = [c for c in commands if c.script == first.script or not c.script]
     locked = finding.value("locked") or []
     if first.best is not None:
-        finding.warnings += cautions.about_metric(_prefer(first.found), editable, locked)
+        finding.warnings += cautions.about_metric(
+            _prefer(first.found), first.found, editable, locked, survey.text(first.script)
+        )
     finding.warnings += cautions.about_seed(facts.seed, given="{seed}" in facts.run.text)
     finding.warnings += cautions.about_outputs(
-        facts.written, text, pinned="{run_dir}" in facts.run.text
+        facts.written, text, pinned="{run_dir}" in facts.run.text, configs=facts.configs
     )
+    if opened := commanding.open_places(facts.run.text):
+        finding.warnings.append(
+            Caution(
+                "data first",
+                f"data, checkpoint and output paths must be given: {', '.join(opened[:3])}",
+            )
+        )
     finding.warnings += cautions.about_command(facts.run.text, own, survey, text)
     finding.warnings += cautions.about_bound(facts.bound, pinned=facts.run.pinned)
     finding.warnings += cautions.about_data(commands, first.script, text)
