@@ -351,17 +351,6 @@ def _bare_name(node: ast.expr) -> str:
 
 def _math(node: ast.Call, owner: str) -> bool:
     """Whether `log` is the logarithm."""
-    if owner.split(".")[0] in (
-        "math",
-        "np",
-        "torch",
-        "jnp",
-        "numpy",
-        "F",
-        "tf",
-        "jax",
-        "self",
-        "cmath",
-    ):
+    if owner == "self" or owner.split(".")[0] in (*_MATHS, "cmath"):
         return not (node.args and isinstance(node.args[0], ast.JoinedStr))
     return False
