@@ -53,6 +53,22 @@ def found(minis: Path) -> dict[str, Finding]:
     return {name: infer(minis / name) for name in NAMES}
 
 
+Call = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs the command line in a folder: exit code, and the answer (of --json its values)."""
+
+    def run(folder: Path, *words: str) -> tuple[int, Any]:
+        monkeypatch.chdir(folder)
+        code = cli.main(words)
+        out = capsys.readouterr().out
+        return code, json.loads(out) if "--json" in words else out
+
+    return run
+
+
 def judged(name: str, finding: Finding, minis: Path) -> dict[str, tuple[str, str]]:
     expected = yaml.safe_load((CORPUS / "expected" / f"{name}.yaml").read_text(encoding="utf-8"))
     return infer_score.judge(expected, finding, minis / name, mini=True)
@@ -112,6 +128,19 @@ def test_what_would_be_written_is_valid_and_says_why(name: str, found: dict[str,
         line for line in text.splitlines() if line.startswith(("# high:", "# medium:", "# low:"))
     ]
     assert len(reasons) == len(values)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_setup_accepts_what_is_written(
+    name: str, found: dict[str, Finding], minis: Path, tmp_path: Path, call: Call
+) -> None:
+    if not proposal.as_yaml(found[name]):
+        return
+    root = tmp_path / name
+    shutil.copytree(minis / name, root)
+    assert call(root, "infer", "--write")[0] == 0
+    code, values = call(root, "setup", "--json")
+    assert code == 0, values
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -671,25 +700,7 @@ def test_a_clean_repository_suits_branches(tmp_path: Path) -> None:
     assert survey.find_root(root / "nowhere" / "..") == root.resolve()
 
 
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, Any]]:
-    """Runs the command line in a folder: exit code, and the answer (of --json its values)."""
-
-    def run(folder: Path, *words: str) -> tuple[int, Any]:
-        monkeypatch.chdir(folder)
-        code = cli.main(words)
-        out = capsys.readouterr().out
-        return code, json.loads(out) if "--json" in words else out
-
-    return run
-
-
 # --- the command --------------------------------------------------------------------------------
-
-
-Call = Callable[..., tuple[int, Any]]
 
 
 def test_write_leaves_a_file_once(tmp_path: Path, call: Call) -> None:

@@ -126,7 +126,7 @@ def _of_training(
         settings = commanding.settings_files(survey, first.script, files)
         division = measures.by_settings(division, settings, first.script)
     editable = list(division.editable)
-    _scope(finding, survey, division, editable, first)
+    _scope(finding, survey, division, editable)
     if one_of_several and (scope := finding.bindings.get("editable_files")):
         why = (
             f"{scope.evidence}; as {given[0] if given else 'the plain command'} has it, of several"
@@ -270,7 +270,7 @@ def _why_direction(best: Contender) -> str:
 
 
 def _scope(
-    finding: Finding, survey: Survey, division: measures.Division, editable: list[str], first: Entry
+    finding: Finding, survey: Survey, division: measures.Division, editable: list[str]
 ) -> None:
     if not editable:
         finding.missing.append(
@@ -289,8 +289,7 @@ def _scope(
             f"{readonly[0]}: {division.harness[readonly[0]]}",
             "high" if division.sure else "medium",
         )
-    where = [(c.output.path, c.output.where) for c in first.found[:1]]
-    locked = measures.locked_in(survey, editable, where)
+    locked = measures.locked_in(survey, editable)
     if locked:
         finding.bindings["locked"] = Value([name for name, _ in locked], locked[0][1], "medium")
 

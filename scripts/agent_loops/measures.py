@@ -230,13 +230,8 @@ _MEASURING_CONSTANT = re.compile(
 _ONLY_SPEED = re.compile(r"(?i)batch_?size|workers|interval|every|freq")
 
 
-def locked_in(
-    survey: Survey, editable: Sequence[str], printed_in: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    """(`file::name`, why) for each part of editable Python that is the measurement itself.
-
-    `printed_in` are (file, function) where the metric is printed.
-    """
+def locked_in(survey: Survey, editable: Sequence[str]) -> list[tuple[str, str]]:
+    """(`file::name`, why) for each part of editable Python that is the measurement itself."""
     found: dict[str, str] = {}
     for path in editable:
         tree = survey.tree(path) if path.endswith(".py") else None
@@ -269,9 +264,6 @@ def locked_in(
             if path.endswith(".py") and (tree := survey.tree(path))
             for name, number in _data_parts(tree)
         }
-    for path, where in printed_in:
-        if path in editable and where and _MEASURING.match(where.rsplit(".", 1)[-1]):
-            found.setdefault(f"{path}::{where}", f"the metric is printed in {where}")
     return list(found.items())[:8]
 
 
