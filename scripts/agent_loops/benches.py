@@ -35,6 +35,7 @@ class Bench:
     checks: str = ""
     warnings: tuple[str, ...] = ()
     source: str = "log"
+    reduce: str = ""
     guards: Mapping[str, object] = field(default_factory=dict)
     writes: tuple[str, ...] = ()
 
@@ -256,7 +257,7 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
         file="{run_dir}/bench.json",
         key="benchmarks.0.stats.median",
         source="file",
-        checks=f"{several} -x tests",
+        checks=_pytest_checks(survey, files, several),
         warnings=(
             _CALIBRATED,
             (
@@ -267,6 +268,22 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
             "--benchmark-save and autosave accumulate results in .benchmarks/",
         ),
     )
+
+
+def _pytest_checks(survey: Survey, benches: Sequence[str], runner: str) -> str:
+    """The tests beside the benchmarks, if there are some."""
+    folders = {p.split("/")[0] for p in _tests(survey) if p not in benches and "/" in p}
+    if not folders:
+        return ""
+    folder = min(folders, key=lambda f: (f != "tests", f))
+    skip = " --benchmark-skip" if any(p.startswith(f"{folder}/") for p in benches) else ""
+    return f"{runner} -x {folder}{skip}"
+
+
+def _ctest(survey: Survey) -> str:
+    """The tests of a CMake project, if it has some."""
+    rules = "".join(survey.text(p) for p in survey.named("CMakeLists.txt"))
+    return "ctest --test-dir build" if re.search(r"\badd_test\(|\benable_testing\(", rules) else ""
 
 
 def _k6(survey: Survey) -> Bench | None:
@@ -366,7 +383,7 @@ def _of_google(survey: Survey, path: str, names: tuple[str, ...], binary: str) -
         file="{run_dir}/bench.json",
         key="benchmarks.0.real_time",
         source="file",
-        checks="ctest --test-dir build",
+        checks=_ctest(survey),
         writes=("build/",),
         warnings=(
             "the build must be part of run_cmd, else the old binary is what runs",
@@ -446,7 +463,8 @@ def _cpp(survey: Survey) -> Bench | None:
         headers,
         (path, "CMakeLists.txt", *[p for p in survey.named("CMakeLists.txt") if "bench" in p]),
         example=f"{name} : 1042.38 MB/s (+/- 9.9 %)",
-        checks="ctest --test-dir build",
+        checks=_ctest(survey),
+        reduce="mean" if calls.count(name) > 1 else "",
         warnings=(
             "the build must be part of run_cmd, else the old binary is what runs",
             "the first configure may download data and dependencies (needs the network)",

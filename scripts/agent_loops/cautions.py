@@ -6,6 +6,7 @@ Judges what it sees in code and commands; a caution that is missing is no promis
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -346,6 +347,24 @@ def about_bound(bound: Bound, *, pinned: bool) -> list[Caution]:
             )
         ]
     return []
+
+
+_PROGRAM = re.compile(r"(?:^|&&|;)\s*(?:\w+=\S*\s+)*([A-Za-z][\w.+-]*)(?=\s|$)")
+
+
+def about_programs(run: str, *, prelude: bool) -> list[Caution]:
+    """Programs that the command starts and that this machine's PATH does not have."""
+    if prelude:
+        return []  # the environment that it activates brings them
+    named = (name for name in _PROGRAM.findall(run) if name not in ("cd", "set", "export"))
+    absent = [name for name in dict.fromkeys(named) if shutil.which(name) is None]
+    return [
+        Caution(
+            "missing program",
+            f"{name} is not on the PATH here: name the environment in `prelude`, or install it",
+        )
+        for name in absent[:3]
+    ]
 
 
 def about_data(commands: Sequence[Command], script: str, text: str) -> list[Caution]:

@@ -150,6 +150,12 @@ def _configs(survey: Survey, entry: Entry, command: Command | None) -> list[str]
     return list(dict.fromkeys(found))
 
 
+def as_shown(survey: Survey, command: Command) -> str:
+    """A documented command as it is given from the project's root."""
+    text = _without_shell(_exported(command.text, survey, command.path))
+    return _moved(text, command) if command.folder else text
+
+
 def _base(
     survey: Survey, entry: Entry, command: Command | None, commands: Sequence[Command]
 ) -> tuple[str, str]:
@@ -158,10 +164,7 @@ def _base(
     if not script.endswith(".py"):
         return _compiled(survey, script)
     if command is not None:
-        text = _without_shell(_exported(command.text, survey, command.path))
-        if command.folder:
-            text = _moved(text, command)
-        return text, f"{command.place} shows it"
+        return as_shown(survey, command), f"{command.place} shows it"
     shell = next(
         (
             c

@@ -385,6 +385,32 @@ def _contender(
     )
 
 
+def told_as_best(best: Contender, found: Sequence[Contender]) -> bool:
+    """Whether the program prints the best of the figures that it prints in a loop."""
+    told = re.compile(r"(?i)\b(?:best|max(?:imum)?)\b|\bbest_|\bmax_")
+    same = (c for c in found if _measure(c.name) == _measure(best.name) and c is not best)
+    return (
+        best.source == "log"
+        and best.output.depth > 0
+        and any(told.search(templates.render(c.output.line)) for c in same)
+    )
+
+
+def _measure(name: str) -> str:
+    return metric_names.sense(name).word
+
+
+def printed_for_each(best: Contender) -> str:
+    """What the figure is printed once for each of: folds or ranks; empty where it is not so."""
+    line = best.output.line
+    said = " ".join(p if isinstance(p, str) else p.expr for p in line).lower()
+    several = re.search(r"\b(fold|rank)s?\b|\b(fold|rank)_", said)
+    again = re.search(r"\b(?:epoch|step|iter\w*|it|batch)\b", said)
+    if best.source != "log" or best.output.depth != 1 or several is None or again:
+        return ""
+    return several[1] or several[2]
+
+
 def _of_total(output: Output, at: int) -> bool:
     """Whether a number is a count, of so many: `9913/10000`."""
     after = output.line[at + 1 : at + 3]

@@ -51,7 +51,7 @@ _NOT_A_RUN = re.compile(
     r"(?:^|\s)--?(?:eval|evaluate|test|resume|dry[-_]run|help|h|version|predict"
     r"|infer|inference|dummy|demo|export|validate|eval[-_]only|only[-_]eval"
     r"|eval_only=True|smoke[-_]test|test[-_]only)(?:[=\s]|$)|mode=(?!train)\w*eval"
-    r"|hparams_search|ckpt_path=|\s-m\s+\w+=|pip install|--multirun"
+    r"|\b(?:curl|wget|rm|sudo|eval)\s|hparams_search|ckpt_path=|\s-m\s+\w+=|pip install|--multirun"
 )
 
 

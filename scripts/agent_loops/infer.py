@@ -17,6 +17,7 @@ from agent_loops import (
     commanding,
     contenders,
     entrypoints,
+    evaluations,
     makefiles,
     measures,
     other_findings,
@@ -26,6 +27,7 @@ from agent_loops import survey as surveys
 from agent_loops.cautions import Caution
 from agent_loops.contenders import Contender, Papers
 from agent_loops.entrypoints import Entry
+from agent_loops.evaluations import Evaluation
 from agent_loops.findings import Confidence, Finding, Value
 from agent_loops.survey import Survey
 
@@ -116,6 +118,7 @@ def _of_training(
     facts = commanding.gather(survey, first, files, commands)
     run = facts.run
     _metric(finding, first, run.text, told=told)
+    _evaluated(finding, first, evaluations.find(survey, first.script, commands, papers))
     finding.bindings["run_cmd"] = Value(
         run.text, run.evidence, sure if run.documented else "medium" if not rivals else "low"
     )
@@ -150,7 +153,12 @@ def _ask(finding: Finding, first: Entry, rivals: Sequence[Entry], opened: Sequen
             for key, v in finding.bindings.items()
         }
         return
-    if first.best is None or (first.best.source == "none-yet" and first.best.score < 4):
+    if "eval_cmd" in finding.bindings:
+        finding.answer = "question"
+        finding.question = (
+            "the run prints no metric; which of its checkpoints should eval_cmd measure?"
+        )
+    elif _tells_nothing(first):
         finding.answer = "question"
         finding.question = (
             "which number says how good a run is? Nothing that reaches the log or a file was found"
@@ -229,7 +237,42 @@ def _metric(finding: Finding, first: Entry, run: str, *, told: bool) -> None:
             finding.bindings["metric_key"] = Value(
                 best.key, best.evidence, "medium" if best.file else "low"
             )
+    if best.picked and contenders.told_as_best(best, first.found):
+        finding.bindings["metric_pick"] = Value(
+            "best", "the program picks its best model by it, and reports that one", "medium"
+        )
+    if parts := contenders.printed_for_each(best):
+        finding.bindings["metric_reduce"] = Value(
+            "mean", f"one is printed for each {parts}: {best.place}", "medium"
+        )
     finding.runners_up = [f"{c.name} ({c.direction.value}) {c.place}" for c in close[:4]]
+
+
+def _evaluated(finding: Finding, first: Entry, apart: Evaluation | None) -> None:
+    """A program that measures apart: the only source where the run tells nothing itself."""
+    if apart is None:
+        return
+    why = f"{apart.place} shows it, and it measures in a process of its own"
+    if not _tells_nothing(first):
+        finding.notes.append(
+            f"{why}: as eval_cmd it would make {apart.metric.name} the metric: {apart.text}"
+        )
+        return
+    best = apart.metric
+    for key in ("metric_file", "metric_key", "metric_pattern"):
+        finding.bindings.pop(key, None)
+    finding.bindings["metric"] = Value(best.name, best.evidence, "low")
+    finding.bindings["metric_direction"] = Value(best.direction.value, _why_direction(best), "low")
+    if best.pattern:
+        finding.bindings["metric_pattern"] = Value(best.pattern, f"e.g. {best.example!r}", "low")
+    finding.bindings["eval_cmd"] = Value(apart.text, why, "low")
+    finding.metric_source, finding.example, finding.missing = "log", best.example, []
+
+
+def _tells_nothing(entry: Entry) -> bool:
+    """Whether nothing that a program puts out says how good its run was."""
+    best = entry.best
+    return best is None or (best.source == "none-yet" and best.score < 4)
 
 
 def _rival(best: Contender, other: Contender) -> bool:
@@ -393,6 +436,9 @@ def _common(survey: Survey, finding: Finding) -> None:
             f"{len(survey.passed_over)} files are binary, unreadable or too large "
             f"and were passed over"
         )
+    finding.warnings += cautions.about_programs(
+        str(finding.value("run_cmd") or ""), prelude=bool(finding.value("prelude"))
+    )
     seen: dict[str, Caution] = {}
     for caution in finding.warnings:
         seen.setdefault(f"{caution.kind} {caution.text[:40]}", caution)

@@ -91,6 +91,10 @@ def of_bench(survey: Survey, bench: Bench, commands: Sequence[Command]) -> Findi
     harness = [p for p in bench.harness if p in survey][:12]
     if harness:
         put["readonly_files"] = Value(harness, f"{harness[0]} is the measurement", "high")
+    if bench.reduce:
+        put["metric_reduce"] = Value(
+            bench.reduce, f"the name is printed several times a run: {bench.evidence}", "medium"
+        )
     if bench.guards:
         put["guards"] = Value(
             dict(bench.guards), f"a shorter run by doing less is no gain ({bench.tool})", "medium"
