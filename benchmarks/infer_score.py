@@ -42,11 +42,11 @@ RIGHT, UNSURE, WRONG, MISSING = "right", "wrong, low confidence", "confident wro
 CAUTIONS = {
     "hard-coded seed": r"hard-?coded (?:seed|list)|seed default fixed|default is fixed|fixed seed",
     "no seed": r"\bno seed|unseeded",
-    "self-reported": r"editable (?:code|file)|computed in|self-reported",
+    "self-reported": r"computed in|printed in editable|self-reported",
     "fixed output": r"fixed (?:output|place|name)|overwrit|fixed output folder",
     "resumes": r"resum|continues? (?:an|from)",
     "appends": r"append",
-    "few digits": r"few digits|digits?\b",
+    "few digits": r"few digits",
     "not printed": r"progress bar|only in (?:wandb|the logger|tensorboard)|TensorBoard",
     "queue": r"sbatch|srun|submitit|queue|slurm",
     "container": r"container|docker rm",
@@ -337,7 +337,7 @@ def _bare(command: str) -> list[str]:
 
 
 def _program(command: str) -> str:
-    text = command.replace("'", "").replace('"', "")
+    text = command.replace("'", "").replace('"', "").removeprefix("set -o pipefail; ")
     match = re.search(r"-m\s+([\w.]+)", text)
     if match and match[1] not in (
         "torch.distributed.launch",
@@ -352,7 +352,7 @@ def _program(command: str) -> str:
             return f"{folder[1]}/{part}" if folder else part
     parts = [
         p
-        for p in _bare(command)
+        for p in _bare(text)
         if not p.startswith("-") and "=" not in p and p not in ("uv", "run", "python", "-m")
     ]
     return " ".join(parts[:2])

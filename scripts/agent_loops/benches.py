@@ -6,7 +6,8 @@ Names what could be measured and how; which of several is the goal only a person
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from agent_loops.objective import Direction
@@ -34,6 +35,9 @@ class Bench:
     checks: str = ""
     warnings: tuple[str, ...] = ()
     source: str = "log"
+    reduce: str = ""
+    guards: Mapping[str, object] = field(default_factory=dict)
+    writes: tuple[str, ...] = ()
 
 
 _CALIBRATED = (
@@ -43,7 +47,7 @@ _CALIBRATED = (
 
 def find(survey: Survey) -> Bench | None:
     """The benchmark harness of the project, if it has one."""
-    for look in (_rust, _go, _pytest_benchmark, _k6, _cpp):
+    for look in (_rust, _go, _pytest_benchmark, _k6, _google_benchmark, _cpp):
         found = look(survey)
         if found:
             return found
@@ -51,13 +55,15 @@ def find(survey: Survey) -> Bench | None:
 
 
 def _rust(survey: Survey) -> Bench | None:
-    files = [p for p in survey.with_suffix(".rs") if re.search(r"(?:^|/)benches/", p)]
-    if not files or not survey.text("Cargo.toml"):
+    cargo = survey.text("Cargo.toml")
+    declared = _cargo_benches(survey, cargo)
+    beside = [p for p in survey.with_suffix(".rs") if re.search(r"(?:^|/)benches/", p)]
+    files = list(dict.fromkeys([*declared, *beside]))
+    if not files or not cargo:
         return None
     path = files[0]
     text = survey.text(path)
-    stem = PurePosixPath(path).stem
-    cargo = survey.text("Cargo.toml")
+    stem = declared.get(path) or PurePosixPath(path).stem
     folders = {p.split("src/")[0] for p in survey.with_suffix(".rs") if "src/" in p}
     used = [f for f in sorted(folders) if not f or f'path = "{f.rstrip("/")}"' in cargo]
     editable = tuple(f"{folder}src/**/*.rs" for folder in used)[:3]
@@ -86,6 +92,7 @@ def _rust(survey: Survey) -> Bench | None:
             pattern=pattern,
             example=f"test {name} ... bench:     1234 ns/iter (+/- 12)",
             checks="cargo test",
+            writes=("target/",),
             warnings=(
                 f"{path} needs the nightly toolchain (feature test)",
                 (
@@ -113,6 +120,7 @@ def _rust(survey: Survey) -> Bench | None:
         key="mean.point_estimate",
         source="file",
         checks="cargo test",
+        writes=("target/",),
         warnings=(
             _CALIBRATED,
             "the printed unit may change between ps, ns and µs: the file is always in ns",
@@ -122,6 +130,16 @@ def _rust(survey: Survey) -> Bench | None:
             ),
         ),
     )
+
+
+def _cargo_benches(survey: Survey, cargo: str) -> dict[str, str]:
+    """Files that `[[bench]]` tables of Cargo.toml name in a place of their own, with the name."""
+    found = {}
+    for table in re.findall(r"(?ms)^\[\[bench\]\]\n(.*?)(?=^\[|\Z)", cargo):
+        name, path = (re.search(rf'(?m)^{key}\s*=\s*"([^"]+)"', table) for key in ("name", "path"))
+        if name and path and path[1] in survey:
+            found[path[1]] = name[1]
+    return found
 
 
 def _go(survey: Survey) -> Bench | None:
@@ -183,15 +201,20 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
     files = [
         p
         for p in survey.with_suffix(".py")
-        if re.search(r"(?:^|/)(?:bench\w*|perf\w*|test_bench\w*)(?:/|[^/]*\.py)", p)
-        and re.search(r"def test_\w+\([^)]*\bbenchmark\b", survey.text(p))
+        if re.search(r"(?i)(?:^|/)(?:bench|perf|tests?(?:$|_|/))|_test\.py$", p)
+        and re.search(r"def (?:test|bench)\w*\([^)]*\bbenchmark\b", survey.text(p))
     ]
     if "pytest-benchmark" not in papers or not files:
         return None
+    files.sort(key=lambda p: not re.search(r"(?i)(?:^|[/_])(?:bench|perf)", p))
     folder = files[0].split("/")[0]
+    if any(p.startswith(f"{folder}/") and p not in files for p in _tests(survey)):
+        folder = " ".join(files[:4])  # beside tests that measure nothing
     runner = "uv run pytest" if "uv.lock" in survey else "python -m pytest"
     names = tuple(
-        n for p in files for n in re.findall(r"def (test_\w+)\([^)]*\bbenchmark\b", survey.text(p))
+        n
+        for p in files
+        for n in re.findall(r"def ((?:test|bench)\w*)\([^)]*\bbenchmark\b", survey.text(p))
     )[:12]
     packages = [
         p.rsplit("/", 1)[0]
@@ -230,11 +253,11 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
         names,
         f"{files[0]} uses the benchmark fixture",
         editable,
-        (*files[:20], "pyproject.toml"),
+        (*files[:20], *survey.named("conftest.py"), "pyproject.toml"),
         file="{run_dir}/bench.json",
         key="benchmarks.0.stats.median",
         source="file",
-        checks=f"{several} -x tests",
+        checks=_pytest_checks(survey, files, several),
         warnings=(
             _CALIBRATED,
             (
@@ -245,6 +268,22 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
             "--benchmark-save and autosave accumulate results in .benchmarks/",
         ),
     )
+
+
+def _pytest_checks(survey: Survey, benches: Sequence[str], runner: str) -> str:
+    """The tests beside the benchmarks, if there are some."""
+    folders = {p.split("/")[0] for p in _tests(survey) if p not in benches and "/" in p}
+    if not folders:
+        return ""
+    folder = min(folders, key=lambda f: (f != "tests", f))
+    skip = " --benchmark-skip" if any(p.startswith(f"{folder}/") for p in benches) else ""
+    return f"{runner} -x {folder}{skip}"
+
+
+def _ctest(survey: Survey) -> str:
+    """The tests of a CMake project, if it has some."""
+    rules = "".join(survey.text(p) for p in survey.named("CMakeLists.txt"))
+    return "ctest --test-dir build" if re.search(r"\badd_test\(|\benable_testing\(", rules) else ""
 
 
 def _k6(survey: Survey) -> Bench | None:
@@ -280,6 +319,7 @@ def _k6(survey: Survey) -> Bench | None:
         file="{run_dir}/summary.json",
         key="metrics.http_req_duration.p(95)",
         source="file",
+        writes=_summaries(survey, files),
         warnings=(
             (
                 "a server must be running, rebuilt from the edited code for each run: "
@@ -293,6 +333,66 @@ def _k6(survey: Survey) -> Bench | None:
     )
 
 
+def _summaries(survey: Survey, scripts: Sequence[str]) -> tuple[str, ...]:
+    """Files that `handleSummary` of a k6 script writes: into the folder that k6 is run in."""
+    found = []
+    for path in scripts:
+        _, there, body = survey.text(path).partition("function handleSummary")
+        found += re.findall(
+            r"['\"]([\w./-]+\.(?:json|txt|html|xml|csv))['\"]\s*:", body if there else ""
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _google_benchmark(survey: Survey) -> Bench | None:
+    """Google Benchmark: `BENCHMARK(name)` in a file that a CMake target is built from."""
+    listings = {p: survey.text(p) for p in survey.named("CMakeLists.txt")}
+    for path in survey.with_suffix(".cc", ".cpp", ".cxx")[:400]:
+        text = survey.text(path)
+        if "benchmark/benchmark.h" not in text or "BENCHMARK(" not in text:
+            continue
+        names = tuple(dict.fromkeys(re.findall(r"(?m)^\s*BENCHMARK\((\w+)", text)))
+        for listing, rules in listings.items():
+            folder = str(PurePosixPath(listing).parent)
+            inner = path.removeprefix("" if folder == "." else f"{folder}/")
+            target = re.search(rf"add_executable\(\s*([\w-]+)[^)]*\b{re.escape(inner)}\b", rules)
+            if target and names:
+                place = "" if folder == "." else f"{folder}/"
+                return _of_google(survey, path, names, f"{place}{target[1]}")
+    return None
+
+
+def _of_google(survey: Survey, path: str, names: tuple[str, ...], binary: str) -> Bench:
+    target = PurePosixPath(binary).name
+    headers = [p for p in survey.with_suffix(".h", ".hpp", ".hh") if "include/" in p]
+    code = [
+        p
+        for p in survey.with_suffix(".h", ".hpp", ".cc", ".cpp", ".c")
+        if p.startswith("src/") and not re.search(r"(?i)bench|test", p)
+    ]
+    return Bench(
+        "Google Benchmark",
+        f"cmake -B build -D CMAKE_BUILD_TYPE=Release && cmake --build build -j --target {target}"
+        f" && ./build/{binary} --benchmark_out={{run_dir}}/bench.json --benchmark_out_format=json",
+        names[0],
+        Direction.MINIMIZE,
+        names,
+        f"{path} has BENCHMARK({names[0]})",
+        ("include/**",) if headers else tuple(code[:12]),
+        (path, *survey.named("CMakeLists.txt")),
+        file="{run_dir}/bench.json",
+        key="benchmarks.0.real_time",
+        source="file",
+        checks=_ctest(survey),
+        writes=("build/",),
+        warnings=(
+            "the build must be part of run_cmd, else the old binary is what runs",
+            f"`benchmarks.0` is the first that runs: choose one by --benchmark_filter=^{names[0]}$",
+            _CALIBRATED,
+        ),
+    )
+
+
 def _cpp(survey: Survey) -> Bench | None:
     files = [
         p for p in survey.with_suffix(".cpp", ".cc", ".c") if re.search(r"(?i)(?:^|/)bench\w*/", p)
@@ -300,6 +400,13 @@ def _cpp(survey: Survey) -> Bench | None:
     text = survey.text("CMakeLists.txt")
     if not files or not text:
         return None
+    listing = "".join(survey.text(p) for p in survey.named("CMakeLists.txt") if "bench" in p)
+    targets = {
+        PurePosixPath(source).name: target
+        for target, source in re.findall(r"add_executable\(\s*([\w-]+)\s+([\w./-]+)", listing)
+    }
+    readme = survey.text(survey.first("README.md", "readme.md", "README.rst"))
+    files.sort(key=lambda p: f"/{targets.get(PurePosixPath(p).name, '?')}" not in readme)
     path = files[0]
     label = re.search(
         r"(?:printf|pretty_print)\([^\n]*?\"([^\"%]*?)\s*:?\s*%[^\"]*?(MB/s|GB/s|ns/\w+|ops/s)",
@@ -307,7 +414,7 @@ def _cpp(survey: Survey) -> Bench | None:
     )
     calls = re.findall(
         r"\b(?!printf|fprintf|include|throw"
-        r"|assert)\w+(?:<[^<>]*>)?\([^;{}\"]*\"([^\"\\%/#]{3,40})\"",
+        r"|assert|\w*(?:error|exception|fail))\w+(?:<[^<>]*>)?\([^;{}\"]*\"([^\"\\%/#]{3,40})\"",
         survey.text(path),
     )
     names = tuple(
@@ -315,13 +422,12 @@ def _cpp(survey: Survey) -> Bench | None:
         for name in dict.fromkeys(calls)
         if re.search(r"[a-z]{3}", name) and not re.search(r"\.\w{2,4}$", name)
     )
-    listing = "".join(survey.text(p) for p in survey.named("CMakeLists.txt") if "bench" in p)
-    binary = re.search(r"add_executable\(\s*(\w+)", listing)
+    binary = targets.get(PurePosixPath(path).name) or PurePosixPath(path).stem
     option = re.search(r"option\(\s*(\w*BENCH\w*)", text)
     folder = path.rsplit("/", 1)[0]
     run = (
         f"cmake -B build{f' -D {option[1]}=ON' if option else ''} && cmake --build build "
-        f"-j && ./build/{folder}/{binary[1] if binary else PurePosixPath(path).stem}"
+        f"-j && ./build/{folder}/{binary}"
     )
     headers = tuple(
         dict.fromkeys(
@@ -357,7 +463,8 @@ def _cpp(survey: Survey) -> Bench | None:
         headers,
         (path, "CMakeLists.txt", *[p for p in survey.named("CMakeLists.txt") if "bench" in p]),
         example=f"{name} : 1042.38 MB/s (+/- 9.9 %)",
-        checks="ctest --test-dir build",
+        checks=_ctest(survey),
+        reduce="mean" if calls.count(name) > 1 else "",
         warnings=(
             "the build must be part of run_cmd, else the old binary is what runs",
             "the first configure may download data and dependencies (needs the network)",
@@ -367,11 +474,15 @@ def _cpp(survey: Survey) -> Bench | None:
     )
 
 
-def test_suite(survey: Survey) -> Bench | None:
-    """A suite of tests whose time could be the goal."""
-    tests = [
+def _tests(survey: Survey) -> list[str]:
+    return [
         p for p in survey.with_suffix(".py") if re.search(r"(?:^|/)test_\w+\.py$|_test\.py$", p)
     ]
+
+
+def test_suite(survey: Survey) -> Bench | None:
+    """A suite of tests whose time could be the goal."""
+    tests = _tests(survey)
     if len(tests) < 3 and sum(survey.sizes.get(p, 0) for p in tests) < 1200:
         return None
     slow = any(re.search(r"sleep\(|timeout|httpbin|server", survey.text(p)) for p in tests[:40])
@@ -388,6 +499,8 @@ def test_suite(survey: Survey) -> Bench | None:
         (f"{folder}/**/*.py",) if folder != "." else ("conftest.py",),
         (),
         source="none-yet",
+        guards={"passed": {"pattern": r"(\d+) passed", "min": "baseline"}},
+        writes=(".pytest_cache/",),
         warnings=(
             (
                 "the time of the tests can be had by skipping them: guard the number of "

@@ -6,6 +6,7 @@ Judges what it sees in code and commands; a caution that is missing is no promis
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,10 +25,20 @@ class Caution:
     cleanup: str = ""
 
 
+_ON_TEST = re.compile(
+    r"(?:score|error|accuracy|metrics?|auc|predict|evaluate|loss)\w*\("
+    r"[^()\n]{0,40}\b(?:(?:[xXyY]|X|features|labels|images|data)_?)?test(?:_?[xXyY]\w*|_\w+|set)?\b"
+)
+
+
 def about_metric(
-    contender: Contender, editable: Sequence[str], locked: Sequence[str]
+    contender: Contender,
+    others: Sequence[Contender],
+    editable: Sequence[str],
+    locked: Sequence[str],
+    code: str,
 ) -> list[Caution]:
-    """Cautions about where and how the metric is printed."""
+    """Cautions about where and how the metric is printed. `code` is that of the script."""
     found = []
     if contender.source == "none-yet":
         found.append(
@@ -35,6 +46,15 @@ def about_metric(
                 "not printed",
                 f"{contender.name} is only in a progress bar or a logger "
                 f"(TensorBoard, wandb): {contender.place}; print it once at the end",
+            )
+        )
+    hidden = next((c for c in others if c.split == "val" and c.source == "none-yet"), None)
+    if contender.split == "test" and hidden is not None:
+        found.append(
+            Caution(
+                "not printed",
+                f"{hidden.name}, on validation data, is only in a progress bar or a logger "
+                f"({hidden.place}): print it, and choose by it",
             )
         )
     if contender.output.path in editable or locked:
@@ -45,6 +65,8 @@ def about_metric(
                 f"metric computed or printed in editable code ({contender.place}){place}",
             )
         )
+    if contender.output.via == "progress" and contender.digits is None:
+        found.append(Caution("few digits", "few digits: a progress bar shows three or four"))
     if contender.digits is not None and contender.digits <= 4:
         found.append(
             Caution(
@@ -61,7 +83,7 @@ def about_metric(
                 f"overfitting; nothing held out is printed",
             )
         )
-    if contender.split == "test":
+    if contender.split == "test" or (not contender.split and _ON_TEST.search(code)):
         found.append(
             Caution(
                 "test data",
@@ -105,7 +127,10 @@ def about_seed(seed: Seed, *, given: bool) -> list[Caution]:
     return []
 
 
-def about_outputs(written: Mapping[str, str], text: str, *, pinned: bool) -> list[Caution]:
+def about_outputs(
+    written: Mapping[str, str], text: str, *, pinned: bool, configs: str = ""
+) -> list[Caution]:
+    """Cautions about what a run leaves behind. `configs` are the texts of its configurations."""
     found = []
     resumes = re.search(
         r"(?i)get_last_checkpoint|resume_from_checkpoint|auto_?resume"
@@ -147,7 +172,7 @@ def about_outputs(written: Mapping[str, str], text: str, *, pinned: bool) -> lis
         r"torch\.save|save_checkpoint|ModelCheckpoint|save_pretrained|save_model"
         r"|save_weights|\.save\(|pickle\.dump|orbax|save_state",
         text,
-    ):
+    ) or re.search(r"ModelCheckpoint|save_top_k|save_last\b", configs):
         found.append(
             Caution(
                 "disk",
@@ -257,7 +282,7 @@ _QUEUES: tuple[tuple[str, Caution], ...] = (
         ),
     ),
     (
-        r"\bsubmitit\b",
+        r"(?:\b|_)submitit\b",
         Caution(
             "queue",
             "queue: submitit returns at once and logs elsewhere; run the script "
@@ -322,6 +347,24 @@ def about_bound(bound: Bound, *, pinned: bool) -> list[Caution]:
             )
         ]
     return []
+
+
+_PROGRAM = re.compile(r"(?:^|&&|;)\s*(?:\w+=\S*\s+)*([A-Za-z][\w.+-]*)(?=\s|$)")
+
+
+def about_programs(run: str, *, prelude: bool) -> list[Caution]:
+    """Programs that the command starts and that this machine's PATH does not have."""
+    if prelude:
+        return []  # the environment that it activates brings them
+    named = (name for name in _PROGRAM.findall(run) if name not in ("cd", "set", "export"))
+    absent = [name for name in dict.fromkeys(named) if shutil.which(name) is None]
+    return [
+        Caution(
+            "missing program",
+            f"{name} is not on the PATH here: name the environment in `prelude`, or install it",
+        )
+        for name in absent[:3]
+    ]
 
 
 def about_data(commands: Sequence[Command], script: str, text: str) -> list[Caution]:

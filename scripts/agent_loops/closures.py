@@ -14,9 +14,13 @@ from agent_loops.survey import Survey
 _MOST = 300
 
 
-def closure(survey: Survey, script: str) -> list[str]:
-    """The script and every Python file of the project that it imports, nearest first."""
-    known: list[str] | None = survey.memory.get(("closure", script))
+def closure(survey: Survey, script: str, configs: Iterable[str] = ()) -> list[str]:
+    """The script and every Python file of the project that it imports, nearest first.
+
+    Of what configurations name as targets all is taken, or that of `configs` alone.
+    """
+    key = ("closure", script, *configs)
+    known: list[str] | None = survey.memory.get(key)
     if known is not None:
         return known
     pending = [script]
@@ -30,8 +34,9 @@ def closure(survey: Survey, script: str) -> list[str]:
         found.append(path)
         pending += [p for p in imported(survey, path, script) if p not in seen]
         if path == script and _uses_hydra(survey, path):
-            pending += [p for p in hydra_targets(survey) if p not in seen]
-    survey.memory["closure", script] = found
+            targets = hydra_targets(survey, configs) or hydra_targets(survey)
+            pending += [p for p in targets if p not in seen]
+    survey.memory[key] = found
     return found
 
 
@@ -127,10 +132,10 @@ def _uses_hydra(survey: Survey, path: str) -> bool:
     )
 
 
-def hydra_targets(survey: Survey) -> list[str]:
+def hydra_targets(survey: Survey, configs: Iterable[str] = ()) -> list[str]:
     """Files that configurations name with `_target_:` or `target:` as what to build."""
     found: dict[str, None] = {}
-    for path in survey.with_suffix(".yaml", ".yml")[:200]:
+    for path in [*configs] or survey.with_suffix(".yaml", ".yml")[:200]:
         for module in re.findall(
             r"(?m)^\s*(?:\{\s*)?.*?\b(?:_target_|target|class_path):\s*[\"']?([\w.]+)",
             survey.text(path),

@@ -53,7 +53,24 @@ class Facts:
     prelude: tuple[str, str] | None
     timeout_minutes: int
     timeout_why: str
+    configs: str = ""  # the texts of the run's configurations
     warnings: list[Caution] = field(default_factory=list)
+
+
+_BY_SWITCH = re.compile(r"f[\"'](?:\{[^{}]*\}/)?([\w/]+)/\{[\w.]*?(\w+)\}(\.ya?ml)[\"']")
+
+
+def settings_files(survey: Survey, script: str, files: Sequence[str]) -> list[str]:
+    """YAML files that a program opens by the value of a switch: `f"hyper/{args.algo}.yml"`."""
+    switches = options.options_of(survey, script, files)
+    found = []
+    for path in files[:40]:
+        for folder, name, ending in _BY_SWITCH.findall(survey.text(path)):
+            chosen = f"{folder}/{switches[name].default}{ending}" if name in switches else ""
+            found += [
+                p for p in survey.files if chosen and (p == chosen or p.endswith(f"/{chosen}"))
+            ]
+    return list(dict.fromkeys(found))
 
 
 def gather(
@@ -65,7 +82,10 @@ def gather(
         options.options_of(survey, entry.script, files) if entry.script.endswith(".py") else {}
     )
     configs = _configs(survey, entry, command)
+    configs += settings_files(survey, entry.script, files)
     bound = limits.bound_of(survey, files, switches, configs)
+    chosen = {str(option.default) for option in switches.values() if option.default}
+    bound = limits.within(survey, bound, configs, chosen)
     seed = limits.seed_of(survey, files, switches, configs)
     written = limits.written(survey, [*files, *configs], switches)
     base, evidence = _base(survey, entry, command, commands)
@@ -73,7 +93,23 @@ def gather(
     settings = _Settings(bound, seed, configs, hydra, command is not None)
     run = _pinned(base, evidence, settings, switches, survey)
     minutes, why = _timeout(survey)
-    return Facts(run, bound, seed, written, _prelude(survey, base), minutes, why)
+    texts = "\n".join(survey.text(path) for path in configs if not path.endswith(".py"))
+    return Facts(run, bound, seed, written, _prelude(survey, base), minutes, why, texts)
+
+
+def given_configs(survey: Survey, entry: Entry) -> tuple[list[str], bool]:
+    """The YAML files that the documented command names, and whether another names others."""
+    command = entrypoints.best_command(entry)
+    if command is None:
+        return [], False
+    given = {c.text: _yaml_words(survey, c) for c in (command, *entry.commands)}
+    own = given[command.text]
+    return own, any(other and other != own for other in given.values())
+
+
+def _yaml_words(survey: Survey, command: Command) -> list[str]:
+    words = [word.split("=", 1)[-1] for word in command.words]
+    return [name for name in words if name.endswith((".yaml", ".yml")) and name in survey]
 
 
 def _configs(survey: Survey, entry: Entry, command: Command | None) -> list[str]:
@@ -114,6 +150,12 @@ def _configs(survey: Survey, entry: Entry, command: Command | None) -> list[str]
     return list(dict.fromkeys(found))
 
 
+def as_shown(survey: Survey, command: Command) -> str:
+    """A documented command as it is given from the project's root."""
+    text = _without_shell(_exported(command.text, survey, command.path))
+    return _moved(text, command) if command.folder else text
+
+
 def _base(
     survey: Survey, entry: Entry, command: Command | None, commands: Sequence[Command]
 ) -> tuple[str, str]:
@@ -122,10 +164,7 @@ def _base(
     if not script.endswith(".py"):
         return _compiled(survey, script)
     if command is not None:
-        text = _without_shell(_exported(command.text, survey, command.path))
-        if command.folder:
-            text = _moved(text, command)
-        return text, f"{command.place} shows it"
+        return as_shown(survey, command), f"{command.place} shows it"
     shell = next(
         (
             c

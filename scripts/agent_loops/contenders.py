@@ -6,6 +6,7 @@ Ranks words and places, not values; two goals in one line are two contenders of 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -39,7 +40,7 @@ _PUTS = re.compile(
 _MEASURES = re.compile(
     r"(?i)loss|acc|err|auc|f1|bpb|ppl|perplex|score|reward|return|mse|mae|psnr|ssim"
     r"|iou|dice|bleu|rouge|\b[wc]er\b|fid|map|recall|precision|"
-    r"r2\b|corr|kappa|ndcg|mrr|/s\b|latency|throughput|fps|nll|bpd|\bmean|result"
+    r"r2\b|corr|kappa|ndcg|mrr|/s\b|latency|throughput|fps|nll|bpd|\bmean|result|\bvalue\b"
 )
 _MOST_FILES = 50
 # A loss of one of these is a part of another.
@@ -116,10 +117,11 @@ def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
         for output in outputs_in(survey, path)
         if path == script or output.where.split(".")[0] not in (printing.MAIN, "main")
     ]
+    outputs = _with_files(survey, outputs, files)
     outputs += frameworks.outputs_of(survey, files[:40])
     chosen = selections.selections(survey, files, _configs(survey, script))
     found = [_chosen(c, chosen) for output in outputs for c in _of_output(output, script, papers)]
-    found += _monitored(found, chosen)
+    found += _monitored(found, chosen, outputs)
     found += _in_tables(outputs, script, papers)
     watched = {_without_split(c.name) for c in found if c.output.tool == MONITOR or c.picked}
     found = [replace(c, score=c.score - 6.0) if _unwatched(c, watched) else c for c in found]
@@ -129,11 +131,20 @@ def of_script(survey: Survey, script: str, papers: Papers) -> list[Contender]:
     return sorted(ranked, key=lambda c: c.speed) if quality else ranked
 
 
+def _with_files(survey: Survey, outputs: Sequence[Output], files: Sequence[str]) -> list[Output]:
+    """Columns whose table another file names: the one that most often tells of results."""
+    if not any(output.tool == "csv" and not output.file for output in outputs):
+        return list(outputs)
+    names = [name for path in files[:_MOST_FILES] for name in tables.csv_files(survey.text(path))]
+    file = Counter(names).most_common(1)[0][0] if names else ""
+    return [replace(o, file=o.file or file) if o.tool == "csv" else o for o in outputs]
+
+
 def _configs(survey: Survey, script: str) -> list[str]:
     text = survey.text(script)
-    return (
-        survey.with_suffix(".yaml", ".yml")[:60] if re.search(r"hydra|OmegaConf|yaml", text) else []
-    )
+    if re.search(r"hydra|OmegaConf|yaml", text):
+        return survey.with_suffix(".yaml", ".yml")[:60]
+    return [p for p in survey.with_suffix(".json")[:60] if "onfig" in p and "onfig" in text]
 
 
 def _chosen(contender: Contender, chosen: Sequence[selections.Selection]) -> Contender:
@@ -164,11 +175,26 @@ def _unwatched(contender: Contender, watched: Collection[str]) -> bool:
     return table and bool(watched) and _without_split(contender.name) not in watched
 
 
+def _pairs(outputs: Sequence[Output]) -> Output | None:
+    """A line that prints whatever name it is given, with its value: `{key}: {value}`."""
+    for output in outputs:
+        at = next((i for i, p in enumerate(output.line) if isinstance(p, templates.Hole)), -1)
+        rest = output.line[at : at + 3]
+        if output.via == "print" and len(rest) == 3 and at == len(output.line) - 3:
+            key, between, value = rest
+            plain = isinstance(between, str) and between.strip() in (":", "=")
+            named = isinstance(key, templates.Hole) and key.text
+            if plain and named and isinstance(value, templates.Hole) and not value.text:
+                return output
+    return None
+
+
 def _monitored(
-    found: Sequence[Contender], chosen: Sequence[selections.Selection]
+    found: Sequence[Contender], chosen: Sequence[selections.Selection], outputs: Sequence[Output]
 ) -> list[Contender]:
-    """Names that a checkpoint monitors and nothing is seen to print."""
+    """Names that a checkpoint monitors, and nothing is seen to print under that very name."""
     names = {c.key or c.name for c in found}
+    pairs = _pairs(outputs)
     more = []
     for one in chosen:
         judged = metric_names.sense(one.name)
@@ -190,6 +216,8 @@ def _monitored(
             tool=MONITOR,
             key=one.name,
         )
+        if pairs is not None:
+            output = replace(pairs, line=(f"{one.name} : ", templates.Hole(one.name)), key=one.name)
         split = metric_names.split_of(one.name)
         more.append(
             Contender(
@@ -198,9 +226,9 @@ def _monitored(
                 sure_direction=one.direction is not None or judged.sure,
                 score=judged.weight
                 + _SPLIT_WORTH[split]
-                - (4.5 if path.endswith((".yaml", ".yml")) else 5.5),
+                - (0.0 if pairs else 4.5 if path.endswith((".yaml", ".yml")) else 5.5),
                 split=split,
-                source="none-yet",
+                source="log" if pairs else "none-yet",
                 output=output,
                 at=1,
                 key=one.name,
@@ -298,7 +326,7 @@ def _contender(
     score += _SPLIT_WORTH[split] if not judged.speed else 0.0
     text = "".join(p for p in output.line if isinstance(p, str)).lower()
     score += 1.0 if output.depth == 0 else 0.0
-    telling = re.search(r"(?i)\b(?:final|overall|mean|average|avg|total)\b", name)
+    telling = re.search(r"(?i)\b(?:final|overall|mean|average|avg|total|cv|oof)\b", name)
     score += 1.5 if not judged.speed and (telling or re.search(r"\bfinal\b", text)) else 0.0
     score -= 2.5 if re.search(r"\bbest\b", text) else 0.0
     score -= 1.5 if set(metric_names.words(name)) & _COMPONENTS else 0.0
@@ -331,6 +359,7 @@ def _contender(
         if digits is not None and digits < 3
         else 0.0
     )
+    score += 0.5 if re.search(r"0?\.?50?[:-]0?\.?95", name) else 0.0  # COCO's own mean
     said = papers.direction(name)
     source: Source = (
         "file"
@@ -354,6 +383,32 @@ def _contender(
         speed=judged.speed,
         digits=digits,
     )
+
+
+def told_as_best(best: Contender, found: Sequence[Contender]) -> bool:
+    """Whether the program prints the best of the figures that it prints in a loop."""
+    told = re.compile(r"(?i)\b(?:best|max(?:imum)?)\b|\bbest_|\bmax_")
+    same = (c for c in found if _measure(c.name) == _measure(best.name) and c is not best)
+    return (
+        best.source == "log"
+        and best.output.depth > 0
+        and any(told.search(templates.render(c.output.line)) for c in same)
+    )
+
+
+def _measure(name: str) -> str:
+    return metric_names.sense(name).word
+
+
+def printed_for_each(best: Contender) -> str:
+    """What the figure is printed once for each of: folds or ranks; empty where it is not so."""
+    line = best.output.line
+    said = " ".join(p if isinstance(p, str) else p.expr for p in line).lower()
+    several = re.search(r"\b(fold|rank)s?\b|\b(fold|rank)_", said)
+    again = re.search(r"\b(?:epoch|step|iter\w*|it|batch)\b", said)
+    if best.source != "log" or best.output.depth != 1 or several is None or again:
+        return ""
+    return several[1] or several[2]
 
 
 def _of_total(output: Output, at: int) -> bool:

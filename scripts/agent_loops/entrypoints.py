@@ -51,7 +51,7 @@ _NOT_A_RUN = re.compile(
     r"(?:^|\s)--?(?:eval|evaluate|test|resume|dry[-_]run|help|h|version|predict"
     r"|infer|inference|dummy|demo|export|validate|eval[-_]only|only[-_]eval"
     r"|eval_only=True|smoke[-_]test|test[-_]only)(?:[=\s]|$)|mode=(?!train)\w*eval"
-    r"|hparams_search|ckpt_path=|\s-m\s+\w+=|pip install|--multirun"
+    r"|\b(?:curl|wget|rm|sudo|eval)\s|hparams_search|ckpt_path=|\s-m\s+\w+=|pip install|--multirun"
 )
 
 
@@ -77,6 +77,13 @@ def ranked(survey: Survey, commands: Sequence[Command], papers: Papers) -> list[
         if command.script and command.script.endswith((".py", ".c", ".cu", ".cpp", ".cc")):
             by_script.setdefault(command.script, []).append(command)
     wrapped = _wrapped(commands)
+    shown = [
+        c.script
+        for c in commands
+        if re.search(r"(?i)^readme", c.path)
+        and not _NOT_A_RUN.search(c.text)
+        and _TRAINS.search(survey.text(c.script))
+    ]
     for script in wrapped:
         by_script.setdefault(script, [])
     names = dict.fromkeys(
@@ -100,7 +107,7 @@ def ranked(survey: Survey, commands: Sequence[Command], papers: Papers) -> list[
             break
         found = contenders.of_script(survey, script, papers)
         best = found[0].score if found else -2.0
-        worth = min(max(best, -4.0), 15.0) * 0.6
+        worth = min(max(best, -2.0), 15.0) * 0.6 + (2.0 if script in shown[:1] else 0.0)
         entries.append(
             Entry(
                 script,

@@ -24,7 +24,7 @@ def outputs_of(survey: Survey, files: Sequence[str]) -> list[Output]:
     for path, text in texts.items():
         if re.search(r"\bkeras\b", text) and ".fit(" in text:
             found += _keras(path, text)
-        if "compute_metrics" in text and re.search(r"\bTrainer\(", text):
+        if re.search(r"compute_metrics|eval_dataset", text) and re.search(r"Trainer\(", text):
             found += _trainer(path, text)
         if re.search(r"\b(?:trainer|self\.trainer)\.(?:test|validate)\(", text):
             found += _lightning(survey, path, text, files)
@@ -79,7 +79,10 @@ def _keras(path: str, text: str) -> list[Output]:
 
 
 def _trainer(path: str, text: str) -> list[Output]:
-    """`***** eval metrics *****` and below it `eval_accuracy = 0.86`, as all_results.json too."""
+    """`***** eval metrics *****` and below it `eval_accuracy = 0.86`, as all_results.json too.
+
+    Where the script does not ask for that, the evaluations' own `{'eval_loss': 0.83, …}`.
+    """
     names = ["loss"]
     for body in re.findall(r"(?s)def compute_metrics\(.*?\n(?=\S|    def |\Z)", text):
         names += re.findall(r"[\"'](\w+)[\"']\s*:", body) + re.findall(
@@ -105,7 +108,9 @@ def _trainer(path: str, text: str) -> list[Output]:
         Output(
             path,
             at,
-            (f"  {prefix}_{name} {' ' * 8}= ", Hole(name, ".4f")),
+            (f"  {prefix}_{name} {' ' * 8}= ", Hole(name, ".4f"))
+            if "log_metrics(" in text
+            else ("{", f"'{prefix}_{name}': ", Hole(name), ", 'epoch': ", Hole("epoch"), "}"),
             via="framework",
             where="evaluate",
             tool="Trainer",

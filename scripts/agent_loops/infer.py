@@ -17,6 +17,7 @@ from agent_loops import (
     commanding,
     contenders,
     entrypoints,
+    evaluations,
     makefiles,
     measures,
     other_findings,
@@ -26,6 +27,7 @@ from agent_loops import survey as surveys
 from agent_loops.cautions import Caution
 from agent_loops.contenders import Contender, Papers
 from agent_loops.entrypoints import Entry
+from agent_loops.evaluations import Evaluation
 from agent_loops.findings import Confidence, Finding, Value
 from agent_loops.survey import Survey
 
@@ -43,14 +45,14 @@ def infer(root: Path) -> Finding:
     if trained and not (bench and trained[0].score < 9):
         finding = _of_training(survey, trained, commands, papers)
     elif bench:
-        finding = other_findings.of_bench(survey, bench)
+        finding = other_findings.of_bench(survey, bench, commands)
     elif printing := [entry for entry in entries if _prints(entry)]:
         finding = _of_training(survey, printing, commands, papers)
         _doubt(finding)
     elif target := makefiles.find(survey):
         finding = other_findings.of_makefile(survey, target)
     else:
-        finding = other_findings.of_nothing(survey, entries)
+        finding = other_findings.of_nothing(survey, entries, commands)
     _common(survey, finding)
     return finding
 
@@ -107,20 +109,32 @@ def _of_training(
         rivals = []
     finding = Finding("which" if rivals else "bindings")
     sure: Confidence = "high" if not rivals and first.commands else "medium"
+    given, one_of_several = commanding.given_configs(survey, first)
     files = (
-        closures.closure(survey, first.script) if first.script.endswith(".py") else [first.script]
+        closures.closure(survey, first.script, given)
+        if first.script.endswith(".py")
+        else [first.script]
     )
     facts = commanding.gather(survey, first, files, commands)
-    _metric(finding, first, told=told)
     run = facts.run
+    _metric(finding, first, run.text, told=told)
+    _evaluated(finding, first, evaluations.find(survey, first.script, commands, papers))
     finding.bindings["run_cmd"] = Value(
         run.text, run.evidence, sure if run.documented else "medium" if not rivals else "low"
     )
     if facts.prelude:
         finding.bindings["prelude"] = Value(*facts.prelude, "medium")
     division = measures.divide(survey, first.script, files)
+    if not division.sure and not any(measures.builds(survey, p) for p in division.editable):
+        settings = commanding.settings_files(survey, first.script, files)
+        division = measures.by_settings(division, settings, first.script)
     editable = list(division.editable)
-    _scope(finding, survey, division, editable, first)
+    _scope(finding, survey, division, editable)
+    if one_of_several and (scope := finding.bindings.get("editable_files")):
+        why = (
+            f"{scope.evidence}; as {given[0] if given else 'the plain command'} has it, of several"
+        )
+        finding.bindings["editable_files"] = Value(scope.value, why, "low")
     _limits(finding, facts)
     _program(finding, survey)
     _ask(finding, first, rivals, commanding.open_places(run.text))
@@ -139,7 +153,12 @@ def _ask(finding: Finding, first: Entry, rivals: Sequence[Entry], opened: Sequen
             for key, v in finding.bindings.items()
         }
         return
-    if first.best is None or (first.best.source == "none-yet" and first.best.score < 4):
+    if "eval_cmd" in finding.bindings:
+        finding.answer = "question"
+        finding.question = (
+            "the run prints no metric; which of its checkpoints should eval_cmd measure?"
+        )
+    elif _tells_nothing(first):
         finding.answer = "question"
         finding.question = (
             "which number says how good a run is? Nothing that reaches the log or a file was found"
@@ -158,7 +177,7 @@ def _choice(entry: Entry) -> str:
     return f"{entry.script}{best}"
 
 
-def _metric(finding: Finding, first: Entry, *, told: bool) -> None:
+def _metric(finding: Finding, first: Entry, run: str, *, told: bool) -> None:
     best = first.best
     if best is None:
         finding.missing.append(
@@ -208,8 +227,9 @@ def _metric(finding: Finding, first: Entry, *, told: bool) -> None:
             if best.file
             else f"*.{'csv' if best.output.tool == 'csv' else 'json'}"
         )
+        folder = "{run_dir}/**" if "{run_dir}" in run else "**"
         finding.bindings["metric_file"] = Value(
-            f"{{run_dir}}/{re.sub(r'[{][^}]*[}]', '*', name)}",
+            f"{folder}/{re.sub(r'[{][^}]*[}]', '*', name)}",
             best.evidence,
             "medium" if best.file else "low",
         )
@@ -217,7 +237,42 @@ def _metric(finding: Finding, first: Entry, *, told: bool) -> None:
             finding.bindings["metric_key"] = Value(
                 best.key, best.evidence, "medium" if best.file else "low"
             )
+    if best.picked and contenders.told_as_best(best, first.found):
+        finding.bindings["metric_pick"] = Value(
+            "best", "the program picks its best model by it, and reports that one", "medium"
+        )
+    if parts := contenders.printed_for_each(best):
+        finding.bindings["metric_reduce"] = Value(
+            "mean", f"one is printed for each {parts}: {best.place}", "medium"
+        )
     finding.runners_up = [f"{c.name} ({c.direction.value}) {c.place}" for c in close[:4]]
+
+
+def _evaluated(finding: Finding, first: Entry, apart: Evaluation | None) -> None:
+    """A program that measures apart: the only source where the run tells nothing itself."""
+    if apart is None:
+        return
+    why = f"{apart.place} shows it, and it measures in a process of its own"
+    if not _tells_nothing(first):
+        finding.notes.append(
+            f"{why}: as eval_cmd it would make {apart.metric.name} the metric: {apart.text}"
+        )
+        return
+    best = apart.metric
+    for key in ("metric_file", "metric_key", "metric_pattern"):
+        finding.bindings.pop(key, None)
+    finding.bindings["metric"] = Value(best.name, best.evidence, "low")
+    finding.bindings["metric_direction"] = Value(best.direction.value, _why_direction(best), "low")
+    if best.pattern:
+        finding.bindings["metric_pattern"] = Value(best.pattern, f"e.g. {best.example!r}", "low")
+    finding.bindings["eval_cmd"] = Value(apart.text, why, "low")
+    finding.metric_source, finding.example, finding.missing = "log", best.example, []
+
+
+def _tells_nothing(entry: Entry) -> bool:
+    """Whether nothing that a program puts out says how good its run was."""
+    best = entry.best
+    return best is None or (best.source == "none-yet" and best.score < 4)
 
 
 def _rival(best: Contender, other: Contender) -> bool:
@@ -258,7 +313,7 @@ def _why_direction(best: Contender) -> str:
 
 
 def _scope(
-    finding: Finding, survey: Survey, division: measures.Division, editable: list[str], first: Entry
+    finding: Finding, survey: Survey, division: measures.Division, editable: list[str]
 ) -> None:
     if not editable:
         finding.missing.append(
@@ -277,8 +332,7 @@ def _scope(
             f"{readonly[0]}: {division.harness[readonly[0]]}",
             "high" if division.sure else "medium",
         )
-    where = [(c.output.path, c.output.where) for c in first.found[:1]]
-    locked = measures.locked_in(survey, editable, where)
+    locked = measures.locked_in(survey, editable)
     if locked:
         finding.bindings["locked"] = Value([name for name, _ in locked], locked[0][1], "medium")
 
@@ -340,11 +394,20 @@ def _warn(
     own = [c for c in commands if c.script == first.script or not c.script]
     locked = finding.value("locked") or []
     if first.best is not None:
-        finding.warnings += cautions.about_metric(_prefer(first.found), editable, locked)
+        finding.warnings += cautions.about_metric(
+            _prefer(first.found), first.found, editable, locked, survey.text(first.script)
+        )
     finding.warnings += cautions.about_seed(facts.seed, given="{seed}" in facts.run.text)
     finding.warnings += cautions.about_outputs(
-        facts.written, text, pinned="{run_dir}" in facts.run.text
+        facts.written, text, pinned="{run_dir}" in facts.run.text, configs=facts.configs
     )
+    if opened := commanding.open_places(facts.run.text):
+        finding.warnings.append(
+            Caution(
+                "data first",
+                f"data, checkpoint and output paths must be given: {', '.join(opened[:3])}",
+            )
+        )
     finding.warnings += cautions.about_command(facts.run.text, own, survey, text)
     finding.warnings += cautions.about_bound(facts.bound, pinned=facts.run.pinned)
     finding.warnings += cautions.about_data(commands, first.script, text)
@@ -373,6 +436,9 @@ def _common(survey: Survey, finding: Finding) -> None:
             f"{len(survey.passed_over)} files are binary, unreadable or too large "
             f"and were passed over"
         )
+    finding.warnings += cautions.about_programs(
+        str(finding.value("run_cmd") or ""), prelude=bool(finding.value("prelude"))
+    )
     seen: dict[str, Caution] = {}
     for caution in finding.warnings:
         seen.setdefault(f"{caution.kind} {caution.text[:40]}", caution)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -85,13 +85,35 @@ def bound_of(
     first_file = files[0] if files else ""
     found.sort(
         key=lambda b: (
-            order[b.kind],
+            # Where timesteps are counted, epochs are those of an update.
+            0.5 if "timesteps" in b.name else order[b.kind],
             b.name in ("steps", "iters", "iterations", "updates", "rounds"),
             b.option is None,
             not b.place.startswith(first_file),
         )
     )
     return found[0] if found else Bound("none")
+
+
+def within(survey: Survey, bound: Bound, configs: Sequence[str], chosen: Collection[str]) -> Bound:
+    """The bound of the section that a switch's default names, in a file of many sections."""
+    path, _, _line = bound.place.rpartition(":")
+    if path not in configs:
+        return bound
+    sections = {
+        match[1]: survey.text(path).count("\n", 0, match.start()) + 1
+        for match in re.finditer(r"(?m)^([\w.-]+):\s*(?:#.*)?$", survey.text(path))
+    }
+    begins = next((sections[name] for name in sections if name in chosen), None)
+    if begins is None:
+        return bound
+    ends = min((n for n in sections.values() if n > begins), default=1 << 30)
+    own = [
+        b
+        for b in _from_configs(survey, [path])
+        if b.name == bound.name and begins < int(b.place.rpartition(":")[2]) < ends
+    ]
+    return own[0] if own else bound
 
 
 def _overridden(bound: Bound, set_in: Mapping[str, Bound]) -> Bound:
@@ -110,7 +132,7 @@ def _from_options(options: Mapping[str, Option]) -> Iterator[Bound]:
         amount = (
             float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
         )
-        kind = _kind(name)
+        kind = "epochs" if name == "epoch" else _kind(name)
         if (kind == "time" and amount <= 0) or (kind == "steps" and amount <= 0):
             continue
         if kind:
@@ -152,6 +174,8 @@ def _from_constants(survey: Survey, files: Sequence[str]) -> Iterator[Bound]:
             kind = _kind(match[1])
             if kind is None or re.search(r"(?i)warm|decay|eval", match[1]):
                 continue
+            if kind == "time" and path != files[0] and match[0][:1].isspace():
+                continue  # some function's own patience, not the run's
             amount = number_in(match[2].strip())
             if amount and amount > 0:
                 place = f"{path}:{text.count(chr(10), 0, match.start()) + 1}"
@@ -181,7 +205,7 @@ def _from_configs(survey: Survey, configs: Sequence[str]) -> Iterator[Bound]:
     for path in configs:
         for number, line in enumerate(survey.text(path).splitlines(), 1):
             match = re.match(
-                r"\s*[\"']?(?:\w+\.)?(\w+)[\"']?\s*[:=]\s*([\d_.e+]+)\s*,?\s*(?:#.*)?$",
+                r"\s*[\"']?(?:\w+\.)?(\w+)[\"']?\s*[:=]\s*(?:!!\w+\s+)?([\d_.e+]+)\s*,?\s*(?:#.*)?$",
                 line,
             )
             if (
@@ -255,7 +279,7 @@ def _seedings(survey: Survey, files: Sequence[str]) -> Iterator[Seed]:
 
 _OUT_OPTIONS = re.compile(
     r"(?i)^(?:output_?(?:dir|directory|path|folder)|out_?(?:dir|folder)|outdir"
-    r"|save_?(?:dir|path|folder)|log_?dir|logdir|model_dir|work_?dir|workdir|run_dir"
+    r"|save_?(?:dir|path|folder)|log_?(?:dir|folder)|logdir|model_dir|work_?dir|workdir|run_dir"
     r"|results?_?dir|results_path|checkpoint_?dir|ckpt_?dir|exp_?dir|project|output"
     r"|save|default_root_dir|logging_dir|log_path|artifact_dir|train_dir)$"
 )
@@ -286,15 +310,39 @@ _MADE = re.compile(
 _OPENED = re.compile(r"open\(\s*f?[\"']([\w./{}-]+)[\"']\s*,\s*[\"'][wa]b?[\"']")
 
 
+_BY_TOOL = (  # what a tracker writes where nothing tells it another place
+    (r"\bmlflow\.(?:start_run|log_\w+|autolog)\(", r"set_tracking_uri", "mlruns/"),
+    (r"\bSummaryWriter\(\s*\)", r"(?!)", "runs/"),
+    (r"\b(?:pl|L|lightning)\.Trainer\(", r"default_root_dir|logger\s*=", "lightning_logs/"),
+)
+
+
+def _by_tools(survey: Survey, files: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in (p for p in files[:30] if p.endswith(".py")):
+        text = survey.text(path)
+        for used, placed, folder in _BY_TOOL:
+            match = re.search(used, text)
+            if match and not re.search(placed, text):
+                found.setdefault(folder, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
+    return found
+
+
+_CONFIG_FOLDER = re.compile(
+    r"(?mi)^\s*[\"']?(?:(?:save|output|out|log|checkpoint|ckpt|work)_?(?:dir|path)|dir)[\"']?"
+    r"\s*[:=]\s*[\"']?(?:\$\{[^}]*\}/)?((?:\./)?(?!(?:null|none|true|false)\b)\w[\w./-]*)"
+)
+
+
 def _configured(survey: Survey, files: Sequence[str]) -> dict[str, str]:
     """Folders that configurations name, and Hydra's own."""
     found: dict[str, str] = {}
-    configs = [path for path in files if path.endswith((".yaml", ".yml"))]
+    configs = [path for path in files if path.endswith((".yaml", ".yml", ".json", ".toml"))]
     for path in configs:
         text = survey.text(path)
-        if match := re.search(r"(?m)^\s*dir:\s*[\"']?((?:\./)?\w[\w./-]*)", text):
-            number = text.count("\n", 0, match.start()) + 1
-            found[f"{match[1].removeprefix('./').rstrip('/')}/"] = f"{path}:{number}"
+        for match in _CONFIG_FOLDER.finditer(text):
+            number = text.count("\n", 0, match.start(1)) + 1
+            found.setdefault(f"{match[1].removeprefix('./').rstrip('/')}/", f"{path}:{number}")
     if not found and files and "hydra" in survey.text(files[0]):
         named = re.search(r"/(logs|outputs|runs|results)\b", " ".join(map(survey.text, configs)))
         found[f"{named[1] if named else 'outputs'}/"] = f"{files[0]}:1"
@@ -317,6 +365,7 @@ def written(survey: Survey, files: Sequence[str], options: Mapping[str, Option])
                 text if "." in text.split("/")[-1] else f"{text.rstrip('/')}/", option.place
             )
     found.update(_configured(survey, files))
+    found.update(_by_tools(survey, files))
     for path in files[:30]:
         text = survey.text(path)
         for match in [*_MADE.finditer(text), *_OPENED.finditer(text)]:

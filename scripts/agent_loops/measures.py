@@ -92,10 +92,19 @@ def divide(survey: Survey, script: str, files: Sequence[str]) -> Division:
     return Division(editable, harness, sure=False)
 
 
+def by_settings(division: Division, settings: Sequence[str], script: str) -> Division:
+    """A program that builds nothing itself: what it is told by a file of settings is edited."""
+    if not settings:
+        return division
+    started = dict.fromkeys(division.editable, f"{script} only starts what a library defines")
+    why = f"{script} opens it; it holds the settings"
+    return Division(dict.fromkeys(settings[:2], why), {**division.harness, **started}, sure=False)
+
+
 _TRAINS = re.compile(
     r"\.backward\(|optimi[sz]er\s*=|\boptim\.|nn\.Module|class \w+\([^)]*Model\b"
     r"|Sequential\(|value_and_grad|GradientTape|\.compile\(|optax|nn\.Linear|def "
-    r"train|def fit|for epoch in|\bTrainer\("
+    r"train|def fit|for epoch in|\bTrainer\(|\benv\.step\("
 )
 _LOSS = re.compile(r"(?m)^\s*def (?:training_losses|loss_fn|compute_loss|losses)\b")
 
@@ -196,7 +205,7 @@ def _is_model(survey: Survey, path: str) -> bool:
 
 
 _BUILDS = re.compile(
-    r"\.Module\b|\.backward\(|[Oo]ptimizer|\boptim\b|nn\.|jax|flax|haiku|keras"
+    r"\.Module\b|\.backward\(|[Oo]ptimizer|\boptim\b|nn\.(?!functional)|jax|flax|haiku|keras"
     r"|layers\.|@triton|sklearn|lightgbm|xgboost|def (?:adjust_)?l(?:ea)?r"
     r"|param_groups|self\.(?:fc|net|model)|Sequential"
 )
@@ -218,15 +227,11 @@ _MEASURING_CONSTANT = re.compile(
     r"^(?:\w+_)?(?:EVAL|VAL|TEST)(?:_\w+)?$|^eval_iters$|^val_tokens$"
     r"|^STARTUP_EXCLUDE\w*$|^(?:N|NUM|K)_?FOLDS$|^n_?folds$"
 )
+_ONLY_SPEED = re.compile(r"(?i)batch_?size|workers|interval|every|freq")
 
 
-def locked_in(
-    survey: Survey, editable: Sequence[str], printed_in: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
-    """(`file::name`, why) for each part of editable Python that is the measurement itself.
-
-    `printed_in` are (file, function) where the metric is printed.
-    """
+def locked_in(survey: Survey, editable: Sequence[str]) -> list[tuple[str, str]]:
+    """(`file::name`, why) for each part of editable Python that is the measurement itself."""
     found: dict[str, str] = {}
     for path in editable:
         tree = survey.tree(path) if path.endswith(".py") else None
@@ -250,7 +255,7 @@ def locked_in(
                     f"{path}::{name}", f"{path}:{number} measures, in a file that is edited"
                 )
         for name, number in limits.constants_of(tree).items():
-            if _MEASURING_CONSTANT.match(name):
+            if _MEASURING_CONSTANT.match(name) and not _ONLY_SPEED.search(name):
                 found.setdefault(f"{path}::{name}", f"{path}:{number} decides how much is measured")
     if not found:
         found = {
@@ -259,9 +264,6 @@ def locked_in(
             if path.endswith(".py") and (tree := survey.tree(path))
             for name, number in _data_parts(tree)
         }
-    for path, where in printed_in:
-        if path in editable and where and _MEASURING.match(where.rsplit(".", 1)[-1]):
-            found.setdefault(f"{path}::{where}", f"the metric is printed in {where}")
     return list(found.items())[:8]
 
 

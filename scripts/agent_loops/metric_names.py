@@ -22,7 +22,7 @@ _LOWER = (
 _HIGHER = (
     "acc accuracy acc1 acc5 top1 top5 prec1 prec5 f1 f1score auc auroc roc_auc "
     "auprc ap map map50 map75 r2 bleu chrf rouge "
-    "rougel meteor iou miou dice psnr ssim recall precision reward return returns rewards "
+    "rougel meteor iou iu miou dice psnr ssim recall precision reward return returns rewards "
     "kappa qwk ndcg mrr mcc matthews pearson spearman pearsonr spearmanr correlation corr elo "
     "winrate core chatcore hits solved success success_rate em exact_match pass1 "
     "cider spice fitness "
@@ -117,7 +117,7 @@ def sense(name: str) -> Sense:
     if re.search(r"(?<![a-z])mAP(?![a-z])", name):
         return Sense(Direction.MAXIMIZE, 8.4, "map")
     joined = "_".join(parts)
-    speed = _speed(parts, joined)
+    speed = _speed(name, parts, joined)
     best = NOTHING
     for at, part in enumerate(parts):
         after = parts[at + 1 :]
@@ -197,7 +197,7 @@ def _word(word: str) -> Sense:
     return NOTHING
 
 
-def _speed(parts: list[str], joined: str) -> Sense:
+def _speed(name: str, parts: list[str], joined: str) -> Sense:
     text = f"_{joined}_"
     if any(f"_{word}_" in text for word in _SPEED_HIGHER) or re.search(
         r"_(?:tok|tokens?|samples?|steps?|images?|imgs?|ops|iters?|it|requests|mb|gb"
@@ -206,7 +206,7 @@ def _speed(parts: list[str], joined: str) -> Sense:
     ):
         return Sense(Direction.MAXIMIZE, 3.0, "speed", speed=True)
     if any(f"_{word}_" in text for word in _SPEED_LOWER) or (
-        len(parts) > 1 and parts[-1] in ("ms", "ns", "us", "s")
+        len(parts) > 1 and parts[-1] in ("ms", "ns", "us", "s") and "*" not in name
     ):
         return Sense(Direction.MINIMIZE, 2.0, "time", speed=True)
     return NOTHING

@@ -42,14 +42,17 @@ def options_of(survey: Survey, script: str, files: Sequence[str]) -> dict[str, O
             continue
         for option in _declared(path, tree, script):
             found.setdefault(option.name, option)
-    if any("globals()[" in survey.text(path) for path in files):
-        tree = survey.tree(script)
-        for option in _globals(script, tree) if tree else ():
-            found.setdefault(option.name, option)
-    if re.search(r"merge_from_args", survey.text(script)):
-        for option in _nodes(survey, files):
-            found.setdefault(option.name, option)
-    if re.search(r"TrainingArguments", survey.text(script)):
+    text, tree = survey.text(script), survey.tree(script)
+    more: list[Option] = []
+    if tree and any("globals()[" in survey.text(path) for path in files):
+        more += _globals(script, tree)
+    if "merge_from_args" in text:
+        more += _nodes(survey, files)
+    if tree and "Fire(" in text:
+        more += _fired(script, tree)
+    for option in more:
+        found.setdefault(option.name, option)
+    if re.search(r"(?s)HfArgumentParser.*TrainingArguments", text):
         for name, default in (
             ("num_train_epochs", 3),
             ("output_dir", None),
@@ -134,6 +137,30 @@ def _fields(path: str, node: ast.ClassDef) -> list[Option]:
     ]
 
 
+def _fired(path: str, tree: ast.Module) -> list[Option]:
+    """The arguments of the function that `fire.Fire(function)` makes a command line of."""
+    names = {
+        node.args[0].id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("Fire")
+        and node.args
+        and isinstance(node.args[0], ast.Name)
+    }
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in names:
+            values = [
+                *[None] * (len(node.args.args) - len(node.args.defaults)),
+                *node.args.defaults,
+            ]
+            found += [
+                Option(arg.arg, f"--{arg.arg}", _constant(value), path, arg.lineno)
+                for arg, value in zip(node.args.args, values, strict=True)
+            ]
+    return found
+
+
 def _globals(path: str, tree: ast.Module) -> list[Option]:
     """Top-level constants that a configurator overrides by `--name=value`."""
     return [
@@ -170,6 +197,8 @@ def _constant(node: ast.expr | None) -> object:
     """The value of a plain expression; None where it is not plain."""
     if node is None:
         return None
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("int", "float", "str"):
+        return _constant(node.args[0]) if node.args else None
     if isinstance(node, ast.Call) and node.keywords:
         return next((_constant(k.value) for k in node.keywords if k.arg == "default"), None)
     try:

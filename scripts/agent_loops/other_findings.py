@@ -14,6 +14,7 @@ from agent_loops.benches import Bench
 from agent_loops.cautions import Caution
 from agent_loops.entrypoints import Entry
 from agent_loops.findings import Confidence, Finding, Value
+from agent_loops.recipes import Command
 from agent_loops.survey import Survey
 
 
@@ -65,7 +66,7 @@ def of_makefile(survey: Survey, target: makefiles.Target) -> Finding:
     return finding
 
 
-def of_bench(survey: Survey, bench: Bench) -> Finding:
+def of_bench(survey: Survey, bench: Bench, commands: Sequence[Command]) -> Finding:
     several = len(bench.names) > 1
     finding = Finding("question" if several else "bindings")
     level: Confidence = "low" if several else "medium"
@@ -87,11 +88,17 @@ def of_bench(survey: Survey, bench: Bench) -> Finding:
     put["editable_files"] = Value(
         list(bench.editable), "the code that the benchmark measures", "medium"
     )
-    put["readonly_files"] = Value(
-        list(bench.harness)[:12],
-        f"{bench.harness[0] if bench.harness else 'the benchmark'} is the measurement",
-        "high",
-    )
+    harness = [p for p in bench.harness if p in survey][:12]
+    if harness:
+        put["readonly_files"] = Value(harness, f"{harness[0]} is the measurement", "high")
+    if bench.reduce:
+        put["metric_reduce"] = Value(
+            bench.reduce, f"the name is printed several times a run: {bench.evidence}", "medium"
+        )
+    if bench.guards:
+        put["guards"] = Value(
+            dict(bench.guards), f"a shorter run by doing less is no gain ({bench.tool})", "medium"
+        )
     for key, value in (
         ("metric_pattern", bench.pattern),
         ("metric_file", bench.file),
@@ -117,7 +124,13 @@ def of_bench(survey: Survey, bench: Bench) -> Finding:
     finding.budget = f"{paced[0]} in {bench.harness[0]}" if paced else "none"
     put["timeout_minutes"] = Value(60, "a guess: measure one run", "low")
     finding.metric_source, finding.example = bench.source, bench.example
+    finding.outputs = list(bench.writes)
     finding.warnings += [Caution("benchmark", text) for text in bench.warnings]
+    kept = [name for name in bench.writes if not name.startswith(("build", "target", "."))]
+    finding.warnings += cautions.about_outputs(
+        dict.fromkeys(kept, bench.evidence.split()[0]), "", pinned=False
+    )
+    finding.warnings += cautions.about_command(bench.run_cmd, commands, survey, "")
     if several:
         finding.warnings.append(
             Caution(
@@ -127,7 +140,7 @@ def of_bench(survey: Survey, bench: Bench) -> Finding:
     return finding
 
 
-def of_nothing(survey: Survey, entries: Sequence[Entry]) -> Finding:
+def of_nothing(survey: Survey, entries: Sequence[Entry], commands: Sequence[Command]) -> Finding:
     notebooks = survey.with_suffix(".ipynb")
     scripts = [p for p in survey.with_suffix(".py") if "/" not in p]
     suite = benches.test_suite(survey) if not notebooks else None
@@ -149,7 +162,7 @@ def of_nothing(survey: Survey, entries: Sequence[Entry]) -> Finding:
         )
         and len(survey.with_suffix(".rs", ".go")) == 0
     ):
-        finding = of_bench(survey, suite)
+        finding = of_bench(survey, suite, commands)
         finding.answer = "question"
         finding.question = (
             "nothing prints a metric; is the goal a faster test suite (wall_s, measured for you)?"

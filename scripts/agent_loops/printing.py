@@ -167,6 +167,8 @@ class _Reader:
             self._meter(node, where, depth)
         elif name == "write" and owner not in _STREAMS:
             self._written(node, owner, where, depth)
+        elif "progress" in name and name not in _LOG_NAMES:
+            self._own_bar(node, where, depth)
         elif name in _LOG_NAMES or name in self.printers:
             self._shown(node, name, owner, where, depth)
 
@@ -209,12 +211,8 @@ class _Reader:
             ast.fix_missing_locations(args[0])
         for arg in args:
             if (values := scopes.dict_items(arg, scope)) and len(args) <= 2:
-                self.add(
-                    node,
-                    tuple(p for k, _ in values for p in (f"'{k}': ", Hole(k), ", ")),
-                    where,
-                    depth,
-                )
+                pieces = (p for key, value in values for p in _item(key, value, scope))
+                self.add(node, tuple(pieces), where, depth)
                 return
         for line in printed(args, scope, sep):
             self.add(node, line, where, depth)
@@ -264,6 +262,14 @@ class _Reader:
             lines += lines_of(node.args[0], self.scope)
         for line in lines:
             self.add(node, line, where, depth, via="progress", tool="tqdm")
+
+    def _own_bar(self, node: ast.Call, where: str, depth: int) -> None:
+        """A progress bar of the project's own, which is handed the text to show."""
+        for arg in node.args:
+            if isinstance(arg, ast.BinOp | ast.JoinedStr | ast.Call):
+                for line in lines_of(arg, self.scope):
+                    if any(isinstance(piece, str) for piece in line):
+                        self.add(node, line, where, depth, via="progress", tool="progress bar")
 
     def _dumped(self, node: ast.Call, where: str, depth: int) -> None:
         scope = self.scope
@@ -327,6 +333,16 @@ class _Reader:
             self.add(node, line, where, depth, via="file", tool="text", file=file)
 
 
+def _item(key: str, value: ast.expr, scope: Scope) -> Line:
+    """A printed dictionary's item: a number by its key, a text in its quotes."""
+    if not isinstance(value, ast.JoinedStr):
+        return (f"'{key}': ", Hole(key), ", ")
+    line = lines_of(value, scope)[0]
+    if len(line) == 1 and isinstance(line[0], Hole):
+        return (f"'{key}': '", Hole(key, line[0].spec), "', ")
+    return (f"'{key}': ", Hole(key, text=True), ", ")
+
+
 def _bare_name(node: ast.expr) -> str:
     """A text that is one word, such as the name under which a value is logged."""
     text = node.value if isinstance(node, ast.Constant) else ""
@@ -335,17 +351,6 @@ def _bare_name(node: ast.expr) -> str:
 
 def _math(node: ast.Call, owner: str) -> bool:
     """Whether `log` is the logarithm."""
-    if owner.split(".")[0] in (
-        "math",
-        "np",
-        "torch",
-        "jnp",
-        "numpy",
-        "F",
-        "tf",
-        "jax",
-        "self",
-        "cmath",
-    ):
+    if owner == "self" or owner.split(".")[0] in (*_MATHS, "cmath"):
         return not (node.args and isinstance(node.args[0], ast.JoinedStr))
     return False

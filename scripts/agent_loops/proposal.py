@@ -20,8 +20,9 @@ from agent_loops.survey import find_root
 _WIDTH = 150
 _MOST_LINES = 40
 _ORDER = (
-    "metric metric_direction metric_pattern metric_file metric_key run_cmd eval_cmd "
-    "prelude cleanup_cmd editable_files readonly_files locked checks_cmd budget "
+    "metric metric_direction metric_pattern metric_file metric_key metric_pick metric_reduce "
+    "run_cmd eval_cmd prelude cleanup_cmd editable_files readonly_files locked guards checks_cmd "
+    "budget "
     "timeout_minutes program iter_strategy"
 ).split()
 

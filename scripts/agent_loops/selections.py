@@ -24,7 +24,7 @@ _EXTREME = re.compile(
 )
 _MONITOR = re.compile(
     r"(?:monitor|optimized_metric|metric_for_best_model|early_stopping_metric"
-    r"|eval_metric|objective_metric)[\"']?\s*[:=]\s*[\"']([\w/@.:-]+)[\"']"
+    r"|eval_metric|objective_metric)[\"']?\s*[:=]\s*[\"'](?:(min|max)\s+)?([\w/@.:-]+)[\"']"
 )
 _DEFAULT = re.compile(
     r"[\"']--(?:eval[-_])?metrics?[\"'][^\n]*default\s*=\s*[\[(]?[\"']([\w@./-]+)"
@@ -54,7 +54,9 @@ def selections(survey: Survey, files: Sequence[str], configs: Sequence[str]) -> 
     for path in configs[:60]:
         found += _monitors(
             path,
-            re.sub(
+            survey.text(path)
+            if path.endswith(".json")
+            else re.sub(
                 r"(:\s*)([\w/@.-]+)[ \t]*(?:#.*)?$",
                 r'\1"\2"',
                 survey.text(path),
@@ -99,7 +101,11 @@ def _monitors(path: str, text: str) -> list[Selection]:
         if re.search(r"sched", text[max(0, match.start() - 160) : match.start()]):
             continue  # the learning rate follows it, nothing is chosen by it
         near = text[max(0, match.start() - 200) : match.end() + 250]
-        mode = _MODE.search(text[match.end() : match.end() + 250]) or _MODE.search(near)
+        mode = (
+            re.match(r"(min|max)$", match[1] or "")
+            or _MODE.search(text[match.end() : match.end() + 250])
+            or _MODE.search(near)
+        )
         greater = _GREATER.search(near)
         way = None
         if mode:
@@ -107,7 +113,7 @@ def _monitors(path: str, text: str) -> list[Selection]:
         elif greater:
             way = Direction.MAXIMIZE if greater[1] == "True" else Direction.MINIMIZE
         found.append(
-            Selection("", match[1], way, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
+            Selection("", match[2], way, f"{path}:{text.count(chr(10), 0, match.start()) + 1}")
         )
     return found
 

@@ -6,6 +6,9 @@ Runs nothing of the project. What is too large, binary or unreadable is passed o
 from __future__ import annotations
 
 import ast
+import contextlib
+import itertools
+import os
 import re
 import time
 import warnings
@@ -22,6 +25,8 @@ _MOST_FILES = 40_000
 _MOST_SECONDS = 4.0  # of walking; what was found until then is what there is
 _FILE_BYTES = 1 << 20
 _ALL_BYTES = 64 << 20
+_MOST_NEIGHBOURS = 2_000
+_TOLD = re.compile(r"(?<![\w/:.])[\w-][\w.-]*(?:/[\w.-]+)+\.\w{1,6}\b")
 _LONGEST_LINE = 20_000  # minified or generated
 _OUTSIDE = frozenset(
     "third_party thirdparty 3rdparty external extern vendor vendored deps "
@@ -142,12 +147,33 @@ def of(root: Path) -> Survey:
             sizes[path] = entry.stat(follow_symlinks=False).st_size
         except OSError:
             sizes[path] = 0
+    if cut:
+        _add_told(root, names, sizes)
     git, clean, tracked = _git(root)
     if tracked:
         ignored = _ignored_folders(names, tracked)
         names = [name for name in names if name in tracked or name.split("/")[0] not in ignored]
     names.sort(key=lambda name: (name.count("/"), name))
     return Survey(root, tuple(names), sizes, cut, git, clean, tracked, _names=frozenset(names))
+
+
+def _add_told(root: Path, names: list[str], sizes: dict[str, int]) -> None:
+    """Adds what the papers at the top name, with its neighbours, where not all was looked at."""
+    known = set(names)
+    for paper in (name for name in _MARKERS if name in known and not name.endswith(".py")):
+        with contextlib.suppress(OSError):
+            text = (root / paper).read_text(encoding="utf-8", errors="replace")[:_FILE_BYTES]
+            for told in dict.fromkeys(_TOLD.findall(text)):
+                folder = PurePosixPath(told).parent
+                full = (root / told).resolve()
+                if told in known or not full.is_file() or not full.is_relative_to(root.resolve()):
+                    continue
+                for entry in itertools.islice(os.scandir(root / folder), _MOST_NEIGHBOURS):
+                    path = (folder / entry.name).as_posix()
+                    if path not in known and scan.is_regular(entry):
+                        known.add(path)
+                        names.append(path)
+                        sizes[path] = entry.stat(follow_symlinks=False).st_size
 
 
 def _outside(path: str) -> bool:

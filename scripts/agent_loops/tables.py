@@ -69,13 +69,17 @@ def _row(row: Output, names: Sequence[str]) -> list[Cell]:
     return found
 
 
-def csv_columns(path: str, tree: ast.Module, text: str) -> list[Output]:
-    """Names of columns that a list of texts gives to a CSV file of the run."""
+def csv_files(text: str) -> list[str]:
+    """Names of CSV files in a source that tell of results."""
     files = re.findall(r"[\"']([\w./{}-]*\.csv)[\"']", text)
-    telling = [
+    return [
         f for f in files if re.search(r"(?i)result|metric|log|history|progress|score|summary", f)
     ]
-    file = next(iter(telling), "") if files else None
+
+
+def csv_columns(path: str, tree: ast.Module, text: str) -> list[Output]:
+    """Names of columns that a list of texts gives to a CSV file of the run."""
+    file = next(iter(csv_files(text)), "") if ".csv" in text else None
     found: list[Output] = []
     if file is None and not re.search(r"[\"']\w+/\w+[\"'],", text):
         return found

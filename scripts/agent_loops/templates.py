@@ -72,6 +72,9 @@ _WORDS = re.compile(
 )
 
 
+_RAISED = re.compile(r"(?:e|ex|exc|err|exception)|.*\.__\w+__|traceback\..*")
+
+
 def lines_of(  # noqa: C901 - one case for each form
     node: ast.expr, scope: Scope, depth: int = 0
 ) -> list[Line]:
@@ -162,7 +165,9 @@ def _hole(node: ast.expr, spec: str = "") -> Hole:
         text = ast.unparse(node)[:120]
     except (RecursionError, ValueError):
         text = "?"
-    wordy = bool(_WORDS.search(text)) and not re.search(r"[dfegEG%]$", spec)
+    wordy = bool(_WORDS.search(text) or _RAISED.fullmatch(text)) and not re.search(
+        r"[dfegEG%]$", spec
+    )
     return Hole(text, spec, text=wordy or (spec.endswith("s") and wordy))
 
 

@@ -1,0 +1,3 @@
+class Prompter:
+    def ask(self, row):
+        return {"text": row["instruction"]}

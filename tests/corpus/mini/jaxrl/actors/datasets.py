@@ -1,0 +1,3 @@
+class Buffer:
+    def __init__(self, size):
+        self.size = size

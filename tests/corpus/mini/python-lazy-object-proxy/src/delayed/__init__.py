@@ -1,0 +1,1 @@
+from delayed.simple import Proxy

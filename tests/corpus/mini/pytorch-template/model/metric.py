@@ -1,0 +1,2 @@
+def accuracy(model, data):
+    return 0.5

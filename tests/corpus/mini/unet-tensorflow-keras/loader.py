@@ -1,0 +1,2 @@
+def dataLoader(path, batch_size):
+    return iter(()), 0
