@@ -39,7 +39,7 @@ LEVELS: dict[str, list[str]] = {
         "journal results supervise snapshots branches integrity",
     ],
     "3, a campaign": [
-        "fold_cache measure answers",
+        "fold_cache measure answers shim",
         "campaigns verdicts",
         "workspace",
         "setup candidates runs settling",
