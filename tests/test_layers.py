@@ -58,6 +58,12 @@ LEVELS: dict[str, list[str]] = {
         "infer",
         "proposal",
     ],
+    "3, what is in the way": [
+        "subjects",
+        "checks host_settings",
+        "machine_checks host_checks project_checks campaign_checks",
+        "doctor",
+    ],
     "4, what people and programs call": [
         "entry demo",
         "cli",
@@ -79,6 +85,7 @@ THIRD_PARTY = {"yaml": "bindings", "git": "branches", "psutil": "processes", "pa
 STARTERS = {
     "git_commands": "git",
     "setup": "nvidia-smi, to name the device",
+    "checks": "programs that only answer, for the doctor",
     "machine": "sysctl, for the boot's name",
     "demo": "git, for its own folder",
     "processes": "the run",
