@@ -74,12 +74,19 @@ def test_a_shim_that_is_as_it_should_be_is_left_alone(tmp_path: Path) -> None:
     installation = Installation(tmp_path / "plugin")
     project = Project(tmp_path / "p")
     assert installation(project, "setup").returncode == 0
-    before = shim_of(project).stat()
+    before = shim_of(project).stat().st_ino
     assert installation(project, "pause").returncode == 0
-    assert shim_of(project).stat() == before
+    assert shim_of(project).stat().st_ino == before
     shim_of(project).chmod(0o644)
     assert installation(project, "resume").returncode == 0
     assert os.access(shim_of(project), os.X_OK)
+
+
+def test_no_command_fails_for_a_shim_that_cannot_be_written(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.write(".agent-loops/run/of mine.txt", "mine")
+    project.baseline()
+    assert project.read(".agent-loops/run/of mine.txt") == "mine"
 
 
 def test_a_package_without_a_launcher_is_called_past_modules_of_the_project(

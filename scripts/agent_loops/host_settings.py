@@ -134,9 +134,13 @@ def hooks(settings: Sequence[Settings], environ: Mapping[str, str]) -> Iterator[
 def _is_for(group: object, tool: str) -> bool:
     if not isinstance(group, dict):
         return False
-    matcher = group.get("matcher") or "*"
+    matcher = str(group.get("matcher") or "*")
+    if matcher == "*":
+        return True
+    if re.fullmatch(r"[\w|, -]+", matcher):  # as the client reads it: names, else an expression
+        return tool in re.split(r"[|,\s]+", matcher)
     try:
-        return matcher == "*" or bool(re.fullmatch(str(matcher), tool))
+        return bool(re.search(matcher, tool))
     except re.error:
         return False
 

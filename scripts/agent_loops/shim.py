@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from agent_loops import files
+from agent_loops.errors import AgentLoopsError
 from agent_loops.paths import ProjectPaths
 
 _TEXT = """\
@@ -33,14 +34,18 @@ _ENTRY = (
 
 
 def write(project: ProjectPaths) -> None:
-    """Makes the shim call the installation that this code belongs to; `.agent-loops/` is there."""
+    """Makes the shim call the installation that this code belongs to; `.agent-loops/` is there.
+
+    Where it cannot be written it is left out: no experiment fails for it.
+    """
     command = _command()
     text = _TEXT.format(program=shlex.quote(command[0]), command=shlex.join(command))
     data = os.fsencode(text)
     with contextlib.suppress(OSError):
         if project.shim.read_bytes() == data and os.access(project.shim, os.X_OK):
             return
-    files.write_atomic(project.shim, data, mode=0o755, durable=False)
+    with contextlib.suppress(AgentLoopsError):
+        files.write_atomic(project.shim, data, mode=0o755, durable=False)
 
 
 def _command() -> list[str]:
