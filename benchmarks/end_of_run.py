@@ -106,7 +106,7 @@ def main() -> None:
                 rounds, lambda n: after_the_end(ours, n + 1, 0.3, [*COMMAND, "try", f"idea {n}"])
             ),
             # Long enough that the second command waits for a while.
-            "`agent-loops wait`": in_turn(rounds, lambda n: by_wait(ours, n + 1000, 0.7)),
+            "`agent-loops wait`": in_turn(rounds, lambda n: by_wait(ours, n + 1000, 1.5)),
         }
         for every in arguments.polls:
             name = f"polling with `sleep {every:g}`"

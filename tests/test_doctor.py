@@ -9,14 +9,16 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from agent_loops import checks, commands, doctor
+from agent_loops import checks, commands, doctor, processes
 from agent_loops.files import dump_json
 from support import PYTHON, TRAIN, Answer, Project, commit_all, git, until
 
@@ -413,14 +415,22 @@ def test_the_campaigns_own_run_holds_no_gpu_against_it(project: Project, tmp_pat
     project.bind(run_cmd="sleep 600")
     project.setup()
     assert project.ask("try", "baseline", "--wait-s", "0")["status"] == "running"
-    ran = f"pgrep -f '^sleep 600' -P {project.events('run_started')[0]['pid']} || true"
-    pids = subprocess.run(["sh", "-c", ran], capture_output=True, text=True, check=True).stdout
-    apps = "".join(f"GPU-a, {pid}, 20480, sleep\n" for pid in pids.split())
-    assert apps
+    supervisor = psutil.Process(project.events("run_started")[0]["pid"])
+    until(lambda: supervisor.children())
+    pids = [child.pid for child in supervisor.children(recursive=True)]
+    apps = "".join(f"GPU-a, {pid}, 20480, sleep\n" for pid in pids)
     program(tmp_path / "bin/nvidia-smi", NVIDIA.format(gpus=GPUS.format(used=30000), apps=apps))
     answer = ask(project, PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
     assert "warn" not in about(answer, "gpu")
     assert project.ask("stop", "--kill").code == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's own")
+def test_looking_makes_nobody_a_parent_of_orphans(project: Project) -> None:
+    doctor.run(project.root, os.environ)
+    pr_get_child_subreaper, is_one = 37, bytearray(8)
+    assert processes._prctl(pr_get_child_subreaper, is_one)
+    assert not any(is_one)
 
 
 def test_a_machine_without_bash(project: Project, tmp_path: Path) -> None:

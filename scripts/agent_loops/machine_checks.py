@@ -168,7 +168,7 @@ def ending_processes(_: Subject) -> Iterator[Check]:
     if not Path("/proc/self/environ").is_file():
         step = "mount it: mount -t proc proc /proc"
         yield missing(name, "no /proc: a run's processes cannot be found", step)
-    elif not processes.adopt_orphans():
+    elif not processes.can_adopt_orphans():
         yield warn(name, "this kernel adopts no orphans: a process that hides may outlive its run")
     else:
         yield ok(name, "by /proc and as their subreaper")
