@@ -51,6 +51,11 @@ def make(folder: Path, strategy: str) -> None:
     (folder / "train.sh").write_text("# 0\n" + TRAINING.format(loss=1.0))
     (folder / ".gitignore").write_text("results.tsv\nrun.log\n")
     (folder / "loop.run.yaml").write_text(BINDINGS.format(strategy=strategy))
+    commit_all(folder)
+
+
+def commit_all(folder: Path) -> None:
+    """Makes the folder a git repository with one commit."""
     identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "begin"]):
         subprocess.run(["git", *identity, *words], cwd=folder, check=True)

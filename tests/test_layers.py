@@ -40,7 +40,7 @@ LEVELS: dict[str, list[str]] = {
         "restoring",
     ],
     "3, a campaign": [
-        "fold_cache measure answers",
+        "fold_cache measure answers shim",
         "campaigns verdicts",
         "workspace",
         "setup candidates runs settling",
@@ -58,6 +58,12 @@ LEVELS: dict[str, list[str]] = {
         "evaluations other_findings",
         "infer",
         "proposal",
+    ],
+    "3, what is in the way": [
+        "subjects",
+        "checks host_settings",
+        "machine_checks host_checks project_checks campaign_checks",
+        "doctor",
     ],
     "4, what people and programs call": [
         "entry demo",
@@ -80,6 +86,7 @@ THIRD_PARTY = {"yaml": "bindings", "git": "branches", "psutil": "processes", "pa
 STARTERS = {
     "git_commands": "git",
     "setup": "nvidia-smi, to name the device",
+    "checks": "programs that only answer, for the doctor",
     "machine": "sysctl, for the boot's name",
     "demo": "git, for its own folder",
     "processes": "the run",

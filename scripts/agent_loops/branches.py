@@ -244,7 +244,7 @@ class Repository:
                 "the repository has no commit yet",
                 next_step="git add . && git commit -m 'before the campaign'",
             )
-        self._check_no_operation()
+        self.check_no_operation()
         self._check_name_is_free(tag)
         links = self._submodules()
         for path in paths:
@@ -257,7 +257,7 @@ class Repository:
                 )
         self._check_index_of([self._in_tree(path) for path in paths])
 
-    def _check_no_operation(self) -> None:
+    def check_no_operation(self) -> None:
         if operation := self._operation():
             raise Refused(
                 "git", f"a {operation} is under way", next_step=_OPERATION_ENDS[operation]
@@ -376,7 +376,7 @@ class Repository:
         Raises:
             Refused: it is not; the reason, the files and the next command.
         """
-        self._check_no_operation()
+        self.check_no_operation()
         tip, is_head = self._tip(tag)
         if not is_head:
             where = self.head()
@@ -552,7 +552,7 @@ class Repository:
         return frozenset(self._in_tree(path) for path in (*(f.path for f in files), *deleted))
 
     def _move(self, tag: str, old: str, new: str, paths: Collection[str], on_top: _OnTop) -> str:
-        self._check_no_operation()
+        self.check_no_operation()
         for _ in range(_ATTEMPTS):
             head_file = (self.git_dir / "HEAD").read_bytes()
             tip, is_head = self._tip(tag)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from agent_loops import bindings as binding_files
-from agent_loops import events, files, fold_cache, machine, results, state
+from agent_loops import events, files, fold_cache, machine, results, shim, state
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError, BindingsError, Refused, UsageError
 from agent_loops.journal import Journal, utc_now
@@ -138,9 +138,10 @@ class Store:
         self._offset = self.paths.journal.stat().st_size
 
     def write_derived(self) -> None:
-        """Brings results.tsv and active.json up to the journal."""
+        """Brings results.tsv and active.json up to the journal, the shim to this installation."""
         results.write(self.campaign, self.paths.results)
         write_active(self)
+        shim.write(self.project)
 
 
 def open_store(project: ProjectPaths, paths: CampaignPaths) -> Store:

@@ -144,6 +144,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "pause": ("finish the run under way, then refuse `try`", _why_argument),
     "stop": ("end the campaign, until `resume`", _stop_arguments),
     "resume": ("go on after pause or stop", _resume_arguments),
+    "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
 
@@ -257,6 +258,10 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops import proposal
 
         return proposal.run(Path.cwd(), write=parsed.write)
+    if parsed.command == "doctor":
+        from agent_loops import doctor
+
+        return doctor.run(Path.cwd(), os.environ)
     from agent_loops import campaigns
     from agent_loops.loop import Loop
 

@@ -1,6 +1,7 @@
 """Fills `{budget} {seed} {run_dir} {n} {tag}` into a shell command, quoted for where they stand.
 
-Knows quotes, not the whole shell: a placeholder inside `$( )` or a heredoc counts as unquoted.
+Knows quotes, not the whole shell: a placeholder inside `$( )` or a heredoc counts as unquoted, and
+programs that stand there are not seen.
 """
 
 from __future__ import annotations
@@ -45,3 +46,45 @@ def _quoted(value: str, quote: str) -> str:
     if quote == '"':
         return re.sub(r'([\\$"`])', r"\\\1", value)
     return shlex.quote(value)
+
+
+# A word behind which another program's name follows, and what may stand before it.
+_TRANSPARENT = frozenset(
+    "env exec nohup time command builtin ! { do then else elif if while until sudo".split()
+)
+# What they bring is found only by running them.
+_CHANGE_PATH = frozenset("source . eval conda mamba micromamba module".split())
+_REDIRECTIONS = ("<", ">", ">>", ">|", "<>", ">&", "<&", "&>", "&>>", "<<<")
+
+
+def programs(command: str) -> list[str]:
+    """The programs that a shell command names, in its order and once each.
+
+    Names that only the shell can work out (`$PYTHON`) are left out, and so are relative paths
+    behind a `cd`, and all behind what changes PATH (`source venv/bin/activate`).
+    """
+    lexer = shlex.shlex(command.replace("\\\n", " "), posix=True, punctuation_chars="();<>|&\n")
+    lexer.whitespace = " \t\r"
+    lexer.whitespace_split = True
+    found: dict[str, None] = {}
+    is_name, is_file, moved = True, False, False
+    try:
+        for word in lexer:
+            if is_file:
+                is_file = False
+            elif word in _REDIRECTIONS:
+                is_file = True
+            elif word.startswith(("<<", "PATH=")):
+                break  # what follows is a text, or found elsewhere
+            elif word and not word.strip("();<>|&\n"):
+                is_name = True
+            elif is_name and word not in _TRANSPARENT and not re.match(r"[A-Za-z_]\w*=", word):
+                is_name = False
+                moved |= word in ("cd", "pushd")
+                if not re.search(r"[$`{*?]", word) and not (moved and re.match(r"[^/].*/", word)):
+                    found[word] = None
+                if word in _CHANGE_PATH:
+                    break
+    except ValueError:  # a quote that is not closed: the shell says it better
+        return []
+    return list(found)

@@ -31,6 +31,11 @@ class ProjectPaths(NamedTuple):
         return self.state_dir / "active.json"
 
     @property
+    def shim(self) -> Path:
+        """Derived script for people's shells that do not have the command on PATH."""
+        return self.state_dir / "run"
+
+    @property
     def setup_lock(self) -> Path:
         return self.state_dir / "setup.lock"
 

@@ -311,12 +311,24 @@ def adopt_orphans() -> bool:
 
     Where it is, a descendant can neither leave the tree nor end unseen.
     """
+    pr_set_child_subreaper = 36
+    return _prctl(pr_set_child_subreaper, 1)
+
+
+def can_adopt_orphans() -> bool:
+    """Whether `adopt_orphans` is to be had here; changes nothing."""
+    pr_get_child_subreaper = 37
+    return _prctl(pr_get_child_subreaper, bytearray(8))
+
+
+def _prctl(option: int, argument: int | bytearray) -> bool:
+    """Linux's call of that name; false where it is not there or says no."""
     if not sys.platform.startswith("linux"):
         return False
     try:
         import ctypes
 
-        pr_set_child_subreaper = 36
-        return bool(ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0) == 0)
+        value = argument if isinstance(argument, int) else (ctypes.c_char * 8).from_buffer(argument)
+        return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
     except (ImportError, OSError, AttributeError):
         return False

@@ -78,7 +78,7 @@ def _begin_locked(
     project: ProjectPaths, bindings: Bindings, environ: Mapping[str, str], from_tag: str
 ) -> Begun:
     paths = CampaignPaths(campaigns.sandbox_of(project, bindings))
-    _refuse_foreign_folder(paths.root)
+    refuse_foreign_folder(paths.root)
     present = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
     tree = {**present, **_code_of(project, bindings, from_tag)} if from_tag else present
     snapshots.require_all(tree, bindings.editable_files)
@@ -258,7 +258,7 @@ def _began_before(paths: CampaignPaths, repository: Repository, tag: str) -> boo
     return repository.branch_commit(tag) == repository.head().commit
 
 
-def _refuse_foreign_folder(root: Path) -> None:
+def refuse_foreign_folder(root: Path) -> None:
     """A folder that holds anything but a setup's leftovers is somebody's; it is left alone."""
     try:
         names = {name for name in os.listdir(root) if not files.is_temporary(name)}

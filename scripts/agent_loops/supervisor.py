@@ -197,7 +197,8 @@ def _complain() -> None:
         files.write_all(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
 
 
-def _script(prelude: str, command: str) -> str:
+def script(prelude: str, command: str) -> str:
+    """What `bash -c` is given: the command runs only where the prelude succeeds."""
     # The colon is there because a group of comments alone would be an error.
     return f"{{ :\n{prelude}\n}} || exit $?\n{command}" if prelude.strip() else command
 
@@ -312,7 +313,7 @@ class _Supervisor:
         try:
             self._spec.prepare(name)
             return self.watch.run(
-                _script(self._spec.prelude, command),
+                script(self._spec.prelude, command),
                 output,
                 limit_s=self._spec.timeout_s,
                 log_limit_bytes=self._spec.log_limit_bytes,
