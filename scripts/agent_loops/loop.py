@@ -71,6 +71,8 @@ class Loop:
             if step is Step.LOST:
                 self._record_lost(step)
             if step is Step.AWAIT_RUN:
+                import ctypes  # noqa: F401  slow; what puts files back needs it when the run ends
+
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if not supervise.wait_for_end(self.store.paths.run_lock, left):
                     return False
