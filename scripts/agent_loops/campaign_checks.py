@@ -5,10 +5,7 @@ Takes up nothing: a lost run is told of, and recorded by the next command.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from agent_loops import campaigns, files, gates, integrity, machine
 from agent_loops.campaigns import Store
@@ -87,12 +84,9 @@ def frozen_files(subject: Subject) -> Iterator[Check]:
 
 
 def _harness_changes(workspace: Workspace, store: Store) -> integrity.Changes:
-    """Checked with a copy of the cache: nothing of the campaign's is written."""
-    with tempfile.TemporaryDirectory() as folder:
-        cache = Path(folder, "cache.json")
-        if store.paths.stat_cache.is_file():
-            shutil.copyfile(store.paths.stat_cache, cache)
-        return integrity.check(workspace.harness(), workspace.scope(), cache=cache)
+    """Checked with what is known of the files, and nothing written."""
+    stamps = integrity.Stamps(store.paths.stat_cache)
+    return integrity.check(workspace.harness(), workspace.scope(), stamps)
 
 
 def sandbox(subject: Subject) -> Iterator[Check]:

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 from agent_loops import (
     cautions,
+    closure,
     commands,
     environment,
     infer,
-    integrity,
     setup,
     snapshots,
     supervisor,
@@ -141,7 +141,7 @@ def _imports(subject: Subject, command: str) -> list[str]:
     """Modules from outside the project that a command's scripts cannot start without."""
     found: set[str] = set()
     local: set[str] = set()
-    for path in integrity.import_closure(subject.root, [command]):
+    for path in closure.import_closure(subject.root, [command]):
         file = subject.root / path
         try:
             tree = ast.parse(file.read_bytes())
