@@ -122,7 +122,7 @@ def checkout(run: Loop, number: int) -> Answer:
     next_step = "edit, then `agent-loops try '…'`, or `--edit` on top of it"
     if not campaign.experiments:
         lines[0] = "the editable files are as setup found them"
-        next_step = "`agent-loops try baseline`"
+        next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "experiment": number, "status": "checked out",
         "files": sorted(tree), "notes": list(told),
