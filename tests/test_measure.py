@@ -43,7 +43,7 @@ def test_what_the_run_changed_is_not_evaluated(project: Project, path: str) -> N
     back = f"open({path!r}, 'w').write({was!r}); print('val_bpb:', 0.001)\n"
     answer = tried(project, f"open({path!r}, 'w').write({back!r})")
     assert (answer["status"], answer["metric"]) == ("crash", None)
-    assert ("the run changed the harness" if was else "candidate's files") in answer["reason"]
+    assert ("the run changed the harness" if was else "edited train.py") in answer["reason"]
     assert not (project.sandbox / "iter2/eval.log").exists()
 
 

@@ -732,7 +732,7 @@ def test_before_the_baseline_there_is_only_what_setup_found(
     before = project.read("train.py")
     project.edit("LR = 0.01", "LR = 0.03")
     answer = terminal.ask("checkout", "1")
-    assert (answer.code, answer["next"]) == (0, "`agent-loops try baseline`")
+    assert (answer.code, answer["next"]) == (0, "agent-loops try baseline")
     assert project.read("train.py") == before
 
 

@@ -102,10 +102,8 @@ def checkout(run: Loop, number: int) -> Answer:
     if campaign.wants_baseline and campaign.open is None:
         next_step = "agent-loops try baseline"
     lines = [f"the editable files hold experiment {number}'s code now", *told]
-    next_step = "edit, then `agent-loops try '…'`, or `--edit` on top of it"
     if not campaign.experiments:
         lines[0] = "the editable files are as setup found them"
-        next_step = "`agent-loops try baseline`"
     values = {
         "schema": answers.SCHEMA, "experiment": number, "status": "checked out",
         "files": sorted(tree), "notes": list(told),
