@@ -343,6 +343,19 @@ FACTS: dict[str, tuple[dict[str, str], dict[str, object]]] = {
         },
         {"run_cmd": "python train.py --max_steps=1000000"},
     ),
+    "short switches, and steps without an end": (
+        {
+            "train.py": LINEAR
+            + "import argparse\np = argparse.ArgumentParser()\n"
+            + "p.add_argument('--work-dir', '-o', default='out')\n"
+            + "p.add_argument('--max-steps', type=int, default=-1)\n"
+            + "while True:\n"
+            + STEP
+            + PASSES,
+            "README.md": "```\npython train.py -o names\n```\n",
+        },
+        {"run_cmd": "python train.py -o {run_dir} --max-steps 1001"},
+    ),
     "evaluations that a Trainer prints as a dictionary": (
         {
             "finetune.py": "import transformers\n"
