@@ -578,7 +578,10 @@ BENCHES: dict[str, tuple[dict[str, str], dict[str, object]]] = {
     ),
     "Google Benchmark": (
         {
-            "CMakeLists.txt": "add_executable(int-benchmark src/int-benchmark.cc)\n",
+            "CMakeLists.txt": "add_executable(all src/all.cc)\n"
+            "add_executable(int-benchmark src/int-benchmark.cc)\n",
+            "README.md": "```\n./int-benchmark\n```\n",
+            "src/all.cc": "#include <benchmark/benchmark.h>\nBENCHMARK(other);\n",
             "include/f.h": "",
             "src/int-benchmark.cc": "#include <benchmark/benchmark.h>\nBENCHMARK(to_text);\n",
         },
