@@ -343,6 +343,19 @@ FACTS: dict[str, tuple[dict[str, str], dict[str, object]]] = {
         },
         {"run_cmd": "python train.py --max_steps=1000000"},
     ),
+    "short switches, and steps without an end": (
+        {
+            "train.py": LINEAR
+            + "import argparse\np = argparse.ArgumentParser()\n"
+            + "p.add_argument('--work-dir', '-o', default='out')\n"
+            + "p.add_argument('--max-steps', type=int, default=-1)\n"
+            + "while True:\n"
+            + STEP
+            + PASSES,
+            "README.md": "```\npython train.py -o names\n```\n",
+        },
+        {"run_cmd": "python train.py -o {run_dir} --max-steps 1001"},
+    ),
     "evaluations that a Trainer prints as a dictionary": (
         {
             "finetune.py": "import transformers\n"
@@ -565,7 +578,10 @@ BENCHES: dict[str, tuple[dict[str, str], dict[str, object]]] = {
     ),
     "Google Benchmark": (
         {
-            "CMakeLists.txt": "add_executable(int-benchmark src/int-benchmark.cc)\n",
+            "CMakeLists.txt": "add_executable(all src/all.cc)\n"
+            "add_executable(int-benchmark src/int-benchmark.cc)\n",
+            "README.md": "```\n./int-benchmark\n```\n",
+            "src/all.cc": "#include <benchmark/benchmark.h>\nBENCHMARK(other);\n",
             "include/f.h": "",
             "src/int-benchmark.cc": "#include <benchmark/benchmark.h>\nBENCHMARK(to_text);\n",
         },

@@ -346,20 +346,27 @@ def _summaries(survey: Survey, scripts: Sequence[str]) -> tuple[str, ...]:
 
 def _google_benchmark(survey: Survey) -> Bench | None:
     """Google Benchmark: `BENCHMARK(name)` in a file that a CMake target is built from."""
-    listings = {p: survey.text(p) for p in survey.named("CMakeLists.txt")}
+    readme = survey.text(survey.first("README.md", "readme.md", "README.rst"))
+    found = []
     for path in survey.with_suffix(".cc", ".cpp", ".cxx")[:400]:
         text = survey.text(path)
-        if "benchmark/benchmark.h" not in text or "BENCHMARK(" not in text:
-            continue
         names = tuple(dict.fromkeys(re.findall(r"(?m)^\s*BENCHMARK\((\w+)", text)))
-        for listing, rules in listings.items():
-            folder = str(PurePosixPath(listing).parent)
-            inner = path.removeprefix("" if folder == "." else f"{folder}/")
-            target = re.search(rf"add_executable\(\s*([\w-]+)[^)]*\b{re.escape(inner)}\b", rules)
-            if target and names:
-                place = "" if folder == "." else f"{folder}/"
-                return _of_google(survey, path, names, f"{place}{target[1]}")
-    return None
+        if "benchmark/benchmark.h" in text and names and (binary := _built_from(survey, path)):
+            shown = f"/{PurePosixPath(binary).name}" in readme
+            found.append((not shown, path, names, binary))
+    return _of_google(survey, *min(found)[1:]) if found else None
+
+
+def _built_from(survey: Survey, source: str) -> str:
+    """The program that CMake builds from a source file, in its folder; empty where none is."""
+    for listing in survey.named("CMakeLists.txt"):
+        folder = str(PurePosixPath(listing).parent)
+        place = "" if folder == "." else f"{folder}/"
+        inner = re.escape(source.removeprefix(place))
+        rule = rf"add_executable\(\s*([\w-]+)[^)]*\b{inner}\b"
+        if target := re.search(rule, survey.text(listing)):
+            return f"{place}{target[1]}"
+    return ""
 
 
 def _of_google(survey: Survey, path: str, names: tuple[str, ...], binary: str) -> Bench:

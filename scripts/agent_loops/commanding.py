@@ -328,12 +328,11 @@ def _pin_budget(
 
 
 def _endless(survey: Survey, switches: Mapping[str, Option]) -> str:
-    """A switch for the number of steps without a default, with the number that the README gives."""
+    """A switch for the number of steps that has no end, with the number that the README gives."""
     readme = survey.text(survey.first("README.md", "readme.md"))
     for name, option in switches.items():
-        if option.default is None and re.fullmatch(
-            r"(?:max|num|n)_(?:iters|steps|iterations)", name
-        ):
+        endless = option.default is None or str(option.default).startswith("-")
+        if endless and re.fullmatch(r"(?:max|num|n)_(?:iters|steps|iterations)", name):
             shown = re.search(rf"\b{name}\s*=\s*(\d+)", readme)
             return f"{option.flag}{option.style}{int(shown[1]) + 1 if shown else 1001}"
     return ""
@@ -352,7 +351,7 @@ def _hydra_key(bound: Bound) -> str:
 
 def _replaced(text: str, option: Option, by: str) -> tuple[str, float]:
     """`text` with the switch's value replaced, and the number that stood there."""
-    pattern = re.compile(rf"({re.escape(option.flag)}[= ]\s*)([\d.e_]+)(?!\S)")
+    pattern = re.compile(rf"({option.spelled})([\d.e_]+)(?!\S)")
     match = pattern.search(text)
     if match is None:
         return text, 0.0
@@ -369,7 +368,7 @@ def _outputs(text: str, switches: Mapping[str, Option]) -> str:
         default = str(option.default or "")
         name = default.rsplit("/", 1)[-1]
         value = f"{{run_dir}}/{name}" if re.search(r"\.\w{1,5}$", name) else "{run_dir}"
-        match = re.search(rf"{re.escape(option.flag)}[= ]\s*(\S+)", text)
+        match = re.search(rf"{option.spelled}(\S+)", text)
         if match:
             text = text[: match.start(1)] + value + text[match.end(1) :]
         elif option.name not in ("save", "output", "project") or default:

@@ -24,10 +24,17 @@ class Option:
     number: int
     style: str = " "
     required: bool = False
+    short: str = ""  # `-o` beside `--output`
 
     @property
     def place(self) -> str:
         return f"{self.path}:{self.number}"
+
+    @property
+    def spelled(self) -> str:
+        """An expression for the switch on a command line, up to its value."""
+        spellings = "|".join(map(re.escape, filter(None, (self.flag, self.short))))
+        return rf"(?<!\S)(?:{spellings})[= ]\s*"
 
 
 def options_of(survey: Survey, script: str, files: Sequence[str]) -> dict[str, Option]:
@@ -102,7 +109,13 @@ def _argument(path: str, node: ast.Call) -> Option | None:
         default = _constant(keywords.get("default"))
         required = _constant(keywords.get("required")) is True
         return Option(
-            flag.lstrip("-").replace("-", "_"), flag, default, path, node.lineno, required=required
+            flag.lstrip("-").replace("-", "_"),
+            flag,
+            default,
+            path,
+            node.lineno,
+            required=required,
+            short=next((text for text in texts if re.fullmatch(r"-\w", text)), ""),
         )
     if called.startswith("DEFINE_") and texts:
         value = _constant(node.args[1]) if len(node.args) > 1 else None
