@@ -28,9 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # the library lies beside this script
 
 from agent_loops import metric, scan  # noqa: E402
-from agent_loops.findings import Finding  # noqa: E402
-from agent_loops.infer import infer  # noqa: E402
-from agent_loops.metric_names import words  # noqa: E402
+from agent_loops.inference.findings import Finding  # noqa: E402
+from agent_loops.inference.infer import infer  # noqa: E402
+from agent_loops.inference.metric_names import words  # noqa: E402
 from agent_loops.objective import Direction, MetricSpec  # noqa: E402
 
 KEYS = (

@@ -18,7 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
-from agent_loops import checks, commands, doctor, processes
+from agent_loops import commands, processes
+from agent_loops.diagnosis import checks, doctor
 from agent_loops.files import dump_json
 from support import PYTHON, TRAIN, Answer, Project, commit_all, git, until
 

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 import yaml
 
-from agent_loops import bindings, cli, metric, proposal, survey
+from agent_loops import bindings, cli, metric
 from agent_loops.errors import Refused
-from agent_loops.findings import Finding
-from agent_loops.infer import infer
+from agent_loops.inference import proposal, survey
+from agent_loops.inference.findings import Finding
+from agent_loops.inference.infer import infer
 from agent_loops.objective import Direction, MetricSpec
 from support import commit_all, git
 

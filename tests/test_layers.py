@@ -50,7 +50,7 @@ LEVELS: dict[str, list[str]] = {
     ],
     "3, a project that has no bindings yet": [
         "survey",
-        "closures options recipes selections makefiles benches papers printing reading",
+        "dependencies options recipes selections makefiles benches papers printing reading",
         "limits foreign_prints frameworks tables",
         "measures contenders",
         "entrypoints cautions",
@@ -102,7 +102,10 @@ IMPURE = set(
 ROWS = [row.split() for rows in LEVELS.values() for row in rows]
 RANK = {name: number for number, row in enumerate(ROWS) for name in row}
 PURE = [name for row in LEVELS["1, pure"] for name in row.split()]
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+# By their own names, which no two share; those of the packages below are no modules of ours.
+FILES = {path.stem: path for path in [*PACKAGE.glob("*/[!_]*.py"), *PACKAGE.glob("*.py")]}
+PACKAGES = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+MODULES = sorted(FILES)
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Import:
 
 @cache
 def tree_of(name: str) -> ast.Module:
-    return ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+    return ast.parse(FILES[name].read_text(encoding="utf-8"))
 
 
 @cache
@@ -146,14 +149,19 @@ def _named(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, bool]]:
     else:
         assert node.level == 0, f"line {node.lineno}: a relative import"
         base = (node.module or "").split(".")
-        whole = base == ["agent_loops"]
+        whole = base[0] == "agent_loops" and base[-1] in {"agent_loops", *PACKAGES}
         names = [[*base, alias.name] for alias in node.names] if whole else [base]
     for parts in names:
         if parts[0] != "agent_loops":
             yield parts[0], True
         else:
             # A name such as __version__ is the package's own.
-            yield parts[1] if len(parts) > 1 and parts[1] in MODULES else "__init__", False
+            yield parts[-1] if parts[-1] in MODULES else "__init__", False
+
+
+def test_no_two_modules_share_a_name() -> None:
+    paths = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
+    assert len(paths) == len(MODULES) - 1  # __init__ itself
 
 
 def test_every_module_has_its_place() -> None:
@@ -237,7 +245,7 @@ def test_docstrings_name_modules_that_exist() -> None:
     known = {*MODULES, "try", "wait", *Bindings._fields}
     unknown = {}
     for name in MODULES:
-        text = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
+        text = FILES[name].read_text(encoding="utf-8")
         body = text.replace(ast.get_docstring(tree_of(name), clean=False) or "", "", 1)
         words = (ast.get_docstring(tree_of(name)) or "").split("`")[1::2]
         lost = [

@@ -255,11 +255,11 @@ def _run(parsed: argparse.Namespace) -> Answer:
         folder = Path(parsed.keep) if parsed.keep else None
         return demo.run(folder, say=lambda text: print(text, file=stream, flush=True))
     if parsed.command == "infer":
-        from agent_loops import proposal
+        from agent_loops.inference import proposal
 
         return proposal.run(Path.cwd(), write=parsed.write)
     if parsed.command == "doctor":
-        from agent_loops import doctor
+        from agent_loops.diagnosis import doctor
 
         return doctor.run(Path.cwd(), os.environ)
     from agent_loops import campaigns
