@@ -69,7 +69,7 @@ def test_the_first_evening_works_as_written(tmp_path: Path) -> None:
     """Follows the page in a new project, with its bindings, its blocks and its commands."""
     text = section("Your own first campaign")
     [written] = blocks(text, "yaml")
-    _, begin, by_hand, by_block = blocks(text, "sh")
+    begin, by_hand, by_block = blocks(text, "sh")
     (tmp_path / "train.py").write_text(TRAIN)
     # As a campaign of yesterday may have it, and with the commits of the other strategy.
     (tmp_path / "loop.run.yaml").write_text(
