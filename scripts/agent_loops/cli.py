@@ -417,6 +417,8 @@ def _budget(budget: Budget) -> str:
 
 def _listed(paths: Sequence[str]) -> str:
     """The first few of the files, and how many there are."""
+    if not paths:
+        return "nothing"
     first = ", ".join(display.clean(path, 80) for path in paths[:4])
     more = ", …" if len(paths) > 4 else ""
     return f"{len(paths)} {'file' if len(paths) == 1 else 'files'}: {first}{more}"

@@ -7,6 +7,7 @@ it is unsure it says so, asks which, or asks one question.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -436,6 +437,7 @@ def _common(survey: Survey, finding: Finding) -> None:
             f"{len(survey.passed_over)} files are binary, unreadable or too large "
             f"and were passed over"
         )
+    _name_python_as_it_is_here(finding)
     finding.warnings += cautions.about_programs(
         str(finding.value("run_cmd") or ""), prelude=bool(finding.value("prelude"))
     )
@@ -443,3 +445,17 @@ def _common(survey: Survey, finding: Finding) -> None:
     for caution in finding.warnings:
         seen.setdefault(f"{caution.kind} {caution.text[:40]}", caution)
     finding.warnings = list(seen.values())
+
+
+def _name_python_as_it_is_here(finding: Finding) -> None:
+    """Many a paper says `python` where the machine has `python3` alone."""
+    if finding.value("prelude") or shutil.which("python") or not shutil.which("python3"):
+        return
+    for key in ("run_cmd", "eval_cmd", "checks_cmd"):
+        named = finding.bindings.get(key)
+        if named is None:
+            continue
+        command = re.sub(r"(^|(?:&&|;)\s*)python(?=\s)", r"\1python3", str(named.value))
+        if command != named.value:
+            evidence = f"{named.evidence}; python is python3 here"
+            finding.bindings[key] = Value(command, evidence, named.confidence)
