@@ -600,7 +600,11 @@ def test_the_client_and_the_plugin_of_a_session_are_found(project: Project, tmp_
     program(tmp_path / "plugin/bin/agent-loops", "#!/bin/sh\n")
     (tmp_path / "plugin/.claude-plugin").mkdir()
     (tmp_path / "plugin/.claude-plugin/plugin.json").write_text('{"name": "agent-loops"}')
-    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    others = [
+        folder for folder in os.environ["PATH"].split(os.pathsep)
+        if not Path(folder, "agent-loops").exists()
+    ]  # fmt: skip
+    path = os.pathsep.join([f"{tmp_path}/bin", *others])
     answer = ask(project, PATH=path, CLAUDECODE="1")
     assert "2.1.197 (Claude Code), called from a session" in about(answer, "claude code")
     assert about(answer, "plugin").startswith("warn plugin: not installed")

@@ -17,6 +17,9 @@ from typing import NamedTuple
 from agent_loops import memory, processes
 
 _TICK_S = 0.25
+# A process that forks and ends, over and over, may be missed by many a look at the list; that a
+# child is left tells of it.
+_LOOKS = 20
 _SETTLE_S = 0.25  # a normal exit's helpers (multiprocessing has one) may take this long to follow
 
 
@@ -199,9 +202,14 @@ class Watch:
         return self._find(None if self._keeps_orphans else self._marker)
 
     def _living(self) -> list[processes.Process]:
-        if self._keeps_orphans and not self._reap():
-            return []  # nothing can have left the tree, and no child is left
-        return self._find(self._marker)
+        found: list[processes.Process] = []
+        for _ in range(_LOOKS):
+            if self._keeps_orphans and not self._reap():
+                return []  # nothing can have left the tree, and no child is left
+            found = self._find(self._marker)
+            if found or not self._keeps_orphans or self._memory.helper_pid is not None:
+                break
+        return found
 
     def _find(self, marker: str | None) -> list[processes.Process]:
         return processes.find(
