@@ -44,7 +44,10 @@ def test_failed_checks_are_a_discard_that_says_why(project: Project) -> None:
     project.baseline()
     answer = try_edit(project, "unsafe", "LR = 3\nSAFE = True", "LR = 9\nSAFE = False")
     assert (answer["status"], answer["kind"]) == ("discard", "checks")
-    assert "1 failed: it is not safe" in answer["reason"]
+    assert answer["reason"] == "checks_cmd did not pass: exit code 4: 1 failed: it is not safe"
+    assert answer["log"].endswith("iter2/run-2.log")
+    assert "run 2 (checks): exit code 4" in project.call("show", "2").out
+    assert "run 2 (checks): passed" in project.call("show", "1").out
     assert answer["incumbent"]["experiment"] == answer["best"]["experiment"] == 1
     assert project.read("train.py") == TRAIN
     refused = project.ask("override", "2", "keep", "--why", "I like it")

@@ -205,7 +205,7 @@ def test_line_ends_and_other_bytes_survive(
         ("~/train.py", "outside the project"),
         ("a\\train.py", "not a plain relative path"),
         ("a//train.py", "not a plain relative path"),
-        ("prepare.sh", "prepare.sh is not editable; editable: train.py"),
+        ("prepare.sh", "prepare.sh is not editable, so it stays as it is; editable: train.py"),
         ("trian.py", "does not exist; an empty search makes it; did you mean train.py?"),
     ],
 )

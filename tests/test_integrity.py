@@ -786,3 +786,17 @@ def test_setup_tells_what_it_did_not_freeze(project: Project) -> None:
     text = project.call("setup").out
     assert "note: eval_cmd names no file of the project that is frozen" in text
     assert "not frozen, since git does not track them: wip.py;" in text
+
+
+def test_data_too_large_to_freeze_is_named(place: Place) -> None:
+    place.write("train.py")
+    place.write("data/small.txt", "1\n")
+    place.write("data/large.txt", "1\n" * (1 << 20))
+    place.write("data/film.mp4", "1\n" * (1 << 20))
+    harness = place.freeze()
+    assert "data/large.txt" not in harness.files
+    told = integrity.gaps(harness, place.root, ["train.py"], "")
+    assert told == [
+        "not frozen, since they are larger than 1 MiB: data/large.txt; readonly_files freezes them"
+    ]
+    assert "data/large.txt" in place.freeze(readonly=["data/large.txt"]).files

@@ -50,7 +50,7 @@ def lr(project: Project, value: str, *words: str, old: str = "0.01") -> Answer:
                 "metric    wall_s (minimize), measured by agent-loops",
                 "time      budget 30 epochs; a run is killed after 7.0 min",
                 "editable  6 files: c0.json, c1.json, c2.json, c3.json, …",
-                "frozen    0 files: ",
+                "frozen    nothing",
             ],
         ),
         (
@@ -150,7 +150,7 @@ def test_the_gain_is_that_of_what_is_kept(project: Project) -> None:
     assert line in project.call("status").out.splitlines()
     assert project.ask("override", "2", "discard", "--why", "too clever").code == 0
     status = project.ask("status")
-    assert (status["gain"], status["best"]["experiment"]) == (0, 2)
+    assert (status["gain"], status["best"]["experiment"]) == (0, 1)
     assert "gain" not in project.call("status").out
     lr(project, "0.02")
     line = "gain      0.01 over the baseline, by single readings"
@@ -169,3 +169,22 @@ def test_memory_of_a_small_run_is_no_zero(tmp_path: Path, printed_mb: str, cell:
     project = Project(tmp_path / "project", train=train)
     project.baseline()
     assert project.rows()[0][2] == cell
+
+
+def test_what_was_rejected_by_override_is_not_the_best(project: Project) -> None:
+    project.baseline()
+    project.edit("LR = 0.01", "LR = 0.04")
+    assert project.ask("try", "a trick")["best"]["experiment"] == 2
+    assert project.ask("override", "2", "discard", "--why", "a trick")["best"]["experiment"] == 1
+    assert project.ask("override", "2", "keep", "--why", "no trick")["best"]["experiment"] == 2
+
+
+def test_an_edit_on_top_of_another_experiment_says_so(project: Project) -> None:
+    project.baseline()
+    project.edit("LR = 0.01", "LR = 0.001")
+    assert project.ask("try", "lower")["status"] == "discard"
+    project.ask("checkout", "2")
+    answer = project.ask(
+        "try", "on it", "--edit", "-", stdin=edit_block("train.py", "LR = 0.001", "LR = 0.002")
+    )
+    assert "built on #2, whose code lies in the files" in answer["notes"]

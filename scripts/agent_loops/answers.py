@@ -17,6 +17,7 @@ _LONGEST_HEAD = 300
 _SHORTEST_HEAD = 80
 _LONGEST_FILES = 200
 _SHORTEST_NOTES = 60
+_FEWEST_DIGITS = 4  # a microsecond benchmark's 0.000003 would say nothing
 _VERDICT_KEYS = (
     "schema experiment status kind reason metric source incumbent best delta wall_s elapsed_s "
     "timeout_s memory_gb memory_kind commit lines_added lines_removed description log notes next"
@@ -202,7 +203,9 @@ def format_metric(value: float, texts: Sequence[str]) -> str:
     digits = max(
         (len(text.rpartition(".")[2]) for text in texts if _has_plain_digits(text)), default=6
     )
-    return f"{value:.{min(digits, 12)}f}"
+    shown = f"{value:.{min(digits, 12)}f}"
+    significant = len(shown.strip("-0.").replace(".", ""))
+    return shown if significant >= _FEWEST_DIGITS or not value else f"{value:.7g}"
 
 
 def _is_value(text: str, value: float) -> bool:

@@ -68,6 +68,8 @@ def make(
                 f"checkout {_base_number(campaign)}` sets it aside",
             )  # fmt: skip
         tree = _edited(campaign, present, edit)
+        if not campaign.wants_baseline and number != campaign.incumbent_number:
+            notes += (f"built on #{number}, whose code lies in the files",)
     else:
         tree = present
     notes += _metric_line_notes(campaign, base, tree)

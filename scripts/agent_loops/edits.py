@@ -257,7 +257,7 @@ def _path_problem(path: str, files: Mapping[str, bytes], allowed: Callable[[str]
     if "\\" in path or posixpath.normpath(path) != path or not path.isprintable():
         return f"{_shown(path)} is not a plain relative path with `/`"
     if not allowed(path):
-        return f"{_shown(path)} is not editable{_suggestion(path, files)}"
+        return f"{_shown(path)} is not editable, so it stays as it is{_suggestion(path, files)}"
     return ""
 
 

@@ -44,12 +44,14 @@ class Harness(NamedTuple):
 
     `files` maps posix path to SHA-256, or to where a link leads; `bystanders` are the other source
     and configuration files, links and environments that stood about: they may change, but none may
-    join them. Without git (`by_git` false) `files` holds also what earlier runs wrote.
+    join them. Without git (`by_git` false) `files` holds also what earlier runs wrote. `large` are
+    data files left out for their size; they are told at setup and not recorded.
     """
 
     files: Mapping[str, str]
     bystanders: frozenset[str]
     by_git: bool = True
+    large: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -167,7 +169,7 @@ def freeze(
     chosen = {
         path
         for path in candidates
-        if _may_be_harness(path) and (is_source(path) or _size(listed[path]) <= MAX_DATA_BYTES)
+        if _may_be_harness(path) and (is_source(path) or not _is_large(listed[path]))
     }
     chosen |= closure.import_closure(scope.workspace, commands) & (listed.keys() | links)
     chosen = {path for path in chosen if not scope.is_output(path)} | explicit
@@ -175,12 +177,19 @@ def freeze(
         {path: _digest(scope.workspace / path) for path in sorted(chosen)},
         frozenset(bystanders - chosen),
         tracked is not None,
+        tuple(
+            sorted(p for p in candidates - chosen if _may_be_harness(p) and _is_large(listed[p]))
+        ),
     )
 
 
 def _digest(full: Path) -> str:
     """SHA-256 of a file; of a link, where it leads."""
     return f"-> {os.readlink(full)}" if full.is_symlink() else files.sha256_file(full)
+
+
+def _is_large(entry: os.DirEntry[str]) -> bool:
+    return _size(entry) > MAX_DATA_BYTES
 
 
 def _size(entry: os.DirEntry[str]) -> int:
@@ -384,6 +393,12 @@ def gaps(harness: Harness, workspace: Path, editable: Collection[str], eval_cmd:
         more = f" and {len(free) - 5} more" if free[5:] else ""
         told.append(
             f"not frozen, since git does not track them: {_shown(free[:5])}{more}; "
+            "readonly_files freezes them"
+        )
+    if harness.large:
+        more = f" and {len(harness.large) - 5} more" if harness.large[5:] else ""
+        told.append(
+            f"not frozen, since they are larger than 1 MiB: {_shown(harness.large[:5])}{more}; "
             "readonly_files freezes them"
         )
     return told

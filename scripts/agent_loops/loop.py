@@ -194,6 +194,8 @@ class Loop:
 
     def _log(self, experiment: Experiment) -> str:
         number = experiment.attempt[-1].number if experiment.attempt else 1
+        if experiment.checks is not None and experiment.checks.crash_kind:
+            number = experiment.checks.run
         return self.workspace.shown(self.store.paths.log(experiment.number, number))
 
     def _answer_running(self, experiment: Experiment) -> Answer:

@@ -85,9 +85,16 @@ class Measurement:
     def checks(self, end: RunEnd) -> dict[str, object]:
         """The same for a run of `checks_cmd`: it passes with exit code 0, else says why not."""
         passed = _ended_well(end)
+        reason = "" if passed else self._crash(end, LogFacts(None, "")).reason
+        if end.outcome.kind == "exited" and end.outcome.exit_code:
+            # A suite's last line sums up; what was raised on the way may have been expected.
+            with self.log.open("rb") as stream:
+                said = tails.tail(stream, limit=2000, secrets=self.secrets).strip()
+            last = said.rpartition("\n")[2]
+            reason = f"exit code {end.outcome.exit_code}" + (f": {last}" if last else "")
         return {
             "passed": passed,
-            "crash_reason": "" if passed else self._crash(end, LogFacts(None, "")).reason,
+            "crash_reason": reason,
             "log_sha256": _log_digest(self.log),
         }
 

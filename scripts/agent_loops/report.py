@@ -9,7 +9,17 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from agent_loops import answers, campaigns, decide, display, files, gates, machine, snapshots
+from agent_loops import (
+    answers,
+    campaigns,
+    decide,
+    display,
+    events,
+    files,
+    gates,
+    machine,
+    snapshots,
+)
 from agent_loops.answers import Answer
 from agent_loops.loop import Loop
 from agent_loops.state import Campaign, Experiment, is_here, key_of
@@ -224,7 +234,7 @@ def show(run: Loop, number: int) -> Answer:
                 "log": run.workspace.shown(run.store.paths.log(number, item.number)),
             }
         )
-        what = runs[-1]["crash"] or (finished.value_text if finished else "under way")
+        what = runs[-1]["crash"] or _ended_as(finished)
         lines.append(f"run {item.number} ({item.started.purpose}): {what}  {runs[-1]['log']}")
     lines.append(f"code: {run.workspace.shown(run.store.paths.snapshot(number))}")
     extra = {
@@ -234,6 +244,12 @@ def show(run: Loop, number: int) -> Answer:
         "idea": experiment.started.idea,
     }  # fmt: skip
     return Answer({**answer.values, **extra}, lines)
+
+
+def _ended_as(finished: events.RunFinished | None) -> str:
+    if finished is None:
+        return "under way"
+    return finished.value_text or "passed"  # checks read no metric
 
 
 def diff(run: Loop, number: int) -> Answer:

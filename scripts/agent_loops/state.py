@@ -584,8 +584,12 @@ def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) 
     if event.verdict == decide.KEEP and experiment.verdict != decide.KEEP:
         _change(campaign, event.experiment, replaced=campaign.incumbent_number)
         campaign.incumbent_number = event.experiment
+        if experiment.decided is not None and experiment.decided.metric is not None:
+            key = key_of(experiment.epoch, experiment.started.code)
+            campaign.contenders[event.experiment] = key
     elif event.verdict == decide.DISCARD and experiment.verdict == decide.KEEP:
         campaign.incumbent_number = experiment.replaced
+        campaign.contenders.pop(event.experiment, None)  # what was rejected is not the best
     campaign.counts[experiment.verdict] -= 1
     campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
     _change(

@@ -203,7 +203,7 @@ def baseline_text(campaign: Campaign) -> str:
         return "baseline"
     why, incumbent = f"rebaseline: {campaign.rebaseline_why}", campaign.incumbent
     if incumbent is None:
-        return why
+        return f"baseline ({why})"
     return f"{incumbent.started.description.partition(' (rebaseline: ')[0]} ({why})"
 
 
