@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent_loops.log_lines import (
     LINE_BYTES,
@@ -34,7 +35,6 @@ from agent_loops.printed import (
     unit_after,
 )
 
-TYPE_CHECKING = False  # typing's constant without its import: start-up is most of the time here
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO
@@ -45,8 +45,7 @@ _NEAR_LINES = 40
 _LONGER_NAME = rb"[\w./@-]"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One finite value. `text` is what was printed, `line` where, cleaned and cut for display.
 
     `matches` counts the whole log for `best`, `mean` and `median`; for `last` it counts the final
@@ -67,11 +66,10 @@ class Reading:
 
     def with_notes(self, notes: Sequence[str]) -> Reading:
         """The same with `notes` added."""
-        return replace(self, notes=(*self.notes, *notes))
+        return self._replace(notes=(*self.notes, *notes))
 
 
-@dataclass(frozen=True, slots=True)
-class LogFacts:
+class LogFacts(NamedTuple):
     """What a log says. `problem` is why there is no reading, and empty where there is one.
 
     Memory is in units of 2**20 bytes, as the scripts that print "MB" mean it; its kind is "vram",
@@ -82,7 +80,7 @@ class LogFacts:
     problem: str = ""
     peak_memory_mb: float | None = None
     memory_kind: str = ""
-    scalars: Mapping[str, float] = field(default_factory=dict)
+    scalars: Mapping[str, float] = MappingProxyType({})
 
 
 def compile_pattern(spec: MetricSpec) -> re.Pattern[bytes]:

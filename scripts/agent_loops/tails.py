@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from agent_loops.display import TERMINAL_CODES, cut, mask, one_line
 
@@ -35,8 +34,7 @@ _LAST_WORDS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Traceback:
+class _Traceback(NamedTuple):
     raised: str
     place: str
     ends_at: int
