@@ -14,8 +14,6 @@ from agent_loops.locks import Lock
 from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
 
-RAISE_THE_LIMIT = "raise the limit in loop.run.yaml, then `agent-loops rebaseline --why …`"
-
 
 def no_experiment(campaign: Campaign, number: int) -> Refused:
     """The refusal of a number that no experiment has."""
@@ -52,13 +50,20 @@ def refuse_switched_off(campaign: Campaign) -> None:
         )  # fmt: skip
 
 
+def way_on(campaign: Campaign) -> str:
+    """How a finished campaign goes on: time is granted, another limit is raised."""
+    if campaign.time_is_up(utc_now()):
+        return "`agent-loops resume --until T` (07:30, or 8h)"
+    return "raise the limit in loop.run.yaml, then `agent-loops rebaseline --why …`"
+
+
 def refuse_finished(campaign: Campaign) -> None:
-    """A stop condition of the bindings is met."""
+    """A stop condition of the bindings, or of `resume --until`, is met."""
     reason = campaign.stop_reason(utc_now())
     if reason:
         raise Refused(
             "finished", f"a stop condition is met: {reason}",
-            next_step=f"report the best (`agent-loops status`); to go on, {RAISE_THE_LIMIT}",
+            next_step=f"report the best (`agent-loops status`); to go on, {way_on(campaign)}",
         )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ def status(run: Loop) -> Answer:
         "running": running,
         "unrecorded": unrecorded,
         "stop_reason": reason,
+        "end": campaign.end_utc or None,
         "paused": campaign.paused.reason if campaign.paused else None,
         "sandbox": run.workspace.shown(run.store.paths.root),
         "next": _next(run, word),
@@ -76,6 +77,7 @@ def status(run: Loop) -> Answer:
         before = f"; {campaign.gain_before:.4g} before the rebaseline"
         lines.append(f"gain      {gain:.4g} over the baseline, by {rests_on}"
                      + (before if campaign.gain_before else ""))  # fmt: skip
+    lines += _limits(campaign, now)
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
                      f"of at most {running['timeout_s']:.0f} s  {running['progress']}"
@@ -91,6 +93,18 @@ def status(run: Loop) -> Answer:
     )
     lines.append(f"files: {values['sandbox']}   next: {values['next']}")
     return Answer(values, lines)
+
+
+def _limits(campaign: Campaign, now: datetime) -> list[str]:
+    """What ends the campaign, but for the count of experiments that stands above."""
+    bindings, end = campaign.bindings, answers.end_in_words(campaign, now)
+    limits = [f"at {end}"] if end else []
+    if bindings.stop_after_s is not None and not campaign.until_utc:
+        used, allowed = answers.duration(campaign.active_s), answers.duration(bindings.stop_after_s)
+        limits.append(f"after {allowed} of active time ({used} used)")
+    if bindings.target is not None:
+        limits.append(f"when {bindings.metric} reaches {bindings.target:g}")
+    return [f"ends      {'; '.join(limits)}"] if limits else []
 
 
 def _next(run: Loop, word: str) -> str:

@@ -159,8 +159,7 @@ def _frozen(run: Loop, bindings: Bindings, why: str) -> events.Rebaselined:
 
 def _refuse_finished_then(campaign: Campaign, rebaselined: events.Rebaselined) -> None:
     then = copy.copy(campaign)
-    then.bindings = Bindings.from_json(rebaselined.bindings)
-    then.stop_at_utc = rebaselined.stop_at_utc
+    then.bind(Bindings.from_json(rebaselined.bindings), rebaselined.stop_at_utc)
     if rebaselined.measured_anew:
         then.contenders, then.found_best = {}, None
     gates.refuse_finished(then)
