@@ -378,6 +378,7 @@ def _begun(begun: Begun) -> Answer:
     killed = f"a run is killed after {answers.duration(timeout_s)}{until}"
     lines = [
         f"campaign {bindings.run_tag}  ({bindings.iter_strategy}, files in {folder})",
+        f"begins    with {begun.origin}" if begun.origin else "",
         f"branch    {branch} is checked out now; `git switch -` goes back" if branch else "",
         f"metric    {bindings.metric} ({bindings.metric_direction}), "
         + _SOURCES[bindings.metric_source],
@@ -394,7 +395,8 @@ def _begun(begun: Begun) -> Answer:
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
-        "strategy": bindings.iter_strategy, "sandbox": folder, "branch": branch,
+        "from": begun.origin or None, "strategy": bindings.iter_strategy, "sandbox": folder,
+        "branch": branch,
         "editable": list(begun.editable), "harness_files": len(frozen), "timeout_s": timeout_s,
         "metric_lines": list(begun.metric_lines), "program": begun.program,
         "notes": list(begun.notes), "next": next_step,
