@@ -70,14 +70,18 @@ def _try_arguments(command: argparse.ArgumentParser) -> None:
 def _setup_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--from", dest="from_tag", default="", metavar="TAG",
-        help="begin with the code that an earlier campaign has kept",
+        help="begin with the code of an earlier campaign's incumbent",
     )  # fmt: skip
 
 
 def _override_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("number", type=_count, metavar="N")
-    command.add_argument("verdict", choices=("keep", "discard"))
-    command.add_argument("--why", required=True)
+    command.add_argument("number", type=_count, metavar="N", help="the last settled experiment")
+    command.add_argument(
+        "verdict", choices=("keep", "discard"),
+        help="never keeps a crash; keeps a worse one only within override_tolerance of the best "
+        "and with fewer lines",
+    )  # fmt: skip
+    command.add_argument("--why", required=True, help="the reason, which is recorded")
 
 
 def _rebaseline_arguments(command: argparse.ArgumentParser) -> None:
