@@ -102,7 +102,7 @@ def build(cache: Path, stamp: str, requirements: Sequence[str]) -> Path:
                 shutil.rmtree(left_over, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
         try:
-            _tell_a_person(f"first start: building a Python environment in {cache} (once)")
+            _tell(f"first start: building a Python environment in {cache} (once, half a minute)")
             with (cache / "build.log").open("wb", buffering=0) as log:
                 Builder(python, draft, log.fileno()).fill(requirements, f"log: {log.name}")
             (draft / "stamp").write_bytes(os.fsencode(stamp))
@@ -205,9 +205,9 @@ def build_environ() -> dict[str, str]:
     return kept | {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 
 
-def _tell_a_person(message: str) -> None:
-    if sys.stderr.isatty():
-        print(f"agent-loops: {message}", file=sys.stderr, flush=True)
+def _tell(message: str) -> None:
+    """On stderr, terminal or not: who waits half a minute wants to know why."""
+    print(f"agent-loops: {message}".replace("\n", " "), file=sys.stderr, flush=True)
 
 
 def _end(number: int, _frame: object) -> None:
@@ -215,7 +215,7 @@ def _end(number: int, _frame: object) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints the environment's folder, without a newline; on failure 1, and one line on stderr."""
+    """Prints the environment's folder, without a newline; on failure 1, the reason on stderr."""
     cache, stamp, dependencies = arguments
     requirements = re.findall(r'"([^"]+)"', dependencies)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -224,7 +224,7 @@ def main(arguments: Sequence[str]) -> int:
         folder = usable_folder(cache)
         environment = find_ready(folder, stamp) or build(folder, stamp, requirements)
     except (BuildError, OSError) as error:
-        print(f"agent-loops: {error}".replace("\n", " "), file=sys.stderr)
+        _tell(str(error))
         return 1
     except KeyboardInterrupt:
         return 130

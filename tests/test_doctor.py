@@ -405,6 +405,27 @@ def test_gpus_and_who_holds_them(
     assert [line for line, start in zip(lines, expected, strict=True) if start not in line] == []
 
 
+def test_code_that_names_cuda_where_there_is_no_gpu_is_told(
+    project: Project, tmp_path: Path
+) -> None:
+    path = tools(tmp_path / "bin", "git", "bash")
+    assert about(ask(project, PATH=path), "cuda") == ""
+    project.edit("WIDTH = 8", 'WIDTH = 8\nDEVICE = "cuda"')
+    assert about(ask(project, PATH=path), "cuda").startswith("warn cuda: train.py:5 names cuda")
+    program(tmp_path / "bin/nvidia-smi", NVIDIA.format(gpus=GPUS.format(used=4), apps=""))
+    assert about(ask(project, PATH=path), "cuda") == ""
+
+
+def test_data_to_prepare_is_a_reminder_and_what_matters_is_said_in_words(
+    project: Project, tmp_path: Path
+) -> None:
+    project.write("README.md", "```\npython prepare.py\npython train.py\n```\n")
+    answer = ask(project)
+    assert about(answer, "data first").startswith("ok data first: a reminder, nothing was looked")
+    text = project.call("doctor", env={"PATH": tools(tmp_path / "bin", "git", "bash")}).out
+    assert "\nfine     gpu: no nvidia-smi" in text
+
+
 def test_a_driver_that_fails_says_what_it_said(project: Project, tmp_path: Path) -> None:
     text = "#!/bin/sh\necho 'Failed to initialize NVML: Driver/library version mismatch'; exit 18\n"
     program(tmp_path / "bin/nvidia-smi", text)

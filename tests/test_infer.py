@@ -883,3 +883,40 @@ def test_names_that_are_no_utf8_do_no_harm(tmp_path: Path, call: Call) -> None:
     (root / os.fsdecode(b"\xff\xfe.py")).write_text("print('acc: 0.1')")
     assert call(root, "infer", "--json")[0] == 0
     assert call(root, "infer")[0] == 0
+
+
+PREPARE = """import torch
+
+
+def train_tokenizer():
+    torch.save({}, "tokenizer.pt")
+
+
+def store(model):
+    torch.save(model, "model.pt")
+
+
+def loss(model):
+    return 0.5
+
+
+if __name__ == "__main__":
+    train_tokenizer()
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ("val_loss = prepare.loss(model)", None),
+        ("val_loss = prepare.loss(model)\nprepare.store(model)", "prepare.py:9"),
+    ],
+)
+def test_checkpoints_are_those_that_the_run_saves(
+    tmp_path: Path, body: str, where: str | None
+) -> None:
+    train = TRAINS.format(body=body + '\nprint(f"val_loss: {val_loss:.6f}")')
+    root = project(tmp_path / "p", train_py="import prepare\n" + train, prepare_py=PREPARE)
+    told = [caution.text for caution in infer(root).warnings if caution.kind == "disk"]
+    assert [where in text for text in told if where] == ([True] if where else [])
+    assert bool(told) == bool(where), told

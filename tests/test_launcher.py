@@ -113,7 +113,8 @@ class Plugin:
 class Answer:
     code: int
     out: str
-    err: str
+    err: str  # but for the line that announces a build
+    announced: bool = False
 
     @property
     def seen(self) -> dict[str, Any]:
@@ -133,7 +134,9 @@ class Answer:
 
 def finish(process: subprocess.Popen[str], text: str = "") -> Answer:
     out, err = process.communicate(text, timeout=LIMIT_S)
-    return Answer(process.returncode, out, err)
+    first, end, rest = err.partition("\n")
+    announced = first.startswith("agent-loops: first start: ")
+    return Answer(process.returncode, out, rest if announced and end else err, announced)
 
 
 def program(path: Path, text: str) -> None:
@@ -235,6 +238,10 @@ def test_starts_in_every_shell(plugin: Plugin, shell: str) -> None:
 
 def test_exit_code_is_the_command_lines(plugin: Plugin) -> None:
     assert [plugin.run("fail").code, plugin.run("fail").code, plugin.run().code] == [7, 7, 0]
+
+
+def test_only_a_start_that_builds_says_that_it_does(plugin: Plugin) -> None:
+    assert [plugin.run().announced for _ in range(2)] == [True, False]
 
 
 def test_a_warm_start_needs_no_python_on_path_and_no_builder(plugin: Plugin) -> None:

@@ -98,4 +98,4 @@ def test_the_first_evening_works_as_written(tmp_path: Path) -> None:
     shell(remove)
     shell(refs)
     assert git(tmp_path, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "sandbox", "train.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".git", "train.py"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -389,6 +390,8 @@ def test_identical_to_an_earlier_experiment_until_repeat(
     assert "LR = 0.01\n" in project.read("train.py")
     project.edit("LR = 0.01", "LR = 0.001")
     answer = refused(terminal, "duplicate", "try", "tiny", next_step="`--repeat` runs it again")
+    assert answer["next"].endswith("train.py stays edited until `agent-loops checkout 1`")
+    assert terminal.ask("status")["edited"] == "train.py: the code of #2"
     for figure in ("#2", "smaller steps", "discard", "1.174000"):
         assert figure in answer["reason"]
     assert "LR = 0.001" in project.read("train.py")
@@ -536,11 +539,15 @@ def test_the_persons_switch(project: Project, terminal: Terminal, word: str, kin
 
 
 @pytest.mark.parametrize(
-    ("binding", "value", "figure"),
-    [("max_experiments", 1, "1 done"), ("target", 1.2, "1.165"), ("stop_after", "0.02 s", "h")],
+    ("binding", "value", "figure", "way_on"),
+    [
+        ("max_experiments", 1, "1 done", "rebaseline --why"),
+        ("target", 1.2, "1.165", "rebaseline --why"),
+        ("stop_after", "0.02 s", "h", "resume --until T"),
+    ],
 )
 def test_a_finished_campaign(
-    fresh: tuple[Project, Terminal], binding: str, value: object, figure: str
+    fresh: tuple[Project, Terminal], binding: str, value: object, figure: str, way_on: str
 ) -> None:
     project, terminal = fresh
     project.bind(**{binding: value})
@@ -549,7 +556,7 @@ def test_a_finished_campaign(
     assert "finished" in answer["next"]
     assert terminal.ask("status")["status"] == "finished"
     project.edit("LR = 0.01", "LR = 0.03")
-    answer = refused(terminal, "finished", "try", "x", next_step="rebaseline --why")
+    answer = refused(terminal, "finished", "try", "x", next_step=way_on)
     assert f"{binding}: " in answer["reason"]
     assert figure in answer["reason"]
 
@@ -756,6 +763,17 @@ def test_checkout_rescues_edits_but_not_what_is_saved_already(
     assert "WIDTH = 9" in (project.root / rescued["folder"] / "train.py").read_text()
 
 
+def test_checkout_of_what_builds_on_an_older_one_says_so(
+    project: Project, terminal: Terminal
+) -> None:
+    for rate, verdict in (("0.001", "discard"), ("0.03", "keep"), ("0.002", "discard")):
+        project.edit("LR = " + re.findall("LR = (.*)", project.read("train.py"))[0], f"LR = {rate}")
+        assert project.ask("try", rate)["status"] == verdict
+    notes = {number: terminal.ask("checkout", str(number))["notes"] for number in (2, 3, 4)}
+    compared = "the next try is still compared with the incumbent #3"
+    assert notes == {2: [f"it builds on #1; {compared}"], 3: [], 4: []}
+
+
 # ---- rebaseline --------------------------------------------------------------------------------
 
 
@@ -859,6 +877,11 @@ def test_what_names_a_campaign_cannot_change_in_it(
     project.bind(**{key: other[key]})
     answer = refused(terminal, "bindings", "rebaseline", "--why", "x", next_step=f"put {key} back")
     assert key in answer["reason"]
+    said = refused(terminal, "bindings", "try", "x", next_step="`agent-loops setup`")
+    assert key in said["reason"]
+    assert "rebaseline" not in said["next"]
+    assert said["reason"].startswith(key), "what follows from the tag is nothing that was written"
+    assert key in terminal.ask("status")["in_the_way"][0]
 
 
 def test_rebaseline_refuses_an_edited_incumbent(project: Project, terminal: Terminal) -> None:
@@ -894,3 +917,32 @@ def test_rebaseline_refuses_a_new_editable_file_but_takes_newly_editable_ones(
     project.write("layers/one.py", "x = 1\n")
     project.edit("LR = 0.01", "LR = 0.03")
     assert project.ask("try", "x")["status"] == "keep"
+
+
+# ---- what status says of it beforehand ---------------------------------------------------------
+
+
+def test_status_says_what_is_in_the_way_and_writes_nothing(
+    project: Project, terminal: Terminal
+) -> None:
+    assert terminal.ask("status")["in_the_way"] == []
+    project.write("prepare.py", project.read("prepare.py") + "# changed\n")
+    project.edit("LR = 0.01", "LR = 0.02")
+    before = picture(terminal.folder)
+    answer = terminal.ask("status")
+    assert "prepare.py" in answer["in_the_way"][0]
+    assert answer["edited"] == "train.py, not tried yet"
+    assert "in the way: the harness is not as it was frozen" in terminal.call("status").out
+    assert not changes(before, picture(terminal.folder))
+
+
+@pytest.mark.parametrize("word", ["pause", "stop"])
+def test_why_it_is_held_is_told(terminal: Terminal, word: str) -> None:
+    terminal.call("note", "look at the warmup")
+    terminal.call(word, "--why", "the desk is on fire")
+    kind = {"pause": "paused", "stop": "stopped"}[word]
+    answer = refused(terminal, kind, "try", "x", next_step="`agent-loops resume`")
+    assert answer["reason"].endswith(f"{kind} by the person: the desk is on fire")
+    out = terminal.call("status").out
+    assert f"{kind}: the desk is on fire" in out
+    assert "the person says: look at the warmup" in out

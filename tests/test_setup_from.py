@@ -39,3 +39,14 @@ def test_an_unknown_tag_is_refused_and_nothing_is_changed(project: Project) -> N
     assert (answer.code, answer["kind"]) == (3, "no campaign")
     assert project.read("train.py") == TRAIN + "# my own\n"
     assert not (project.root / "sandbox/t2").exists()
+
+
+def test_it_says_whose_code_that_is_and_where_the_best_is_another(project: Project) -> None:
+    project.bind()
+    assert project.ask("resume").code == 0
+    assert project.ask("checkout", "2").code == 0
+    assert project.ask("override", "2", "discard", "--why", "too clever").code == 0
+    assert project.ask("stop").code == 0
+    project.bind(run_tag="t2")
+    answer = project.call("setup", "--from", "t1")
+    assert "begins    with #1 of t1 (val_bpb 1.165000), its incumbent; its best is #2" in answer.out

@@ -6,10 +6,11 @@ Only words things: every figure comes from the campaign.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from agent_loops import decide, display
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign, Experiment, local_clock
 
 SCHEMA = 1
 _LONGEST_TEXT = 590  # characters: what one experiment may put into an agent's context
@@ -225,6 +226,14 @@ def _gain(gain: float) -> str:
 
 def _memory(gb: float) -> str:
     return f"{gb:.1f} GB" if gb >= 1 else f"{gb * 1024:.0f} MB"
+
+
+def end_in_words(campaign: Campaign, now: datetime) -> str:
+    """When the clock ends the campaign, `07:30 tomorrow, in 9.5 h`; empty where it does not."""
+    if not campaign.end_utc:
+        return ""
+    left = (datetime.fromisoformat(campaign.end_utc) - now).total_seconds()
+    return f"{local_clock(campaign.end_utc, now)}, in {duration(left)}" if left > 0 else ""
 
 
 def duration(seconds: float | None) -> str:

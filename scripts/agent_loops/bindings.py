@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple, cast
 
@@ -175,6 +175,14 @@ UNMEASURED = frozenset(
 def differing(before: Bindings, after: Bindings) -> set[str]:
     """The fields in which the two differ."""
     return {name for name in Bindings._fields if getattr(before, name) != getattr(after, name)}
+
+
+def fixed_keys_in(changed: Collection[str], after: Bindings) -> list[str]:
+    """Those of the changed fields that name the campaign itself; a default that follows is none."""
+    fixed = [name for name in ("run_tag", "sandbox_root", "iter_strategy") if name in changed]
+    if "run_tag" in fixed and after.sandbox_root == f"./sandbox/{after.run_tag}":
+        return [name for name in fixed if name != "sandbox_root"]
+    return fixed
 
 
 def _plain(value: object) -> object:

@@ -219,7 +219,7 @@ def refuse_unless_ended(campaign: state.Campaign) -> None:
         raise Refused(
             "campaign exists", f"campaign {campaign.tag} exists and is open",
             next_step="`agent-loops try` continues it; for another one `agent-loops stop`, then "
-            "set another run_tag in loop.run.yaml and run `agent-loops setup`",
+            "`agent-loops setup` (where loop.run.yaml has a run_tag: with another one)",
         )  # fmt: skip
     if not campaign.under_way:
         return

@@ -14,12 +14,16 @@ from agent_loops.workspace import Workspace
 
 
 class Candidate(NamedTuple):
-    """The files to run, what they grew from, and what is worth telling about them."""
+    """The files to run, what they grew from, and what is worth telling about them.
+
+    `left_behind` says what stays in the editable files where the candidate is refused.
+    """
 
     tree: snapshots.Tree
     base: snapshots.Tree
     base_number: int | None
     notes: tuple[str, ...]
+    left_behind: str = ""
 
     @property
     def code(self) -> str:
@@ -73,7 +77,13 @@ def make(
     else:
         tree = present
     notes += _metric_line_notes(campaign, base, tree)
-    return Candidate(tree, base, number, notes)
+    left_behind = ""
+    if edit is None and edited:
+        left_behind = (
+            f"{', '.join(edited[:5])} {'stays' if len(edited) == 1 else 'stay'} edited until "
+            f"`agent-loops checkout {_base_number(campaign)}`"
+        )
+    return Candidate(tree, base, number, notes, left_behind)
 
 
 def _base_number(campaign: Campaign) -> int:

@@ -70,14 +70,18 @@ def _try_arguments(command: argparse.ArgumentParser) -> None:
 def _setup_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--from", dest="from_tag", default="", metavar="TAG",
-        help="begin with the code that an earlier campaign has kept",
+        help="begin with the code of an earlier campaign's incumbent",
     )  # fmt: skip
 
 
 def _override_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("number", type=_count, metavar="N")
-    command.add_argument("verdict", choices=("keep", "discard"))
-    command.add_argument("--why", required=True)
+    command.add_argument("number", type=_count, metavar="N", help="the last settled experiment")
+    command.add_argument(
+        "verdict", choices=("keep", "discard"),
+        help="never keeps a crash; keeps a worse one only within override_tolerance of the best "
+        "and with fewer lines",
+    )  # fmt: skip
+    command.add_argument("--why", required=True, help="the reason, which is recorded")
 
 
 def _rebaseline_arguments(command: argparse.ArgumentParser) -> None:
@@ -378,6 +382,7 @@ def _begun(begun: Begun) -> Answer:
     killed = f"a run is killed after {answers.duration(timeout_s)}{until}"
     lines = [
         f"campaign {bindings.run_tag}  ({bindings.iter_strategy}, files in {folder})",
+        f"begins    with {begun.origin}" if begun.origin else "",
         f"branch    {branch} is checked out now; `git switch -` goes back" if branch else "",
         f"metric    {bindings.metric} ({bindings.metric_direction}), "
         + _SOURCES[bindings.metric_source],
@@ -394,7 +399,8 @@ def _begun(begun: Begun) -> Answer:
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
-        "strategy": bindings.iter_strategy, "sandbox": folder, "branch": branch,
+        "from": begun.origin or None, "strategy": bindings.iter_strategy, "sandbox": folder,
+        "branch": branch,
         "editable": list(begun.editable), "harness_files": len(frozen), "timeout_s": timeout_s,
         "metric_lines": list(begun.metric_lines), "program": begun.program,
         "notes": list(begun.notes), "next": next_step,

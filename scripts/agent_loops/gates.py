@@ -6,15 +6,13 @@ A refusal changes nothing.
 from __future__ import annotations
 
 from agent_loops import campaigns, integrity, restoring, snapshots
-from agent_loops.bindings import KEY_OF_FIELD, differing
+from agent_loops.bindings import KEY_OF_FIELD, Bindings, differing, fixed_keys_in
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
 from agent_loops.locks import Lock
 from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
-
-RAISE_THE_LIMIT = "raise the limit in loop.run.yaml, then `agent-loops rebaseline --why …`"
 
 
 def no_experiment(campaign: Campaign, number: int) -> Refused:
@@ -39,26 +37,29 @@ def refuse_unless_open(workspace: Workspace, campaign: Campaign) -> None:
 
 def refuse_switched_off(campaign: Campaign) -> None:
     """The person said stop, or pause, or the machine broke."""
-    if campaign.stopped is not None:
-        raise Refused(
-            "stopped", f"the campaign was stopped by {campaign.stopped.by}",
-            next_step="`agent-loops resume` goes on",
-        )  # fmt: skip
-    if campaign.paused is not None:
-        why = f": {campaign.paused.reason}" if campaign.paused.reason else ""
-        raise Refused(
-            "paused", f"the campaign was paused by {campaign.paused.by}{why}",
-            next_step="`agent-loops resume` goes on",
-        )  # fmt: skip
+    for word, switch in (("stopped", campaign.stopped), ("paused", campaign.paused)):
+        if switch is not None:
+            why = f": {switch.reason}" if switch.reason else ""
+            raise Refused(
+                word, f"the campaign was {word} by {switch.by}{why}",
+                next_step="`agent-loops resume` goes on",
+            )  # fmt: skip
+
+
+def way_on(campaign: Campaign) -> str:
+    """How a finished campaign goes on: time is granted, another limit is raised."""
+    if campaign.time_is_up(utc_now()):
+        return "`agent-loops resume --until T` (07:30, or 8h)"
+    return "raise the limit in loop.run.yaml, then `agent-loops rebaseline --why …`"
 
 
 def refuse_finished(campaign: Campaign) -> None:
-    """A stop condition of the bindings is met."""
+    """A stop condition of the bindings, or of `resume --until`, is met."""
     reason = campaign.stop_reason(utc_now())
     if reason:
         raise Refused(
             "finished", f"a stop condition is met: {reason}",
-            next_step=f"report the best (`agent-loops status`); to go on, {RAISE_THE_LIMIT}",
+            next_step=f"report the best (`agent-loops status`); to go on, {way_on(campaign)}",
         )  # fmt: skip
 
 
@@ -80,11 +81,25 @@ def refuse_changed_bindings(workspace: Workspace, campaign: Campaign) -> None:
     changed = differing(campaign.bindings, present)
     if not changed:
         return
+    refuse_another_campaigns(campaign, present)
     keys = ", ".join(sorted(KEY_OF_FIELD[name] for name in changed))
     raise Refused(
         "bindings", f"loop.run.yaml changed since it was frozen: {keys}", files=["loop.run.yaml"],
         next_step="undo the change, or `agent-loops rebaseline --why …` to go on with it",
     )  # fmt: skip
+
+
+def refuse_another_campaigns(campaign: Campaign, present: Bindings) -> None:
+    """What names a campaign is that of another one, where it changed."""
+    fixed = fixed_keys_in(differing(campaign.bindings, present), present)
+    if fixed:
+        keys = " and ".join(fixed)
+        raise Refused(
+            "bindings", f"{keys} in loop.run.yaml changed, which cannot change within a campaign",
+            files=["loop.run.yaml"],
+            next_step=f"put {keys} back; or, for a new campaign, `agent-loops stop` and "
+            "`agent-loops setup`",
+        )  # fmt: skip
 
 
 def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: bool) -> None:
@@ -108,8 +123,13 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
             "duplicate",
             f"the same code as #{earlier} ({experiment.started.description[:80]}): "
             f"{experiment.verdict}, {campaign.bindings.metric} {metric or 'none'}",
-            next_step="another idea; `--repeat` runs it again",
+            next_step=_or_undo("another idea; `--repeat` runs it again", candidate),
         )  # fmt: skip
+
+
+def _or_undo(next_step: str, candidate: Candidate) -> str:
+    """A refusal changes nothing, so an edit made by hand is where it was."""
+    return "; ".join(filter(None, (next_step, candidate.left_behind)))
 
 
 def refuse_touched_locks(campaign: Campaign, candidate: Candidate) -> None:
@@ -127,15 +147,17 @@ def refuse_touched_locks(campaign: Campaign, candidate: Candidate) -> None:
         if found[0] != found[1]:
             raise Refused(
                 "locked", f"the change touches {text}, which defines the measurement",
-                files=[lock.path], next_step=f"leave {lock.name} as it is; another edit",
+                files=[lock.path],
+                next_step=_or_undo(f"leave {lock.name} as it is; another edit", candidate),
             )  # fmt: skip
 
 
-def harness_changes(workspace: Workspace) -> integrity.Changes:
-    """What is not as it was frozen."""
+def harness_changes(workspace: Workspace, *, save: bool = True) -> integrity.Changes:
+    """What is not as it was frozen; `save` what was hashed, for the next look."""
     stamps = integrity.Stamps(workspace.store.paths.stat_cache)
     changes = integrity.check(workspace.harness(), workspace.scope(), stamps)
-    stamps.save()
+    if save:
+        stamps.save()
     return changes
 
 
@@ -156,9 +178,9 @@ def refuse_unwritable(workspace: Workspace, candidate: Candidate) -> None:
         )  # fmt: skip
 
 
-def refuse_changed_harness(workspace: Workspace) -> None:
+def refuse_changed_harness(workspace: Workspace, *, save: bool = True) -> None:
     """The measurement is made by the frozen harness, and by nothing that joined it."""
-    changes = harness_changes(workspace)
+    changes = harness_changes(workspace, save=save)
     if not changes:
         return
     if changes.changed or changes.missing:

@@ -5,6 +5,7 @@ Writes nothing and takes no lock, so it never disturbs a run or a `try`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from agent_loops import (
     answers,
     campaigns,
+    candidates,
     decide,
     display,
     events,
@@ -21,6 +23,7 @@ from agent_loops import (
     snapshots,
 )
 from agent_loops.answers import Answer
+from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.loop import Loop
 from agent_loops.state import Campaign, Experiment, is_here, key_of
 
@@ -43,6 +46,9 @@ def status(run: Loop) -> Answer:
     unrecorded = None
     if campaign.under_way and running is None:
         unrecorded = campaign.open_run[0] if campaign.open_run else campaign.open_number
+    idle = not campaign.under_way
+    in_the_way = _in_the_way(run) if idle and word == "active" else []
+    edited = _edited(run) if idle else ""
     values: dict[str, Any] = {
         "schema": answers.SCHEMA,
         "status": word,
@@ -62,7 +68,12 @@ def status(run: Loop) -> Answer:
         "running": running,
         "unrecorded": unrecorded,
         "stop_reason": reason,
+        "end": campaign.end_utc or None,
         "paused": campaign.paused.reason if campaign.paused else None,
+        "stopped": campaign.stopped.reason if campaign.stopped else None,
+        "notes": campaign.pending_notes,
+        "in_the_way": in_the_way,
+        "edited": edited or None,
         "sandbox": run.workspace.shown(run.store.paths.root),
         "next": _next(run, word),
     }
@@ -86,6 +97,7 @@ def status(run: Loop) -> Answer:
         before = f"; {campaign.gain_before:.4g} before the rebaseline"
         lines.append(f"gain      {gain:.4g} over the baseline, by {rests_on}"
                      + (before if campaign.gain_before else ""))  # fmt: skip
+    lines += _limits(campaign, now)
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
                      f"of at most {running['timeout_s']:.0f} s  {running['progress']}"
@@ -96,11 +108,56 @@ def status(run: Loop) -> Answer:
         lines.append(f"open      #{unrecorded} {what}")
     recent = [campaign.experiments[number] for number in islice(reversed(campaign.experiments), 6)]
     lines += [_row(campaign, item) for item in recent if item.verdict][:_RECENT]
-    lines += (
-        [f"paused: {campaign.paused.reason}"] if campaign.paused and campaign.paused.reason else []
-    )
+    switch = campaign.stopped or campaign.paused
+    lines += [f"{word}: {switch.reason}"] if switch and switch.reason else []
+    lines += [f"in the way: {item}" for item in in_the_way]
+    lines += [f"edited: {edited}"] if edited else []
+    lines += [f"note for the next verdict: {text}" for text in campaign.pending_notes]
     lines.append(f"files: {values['sandbox']}   next: {values['next']}")
     return Answer(values, lines)
+
+
+def _in_the_way(run: Loop) -> list[str]:
+    """Why the next `try` would be refused before its idea is looked at, and what to do."""
+    found = []
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: gates.refuse_changed_bindings(run.workspace, run.campaign),
+        lambda: gates.refuse_changed_harness(run.workspace, save=False),
+    )
+    for refuse in checks:
+        try:
+            refuse()
+        except Refused as error:
+            found.append(f"{display.cut(error.reason, 200)}; {error.next_step}")
+        except AgentLoopsError as error:
+            found.append(str(error))
+    return found
+
+
+def _edited(run: Loop) -> str:
+    """What the editable files hold where that is not what the next idea builds on."""
+    try:
+        present = run.workspace.present()
+        changed = snapshots.differing(present, candidates.base_of(run.workspace, run.campaign))
+    except AgentLoopsError as error:
+        return str(error)
+    if not changed:
+        return ""
+    holder = run.campaign.holders.get(snapshots.digest(present))
+    names = ", ".join(display.clean(path, 80) for path in changed[:5])
+    return f"{names}: the code of #{holder}" if holder else f"{names}, not tried yet"
+
+
+def _limits(campaign: Campaign, now: datetime) -> list[str]:
+    """What ends the campaign, but for the count of experiments that stands above."""
+    bindings, end = campaign.bindings, answers.end_in_words(campaign, now)
+    limits = [f"at {end}"] if end else []
+    if bindings.stop_after_s is not None and not campaign.until_utc:
+        used, allowed = answers.duration(campaign.active_s), answers.duration(bindings.stop_after_s)
+        limits.append(f"after {allowed} of active time ({used} used)")
+    if bindings.target is not None:
+        limits.append(f"when {bindings.metric} reaches {bindings.target:g}")
+    return [f"ends      {'; '.join(limits)}"] if limits else []
 
 
 def _next(run: Loop, word: str) -> str:

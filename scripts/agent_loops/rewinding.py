@@ -29,7 +29,7 @@ from agent_loops.branches import Repository
 from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign
+from agent_loops.state import Campaign, Experiment
 from agent_loops.trying import (
     WHY_CHARACTERS,
     Idea,
@@ -97,7 +97,7 @@ def checkout(run: Loop, number: int) -> Answer:
         last = campaign.last.number if campaign.last is not None else 1
         known = run.workspace.readable(campaign.incumbent_number or 1, last)
         run.workspace.put(tree, known=known, number=number)
-        told = run.workspace.take_told()
+        told = (*_lag(campaign, experiment), *run.workspace.take_told())
     next_step = "edit, then `agent-loops try '…'`, or `--edit` on top of it"
     if campaign.wants_baseline and campaign.open is None:
         next_step = "agent-loops try baseline"
@@ -112,6 +112,18 @@ def checkout(run: Loop, number: int) -> Answer:
     return Answer(values, [*lines, f"next: {next_step}"])
 
 
+def _lag(campaign: Campaign, experiment: Experiment | None) -> tuple[str, ...]:
+    """That this code was built on an older one than the incumbent, with which it is compared."""
+    incumbent = campaign.incumbent
+    if experiment is None or incumbent is None or experiment.number == incumbent.number:
+        return ()
+    base = experiment.started.base
+    if base == incumbent.number:
+        return ()
+    what = f"it builds on #{base}" if base is not None else "it is a baseline"
+    return (f"{what}; the next try is still compared with the incumbent #{incumbent.number}",)
+
+
 def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
     """Freezes the present bindings and harness, and measures the incumbent anew.
 
@@ -124,12 +136,7 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
         gates.refuse_other_session(run.workspace, campaign)
         bindings = campaigns.read_bindings(run.store.project, default_tag=campaign.tag)
         changed = differing(campaign.bindings, bindings)
-        for key in ("run_tag", "sandbox_root", "iter_strategy"):
-            if key in changed:
-                raise Refused(
-                    "bindings", f"{key} cannot change within a campaign",
-                    next_step=f"put {key} back, or `agent-loops stop` and `agent-loops setup` anew",
-                )  # fmt: skip
+        gates.refuse_another_campaigns(campaign, bindings)
         if changed and changed <= UNMEASURED and _is_harness_whole(run.workspace):
             return _go_on_with(run, campaign, _frozen(run, bindings, why), changed)
         _freeze_anew(run, campaign, bindings, why)
@@ -159,8 +166,7 @@ def _frozen(run: Loop, bindings: Bindings, why: str) -> events.Rebaselined:
 
 def _refuse_finished_then(campaign: Campaign, rebaselined: events.Rebaselined) -> None:
     then = copy.copy(campaign)
-    then.bindings = Bindings.from_json(rebaselined.bindings)
-    then.stop_at_utc = rebaselined.stop_at_utc
+    then.bind(Bindings.from_json(rebaselined.bindings), rebaselined.stop_at_utc)
     if rebaselined.measured_anew:
         then.contenders, then.found_best = {}, None
     gates.refuse_finished(then)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from agent_loops import (
     __version__,
+    answers,
     campaigns,
     environment,
     events,
@@ -53,6 +54,7 @@ class Begun:
     metric_lines: tuple[str, ...]
     program: str
     notes: tuple[str, ...]
+    origin: str = ""
 
 
 def begin(project: ProjectPaths, environ: Mapping[str, str], *, from_tag: str = "") -> Begun:
@@ -80,7 +82,8 @@ def _begin_locked(
     paths = CampaignPaths(campaigns.sandbox_of(project, bindings))
     refuse_foreign_folder(paths.root)
     present = snapshots.read(project.root, bindings.editable_files, skip=(paths.root,))
-    tree = {**present, **_code_of(project, bindings, from_tag)} if from_tag else present
+    earlier, origin = _code_of(project, bindings, from_tag) if from_tag else ({}, "")
+    tree = {**present, **earlier}
     snapshots.require_all(tree, bindings.editable_files)
     check_locks(bindings, tree)
     if bindings.program is not None and not (project.root / bindings.program).is_file():
@@ -152,6 +155,7 @@ def _begin_locked(
             *_hard_link_notes(project, tree),
             *integrity.gaps(harness, project.root, tree.keys(), bindings.eval_cmd),
         ),
+        origin,
     )
 
 
@@ -161,8 +165,10 @@ def _hard_link_notes(project: ProjectPaths, tree: snapshots.Tree) -> tuple[str, 
     return (f"{', '.join(names)}: {said}",) if names else ()
 
 
-def _code_of(project: ProjectPaths, bindings: Bindings, tag: str) -> dict[str, snapshots.FileState]:
-    """The incumbent's code of an earlier campaign, as far as it is editable in this one."""
+def _code_of(
+    project: ProjectPaths, bindings: Bindings, tag: str
+) -> tuple[dict[str, snapshots.FileState], str]:
+    """The incumbent's code of an earlier campaign, as far as editable in this one; and its name."""
     root = campaigns.campaign_root(project, tag)
     if root is None:
         raise Refused(
@@ -180,7 +186,12 @@ def _code_of(project: ProjectPaths, bindings: Bindings, tag: str) -> dict[str, s
         code=store.paths.snapshot(incumbent.number), manifest=store.paths.manifest(incumbent.number)
     )
     editable = scan.matcher(bindings.editable_files)
-    return {path: item for path, item in saved.items() if editable(path)}
+    metric = answers.metric_text(store.campaign, incumbent)
+    origin = f"#{incumbent.number} of {tag} ({store.campaign.bindings.metric} {metric})"
+    best = store.campaign.best
+    if best is not None and best.number != incumbent.number:
+        origin += f", its incumbent; its best is #{best.number}"
+    return {path: item for path, item in saved.items() if editable(path)}, origin
 
 
 def _put(
@@ -194,7 +205,7 @@ def _put(
     if folder is None:
         return ()
     shown = os.path.relpath(folder, project.root)
-    return (f"{', '.join(saved[:5])} as they were are in {shown}",)
+    return (f"{', '.join(saved[:5])}: what lay there before is in {shown}",)
 
 
 def check_locks(bindings: Bindings, tree: snapshots.Tree) -> None:
@@ -222,7 +233,7 @@ def _with_free_tag(project: ProjectPaths) -> Bindings:
         if campaigns.has_campaign(campaigns.sandbox_of(project, bindings)):
             raise Refused(
                 "campaign exists", f"campaign {bindings.run_tag} exists already",
-                next_step="`agent-loops resume` continues it; or choose another run_tag",
+                next_step="`agent-loops resume` continues it; or set another run_tag, or none",
             )  # fmt: skip
         return bindings
     repository = Repository.find(project.root) if bindings.iter_strategy == "branches" else None

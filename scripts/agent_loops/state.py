@@ -181,7 +181,8 @@ class Campaign:
     `holders` is the last experiment of any code; `contenders` are those of the present epoch
     that may be the best, with their codes. `metrics` names what each epoch measured, `table_from`
     is the first experiment whose metric is the present one, and `gain_before` what was gained in
-    it before the last rebaseline: each epoch's gain over its own baseline.
+    it before the last rebaseline: each epoch's gain over its own baseline. `until_utc` is the
+    end that `resume --until` set, in place of `stop_at` and `stop_after`.
     """
 
     def __init__(
@@ -201,6 +202,7 @@ class Campaign:
         self.bindings_file = bindings_file
         self.harness_digest = harness_digest
         self.stop_at_utc = stop_at_utc
+        self.until_utc = ""
         self.session = session
         self.epoch = 0
         self.metrics = [bindings.metric]
@@ -325,10 +327,8 @@ class Campaign:
         done = self.done - int(open_ is not None and open_.settled)
         if bindings.max_experiments is not None and done >= bindings.max_experiments:
             return f"max_experiments: {done} done"
-        if bindings.stop_after_s is not None and self.active_s >= bindings.stop_after_s:
-            return f"stop_after: {self.active_s / 3600:.1f} h of active time used"
-        if self.stop_at_utc and now >= datetime.fromisoformat(self.stop_at_utc):
-            return f"stop_at: it is past {_local_clock(self.stop_at_utc)}"
+        if time_is_up := self.time_is_up(now):
+            return time_is_up
         best = self.best
         metric = self.metric_of(best) if best is not None else None
         if bindings.target is not None and metric is not None:
@@ -339,9 +339,36 @@ class Campaign:
                 return f"target: {bindings.metric} {metric:g} reaches {bindings.target:g}"
         return ""
 
+    def time_is_up(self, now: datetime) -> str:
+        """Which end by the clock or by active time is past; empty while none is."""
+        end, stop_after_s = self.end_utc, self.bindings.stop_after_s
+        if not self.until_utc and stop_after_s is not None and self.active_s >= stop_after_s:
+            return f"stop_after: {self.active_s / 3600:.1f} h of active time used"
+        if end and now >= datetime.fromisoformat(end):
+            key = "resume --until" if self.until_utc else "stop_at"
+            return f"{key}: it is past {local_clock(end, now)}"
+        return ""
 
-def _local_clock(utc: str) -> str:
-    return datetime.fromisoformat(utc).astimezone().strftime("%H:%M")
+    @property
+    def end_utc(self) -> str:
+        """When the clock ends the campaign; empty where it does not."""
+        return self.until_utc or self.stop_at_utc
+
+    def bind(self, bindings: Bindings, stop_at_utc: str) -> None:
+        """Takes over new bindings; an end changed in them replaces that of `resume --until`."""
+        ends = {(item.stop_at, item.stop_after_s) for item in (self.bindings, bindings)}
+        if len(ends) > 1:
+            self.until_utc = ""
+        self.bindings = bindings
+        self.stop_at_utc = stop_at_utc
+
+
+def local_clock(utc: str, now: datetime) -> str:
+    """A time as the person's clock shows it, with its day where that is not today's."""
+    then, today = datetime.fromisoformat(utc).astimezone(), now.astimezone().date()
+    days = (then.date() - today).days
+    day = "" if not days else " tomorrow" if days == 1 else f" on {then.date()}"
+    return f"{then:%H:%M}{day}"
 
 
 def key_of(epoch: int, code: str) -> str:
@@ -602,11 +629,10 @@ def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) 
 def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record) -> None:
     gained = campaign.gain_of(campaign.incumbent) or 0.0
     before, now = campaign.bindings, Bindings.from_json(event.bindings)
-    campaign.bindings = now
+    campaign.bind(now, event.stop_at_utc)
     campaign.bindings_digest = event.bindings_digest
     campaign.bindings_file = event.bindings_file
     campaign.harness_digest = event.harness_digest
-    campaign.stop_at_utc = event.stop_at_utc
     if not event.measured_anew:
         return
     campaign.rebaseline_why = event.why
@@ -642,8 +668,7 @@ def _resumed(campaign: Campaign, event: events.Resumed, _: events.Record) -> Non
     if event.take_over or not campaign.session:
         campaign.session = event.session
     if event.until_utc:
-        campaign.stop_at_utc = event.until_utc
-        campaign.bindings = campaign.bindings._replace(stop_after_s=None)
+        campaign.until_utc = event.until_utc
 
 
 def _noted(campaign: Campaign, event: events.Note, _: events.Record) -> None:

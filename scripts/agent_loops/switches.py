@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent_loops import (
@@ -32,6 +32,7 @@ from agent_loops.loop import Loop
 from agent_loops.state import is_here
 
 _SAME_START_S = 1.0
+_LONGEST_CLOCK = timedelta(hours=23)  # further ahead it was up to an hour ago
 # Grace, kill, measuring and cleaning up, each with its own limit in `supervise`.
 _LONGEST_END_S = 500.0
 
@@ -124,11 +125,12 @@ def resume(run: Loop, *, take_over: bool, until: str = "") -> Answer:
         next_step = f"agent-loops checkout {base}, as the editable files are another campaign's"
     reason = run.campaign.stop_reason(utc_now())
     if reason:
-        next_step = f"{reason}; {gates.RAISE_THE_LIMIT}"
+        next_step = f"{reason}; {gates.way_on(run.campaign)}"
     return _switched(run, "finished" if reason else "active", next_step)
 
 
 def _end_of(until: str) -> str:
+    """When that is, in UTC; a clock time just past is a mistake sooner than tomorrow's."""
     now = utc_now()
     seconds = duration_s(until)
     if seconds is not None:
@@ -136,6 +138,11 @@ def _end_of(until: str) -> str:
     end = next_clock_time(until, now)
     if not end:
         raise UsageError(f"--until {until!r}: a clock time such as 07:30, or a duration such as 8h")
+    if datetime.fromisoformat(end) - now > _LONGEST_CLOCK:
+        raise UsageError(
+            f"--until {until}: that has just passed; a later time, or a duration such as 8h "
+            "(24h for tomorrow)"
+        )
     return end
 
 
@@ -160,12 +167,14 @@ def _switched(run: Loop, status: str, next_step: str) -> Answer:
     run.store.refresh()
     campaign = run.campaign
     going_on = campaign.open_run is not None
-    lines = [f"campaign {campaign.tag} is {status}"]
+    end = answers.end_in_words(campaign, utc_now()) if status == "active" else ""
+    lines = [f"campaign {campaign.tag} is {status}" + (f" until {end}" if end else "")]
     if going_on:
         lines.append(f"experiment {campaign.open_run[0] if campaign.open_run else ''} still runs; "
                      "`agent-loops wait` records it")  # fmt: skip
     values = {
         "schema": answers.SCHEMA, "status": status, "tag": campaign.tag, "running": going_on,
+        "end": campaign.end_utc or None,
         "incumbent": answers.place(campaign, campaign.incumbent),
         "best": answers.place(campaign, campaign.best), "next": next_step,
     }  # fmt: skip

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent_loops import campaigns, files, gates, integrity, machine
-from agent_loops.campaigns import Store
+from agent_loops import campaigns, files, gates, machine
 from agent_loops.diagnosis.checks import Check, CheckMaker, missing, ok, warn
 from agent_loops.diagnosis.subjects import Subject
 from agent_loops.errors import Refused
@@ -75,18 +74,12 @@ def frozen_files(subject: Subject) -> Iterator[Check]:
         gates.refuse_changed_bindings(workspace, store.campaign)
     except Refused as error:
         yield missing("frozen bindings", error.reason, error.next_step)
-    changes = _harness_changes(workspace, store)
+    changes = gates.harness_changes(workspace, save=False)
     if changes:
         step = "put these files back, or `agent-loops rebaseline --why …`"
         yield missing("frozen harness", changes.describe(), step)
     else:
         yield ok("frozen harness", f"{len(workspace.harness().files)} files, unchanged")
-
-
-def _harness_changes(workspace: Workspace, store: Store) -> integrity.Changes:
-    """Checked with what is known of the files, and nothing written."""
-    stamps = integrity.Stamps(store.paths.stat_cache)
-    return integrity.check(workspace.harness(), workspace.scope(), stamps)
 
 
 def sandbox(subject: Subject) -> Iterator[Check]:

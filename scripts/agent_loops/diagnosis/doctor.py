@@ -21,6 +21,7 @@ from agent_loops.diagnosis import (
 from agent_loops.diagnosis.checks import Check
 
 _MOST_LINES = 25
+_IN_WORDS = ("data first", "gpu", "claude code")  # fine, and a person wants to know what it is
 _AREAS = (
     ("project", (*project_checks.MAKERS, *campaign_checks.MAKERS)),
     ("machine", machine_checks.MAKERS),
@@ -62,5 +63,8 @@ def _lines(troubles: list[Check], fine: list[Check]) -> list[str]:
         if left and len(lines) > _MOST_LINES - 4:
             lines.append(f"and {left} more: `agent-loops doctor --json`")
             break
+    room = max(0, _MOST_LINES - 4 - len(lines))
+    worded = [f"{'fine':8} {check.name}: {check.line}" for check in fine if check.name in _IN_WORDS]
+    lines += worded[:room]
     names = ", ".join(dict.fromkeys(check.name for check in fine))
     return [*lines, display.clean(f"{len(fine)} fine: {names}", 300)]

@@ -179,7 +179,10 @@ def before_the_first_run(subject: Subject) -> Iterator[Check]:
     if subject.bindings is None or (campaign is not None and not campaign.wants_baseline):
         return
     for caution in _cautions(subject, subject.bindings):
-        yield warn(caution.kind, caution.text)
+        if caution.kind == "data first":
+            yield ok(caution.kind, f"a reminder, nothing was looked for: {caution.text}")
+        else:
+            yield warn(caution.kind, caution.text)
 
 
 def _cautions(subject: Subject, bound: Bindings) -> list[cautions.Caution]:
@@ -194,6 +197,23 @@ def _cautions(subject: Subject, bound: Bindings) -> list[cautions.Caution]:
         for caution in finding.warnings
         if caution.kind in _TOLD and (outside or caution.kind not in about_outputs)
     ]
+
+
+def cuda(subject: Subject) -> Iterator[Check]:
+    """Whether code that names CUDA finds no NVIDIA GPU here."""
+    path = subject.environ.get("PATH")
+    if (
+        subject.bindings is None
+        or sys.platform == "darwin"
+        or shutil.which("nvidia-smi", path=path)
+    ):
+        return
+    for name, item in sorted(_editable(subject, subject.bindings).items()):
+        if found := re.search(rb"\bcuda\b", item.data):
+            place = f"{name}:{1 + item.data.count(10, 0, found.start())}"
+            step = "run it where the GPU is; or fit the code to the CPU, before setup"
+            yield warn("cuda", f"{place} names cuda, and there is no nvidia-smi here", step)
+            return
 
 
 def repository(subject: Subject) -> Iterator[Check]:
@@ -257,5 +277,6 @@ def harness(subject: Subject) -> Iterator[Check]:
 
 
 MAKERS: tuple[CheckMaker, ...] = (
-    bindings, editable_files, programs, packages, budget, before_the_first_run, harness, repository,
+    bindings, editable_files, programs, packages, budget, before_the_first_run, cuda, harness,
+    repository,
 )  # fmt: skip

@@ -5,6 +5,7 @@ Judges what it sees in code and commands; a caution that is missing is no promis
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -127,10 +128,49 @@ def about_seed(seed: Seed, *, given: bool) -> list[Caution]:
     return []
 
 
+SAVES = re.compile(
+    r"torch\.save|save_checkpoint|ModelCheckpoint|save_pretrained|save_model"
+    r"|save_weights|\.save\(|pickle\.dump|orbax|save_state"
+)
+
+
+def where_it_saves(survey: Survey, script: str, files: Sequence[str]) -> str:
+    """Where a run of the script saves checkpoints, as file:line; empty where nothing it runs does.
+
+    Of what the script imports that is the code outside functions, and the functions whose names
+    stand in code that is run; a module's own `if __name__ == "__main__"` is not.
+    """
+    run = [(script, 1, survey.text(script))]
+    waiting: list[tuple[str, int, str, str]] = []
+    for path in files:
+        lines, tree = survey.text(path).splitlines(), survey.tree(path)
+        if path == script:
+            continue
+        if tree is None:
+            run.append((path, 1, survey.text(path)))
+            continue
+        for node in tree.body:
+            source = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                waiting.append((path, node.lineno, source, node.name))
+            elif not (isinstance(node, ast.If) and "__name__" in ast.dump(node.test)):
+                run.append((path, node.lineno, source))
+    for path, first, source in run:  # which grows as functions are reached
+        if found := SAVES.search(source):
+            return f"{path}:{first + source.count(chr(10), 0, found.start())}"
+        words = set(re.findall(r"\w+", source))
+        run += [item[:3] for item in waiting if item[3] in words]
+        waiting = [item for item in waiting if item[3] not in words]
+    return ""
+
+
 def about_outputs(
-    written: Mapping[str, str], text: str, *, pinned: bool, configs: str = ""
+    written: Mapping[str, str], text: str, *, pinned: bool, configs: str = "", saved: str = ""
 ) -> list[Caution]:
-    """Cautions about what a run leaves behind. `configs` are the texts of its configurations."""
+    """Cautions about what a run leaves behind.
+
+    `configs` are the texts of its configurations, `saved` is where the run saves checkpoints.
+    """
     found = []
     resumes = re.search(
         r"(?i)get_last_checkpoint|resume_from_checkpoint|auto_?resume"
@@ -168,16 +208,12 @@ def about_outputs(
                 "a results file is appended to across runs: only a new line is this run's",
             )
         )
-    if re.search(
-        r"torch\.save|save_checkpoint|ModelCheckpoint|save_pretrained|save_model"
-        r"|save_weights|\.save\(|pickle\.dump|orbax|save_state",
-        text,
-    ) or re.search(r"ModelCheckpoint|save_top_k|save_last\b", configs):
+    if saved or re.search(r"ModelCheckpoint|save_top_k|save_last\b", configs):
         found.append(
             Caution(
                 "disk",
-                "each run saves checkpoints: mind the disk (keep_outputs), write "
-                "them below {run_dir}",
+                f"each run saves checkpoints ({saved or 'configuration'}): mind the disk "
+                "(keep_outputs), write them below {run_dir}",
             )
         )
     return found

@@ -400,7 +400,11 @@ def _warn(
         )
     finding.warnings += cautions.about_seed(facts.seed, given="{seed}" in facts.run.text)
     finding.warnings += cautions.about_outputs(
-        facts.written, text, pinned="{run_dir}" in facts.run.text, configs=facts.configs
+        facts.written,
+        text,
+        pinned="{run_dir}" in facts.run.text,
+        configs=facts.configs,
+        saved=cautions.where_it_saves(survey, first.script, files[:40]),
     )
     if opened := commanding.open_places(facts.run.text):
         finding.warnings.append(

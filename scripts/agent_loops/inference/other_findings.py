@@ -47,7 +47,9 @@ def of_makefile(survey: Survey, target: makefiles.Target) -> Finding:
         )
     )
     where = dict.fromkeys(finding.outputs, "Makefile")
-    finding.warnings += cautions.about_outputs(where, text, pinned=False)
+    finding.warnings += cautions.about_outputs(
+        where, text, pinned=False, saved="Makefile" if cautions.SAVES.search(text) else ""
+    )
     finding.warnings += cautions.about_command(target.run_cmd, [], survey, text)
     if re.search(r"(?i)checkpoint", text):
         finding.warnings.append(
