@@ -254,6 +254,13 @@ def test_setup_tells_of_a_program_that_is_not_there(project: Project, prelude: s
     assert told == (not prelude)
 
 
+def test_a_shell_that_does_not_answer_in_time_is_no_note_of_setup(project: Project) -> None:
+    slow = program(project.root.parent / "bin/bash", "#!/bin/sh\nsleep 60\n").parent
+    project.bind(run_cmd="no-such-program train.py")
+    answer = project.ask("setup", env={"PATH": f"{slow}:{os.environ['PATH']}"}, timeout_s=20)
+    assert (answer.code, answer["notes"]) == (0, [])
+
+
 @pytest.mark.parametrize(
     ("command", "expected"),
     [

@@ -71,7 +71,7 @@ def programs(subject: Subject) -> Iterator[Check]:
     for key in ("prelude", "run_cmd", "eval_cmd", "cleanup_cmd"):
         text = str(getattr(bound, key))
         reply = bash(subject, "-nc", text)
-        if reply.code != 0:
+        if reply.code:
             broken = True
             yield missing("programs", f"{key}: {reply.said}", f"mend `{key}` in {BINDINGS_NAME}")
         elif key != "prelude":
@@ -81,7 +81,8 @@ def programs(subject: Subject) -> Iterator[Check]:
     reply = bash(subject, "-c", supervisor.script(bound.prelude, _WHICH), "bash", *wanted)
     _, mark, answer = reply.out.rpartition(f"\n{MARK}\n")
     if not mark:
-        yield missing("prelude", f"fails: {reply.said}", f"mend `prelude` in {BINDINGS_NAME}")
+        if bound.prelude:
+            yield missing("prelude", f"fails: {reply.said}", f"mend `prelude` in {BINDINGS_NAME}")
         return
     lost = answer.splitlines()
     for word in lost:
