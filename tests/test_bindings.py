@@ -178,6 +178,7 @@ BAD: list[tuple[str, str, str, str]] = [
     ("metric_file: /tmp/a.json", "metric_file", "'/tmp/a.json'", "{run_dir}"),
     ("metric_file: ../a.json", "metric_file", "'../a.json'", "{run_dir}"),
     ("metric_key: loss", "metric_key", "'loss'", "metric_file"),
+    ("metric_file: a.json\nmetric_key: a.*.b", "metric_key", "'a.*.b'", "metric_reduce: mean"),
     ("metric: wall_s\nmetric_file: a.json", "metric_file", "'a.json'", "built-in"),
     ("eval_cmd: cat x\nmetric_file: a.json", "metric_file", "'a.json'", "eval_cmd"),
     ("metric_pick: first", "metric_pick", "'first'", "last, best"),

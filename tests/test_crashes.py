@@ -100,6 +100,25 @@ def test_an_exception_is_named_with_its_place() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("summary", "reason"),
+    [
+        (
+            "FAILED tests/x.py::test_a - AttributeError: no hook\nFAILED tests/x.py::test_b - X\n",
+            "AttributeError: no hook (tests/x.py::test_a)",
+        ),
+        ("FAILED ../x.py::test_a[a b] - assert 1 == 2\n", "assert 1 == 2 (../x.py::test_a[a b])"),
+        ("ERROR bench/x.py - ImportError: no\n", "ImportError: no (bench/x.py)"),
+        ("FAILED x.py::test_a - MemoryError\n", "out of memory"),
+        ("FAILED to build - sorry\n", "exit code 1: 2 failed in 0.92s"),
+    ],
+)
+def test_what_a_test_raised_is_named(summary: str, reason: str) -> None:
+    tail = f"=== short test summary info ===\n{summary}2 failed in 0.92s"
+    assert crash(tail) == Crash("idea", reason)
+    assert len(crash(tail.replace("test_a", "long" * 99)).reason) <= 200
+
+
 OOM = (
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB"
     " of which 1.19 GiB is free. {}Including non-PyTorch memory, this process has 17.90 GiB memory in use. Of the"

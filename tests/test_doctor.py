@@ -215,6 +215,53 @@ def test_a_package_that_the_interpreter_has_not_is_named(project: Project) -> No
 
 
 @pytest.mark.parametrize(
+    ("command", "kept", "ours"),
+    [
+        (f"{PYTHON} train.py", {}, False),
+        (f"{PYTHON} -u src/train.py", {}, True),
+        (f"PYTHONPATH=src {PYTHON} -m train", {}, True),
+        (f"export PYTHONPATH='src' && {PYTHON} train.py", {}, True),
+        (f"cd src && {PYTHON} -m mine", {}, True),
+        (f"{PYTHON} -m pytest", {"pyproject.toml": "pythonpath = ['src']\n"}, True),
+        (f"{PYTHON} train.py", {"train.py": "import sys\nsys.path[:0] = ['src']\n"}, True),
+    ],
+)
+def test_code_that_is_imported_from_elsewhere_is_told_of(
+    project: Project, command: str, kept: dict[str, str], *, ours: bool
+) -> None:
+    for folder in ("src", "../elsewhere"):
+        project.write(f"{folder}/mine/__init__.py", "raise SystemExit('imported')\n")
+    project.write("src/mine/deep/code.py", "")
+    project.write("src/train.py", "import mine\n")
+    for path, text in kept.items():
+        project.write(path, text)
+    elsewhere = (project.root / "../elsewhere").resolve()
+    project.bind(run_cmd=command, editable_files=["src/mine/**/*.py", "train.py"])
+    environ = {"PYTHONPATH": str(elsewhere)}
+    said = about(ask(project, **environ), "packages")
+    imported = f"imports mine from {elsewhere}/mine, not from this project"
+    assert (imported in said, "missing" in said) == (not ours, not ours)
+    setup = project.ask("setup", env=environ)
+    assert setup.code == 0
+    assert any(imported in note for note in setup["notes"]) == (not ours)
+
+
+@pytest.mark.parametrize("prelude", [None, "echo hello"])
+def test_setup_tells_of_a_program_that_is_not_there(project: Project, prelude: str | None) -> None:
+    project.bind(run_cmd="no-such-program train.py", prelude=prelude)
+    notes = project.setup()["notes"]
+    told = any(note.startswith("run_cmd: no-such-program is not on PATH; ") for note in notes)
+    assert told == (not prelude)
+
+
+def test_a_shell_that_does_not_answer_in_time_is_no_note_of_setup(project: Project) -> None:
+    slow = program(project.root.parent / "bin/bash", "#!/bin/sh\nsleep 60\n").parent
+    project.bind(run_cmd="no-such-program train.py")
+    answer = project.ask("setup", env={"PATH": f"{slow}:{os.environ['PATH']}"}, timeout_s=20)
+    assert (answer.code, answer["notes"]) == (0, [])
+
+
+@pytest.mark.parametrize(
     ("command", "expected"),
     [
         ("python train.py", ["python"]),

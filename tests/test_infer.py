@@ -20,6 +20,7 @@ import yaml
 
 from agent_loops import bindings, cli, metric
 from agent_loops.errors import Refused
+from agent_loops.inference import infer as infer_module
 from agent_loops.inference import proposal, survey
 from agent_loops.inference.findings import Finding
 from agent_loops.inference.infer import infer
@@ -572,7 +573,11 @@ BENCHES: dict[str, tuple[dict[str, str], dict[str, object]]] = {
             "tests/test_perf.py": "def test_perf(benchmark, name):\n    benchmark(len)\n",
         },
         {
-            "run_cmd": "python -m pytest tests/test_perf.py --benchmark-json={run_dir}/bench.json",
+            "run_cmd": "python -m pytest tests/test_perf.py --benchmark-storage={run_dir} "
+            "--benchmark-save=bench",
+            "metric_file": "{run_dir}/**/*_bench.json",
+            "metric_key": "benchmarks.*.stats.median",
+            "metric_reduce": "mean",
             "editable_files": ["src/pkg/**/*.py"],
             "readonly_files": ["tests/test_perf.py", "tests/conftest.py", "pyproject.toml"],
         },
@@ -780,6 +785,54 @@ def test_programs_that_are_not_there_are_named(
     assert [text.split()[0] for text in absent] == ["python"]
     (root / "environment.yml").write_text("name: proj\n")
     assert "missing program" not in kinds(infer(root))
+
+
+@pytest.mark.parametrize(
+    ("installed", "active", "run"),
+    [
+        ("", True, "uv run pytest"),
+        ("env/bin/pytest", False, "uv run pytest"),
+        ("env/bin/pytest", True, "python -m pytest"),
+        ("env/bin/pytest bin/uv", True, "uv run pytest"),
+    ],
+)
+def test_an_active_environment_stands_in_for_uv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: str, run: str, *, active: bool
+) -> None:
+    texts = BENCHES["pytest-benchmark among the tests"][0] | {"uv.lock": ""}
+    root = written(tmp_path / "p", texts)
+    for name in ["bin/python", *installed.split()]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    if active:
+        monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "env"))
+    finding = infer(root)
+    assert finding.value("run_cmd").startswith(f"{run} tests/test_perf.py ")
+    assert finding.value("checks_cmd") == f"{run} -x tests --benchmark-skip"
+    absent = any(caution.kind == "missing program" for caution in finding.warnings)
+    assert absent == (run.startswith("uv") and "uv" not in installed)
+
+
+@pytest.mark.parametrize(
+    ("shown", "named"),
+    [
+        ("uv run --group test pytest bench", "python -m pytest bench"),
+        ("uv run --extra=gpu --frozen train.py --lr 1", "python train.py --lr 1"),
+        ("cd a && uv run python -m b", "cd a && python -m b"),
+        ("uv run torchrun train.py", "uv run torchrun train.py"),
+    ],
+)
+def test_uv_run_is_left_out_of_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str, named: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("python", "pytest"):
+        (tmp_path / "bin" / name).symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path))
+    assert infer_module._by_active_environment(shown) == named
 
 
 def test_a_machine_without_python_by_that_name_has_python3(

@@ -62,6 +62,7 @@ LEVELS: dict[str, list[str]] = {
     "3, what is in the way": [
         "subjects",
         "checks host_settings",
+        "interpreters",
         "machine_checks host_checks project_checks campaign_checks",
         "doctor",
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,45 @@ def test_json_is_followed_to_its_key(
     tmp_path: Path, text: str, key: str | None, expected: float
 ) -> None:
     assert value(tmp_path, text, key=key) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "expected"),
+    [
+        ('{"a": [{"b": 1}, {"b": 2}, {"b": 6}]}', "a.*.b", 3),
+        ('{"a": {"x": {"b": 1}, "y": {"b": 3}, "z": {"c": 9}}}', "a.*.b", 2),
+        ('{"a": [{"b": [1, 2]}, {"b": [3, 6]}]}', "a.*.b.*", 3),
+        ('{"a": [1, 2]}', "a.*", 1.5),
+        ('{"a": {"*": {"b": 4}, "x": {"b": 1}}}', "a.*.b", 4),
+    ],
+)
+def test_a_star_stands_for_all_that_is_there(
+    tmp_path: Path, text: str, key: str, expected: float
+) -> None:
+    assert value(tmp_path, text, key=key, reduce="mean") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "instead"),
+    [
+        ('{"a": {"min": 1, "mean": 2}}', "a.med", "instead of `med` there is min, mean"),
+        ('{"a": [{"min": 1}]}', "a.*.med", "instead of `med` there is min"),
+        ('{"a": [1, 2]}', "a.7", "instead of `7` there is a list of 2"),
+        ('{"a": [1, 2]}', "a.b", "instead of `b` there is a list of 2"),
+        ('{"a": []}', "a.*.b", "there is nothing for `*`"),
+        ('{"a": 1}', "a.b", "instead of `b` there is a single value"),
+        (
+            json.dumps({f"k{n}": n for n in range(99)}),
+            "b",
+            "instead of `b` there is k0, k1, k2, k3, k4, k5, k6, k7, …",
+        ),
+    ],
+)
+def test_what_is_there_instead_of_the_key_is_named(
+    tmp_path: Path, text: str, key: str, instead: str
+) -> None:
+    facts = read(tmp_path, text, key=key, reduce="mean")
+    assert facts.problem == f"metrics.json: `{key}` is not in it; {instead}"
 
 
 def test_json_keeps_the_printed_digits_and_gives_the_numbers_beside(tmp_path: Path) -> None:

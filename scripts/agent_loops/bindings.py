@@ -250,6 +250,12 @@ def _check_together(bindings: Bindings, raw: Mapping[str, Any]) -> None:
         raise BindingsError("metric_pattern", bindings.metric_pattern, str(error)) from error
     if bindings.metric_key is not None and bindings.metric_file is None:
         raise BindingsError("metric_key", bindings.metric_key, "only together with metric_file")
+    reads_one = bindings.metric_reduce == "none" and bindings.metric_pick == "last"
+    if reads_one and "*" in (bindings.metric_key or "").split("."):
+        raise BindingsError(
+            "metric_key", bindings.metric_key,
+            "one value, or several by `*` with `metric_reduce: mean` or `median`",
+        )  # fmt: skip
     if bindings.metric_file is not None and bindings.eval_cmd:
         raise BindingsError(
             "metric_file", bindings.metric_file,

@@ -272,8 +272,10 @@ def _run(parsed: argparse.Namespace) -> Answer:
     project = campaigns.find_project(Path.cwd())
     if parsed.command == "setup":
         from agent_loops import setup
+        from agent_loops.diagnosis import project_checks
 
-        return _begun(setup.begin(project, os.environ, from_tag=parsed.from_tag))
+        begun = setup.begin(project, os.environ, from_tag=parsed.from_tag)
+        return _begun(begun, project_checks.notes(begun.store))
     find = campaigns.named_store if parsed.command == "resume" else campaigns.find_store
     run = Loop(find(project), project.root, dict(os.environ))
     return _HANDLERS[parsed.command](run, parsed)
@@ -371,7 +373,7 @@ def _read(name: str) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _begun(begun: Begun) -> Answer:
+def _begun(begun: Begun, found: Sequence[str]) -> Answer:
     from agent_loops import runs
 
     store, campaign = begun.store, begun.store.campaign
@@ -395,7 +397,8 @@ def _begun(begun: Begun) -> Answer:
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
-    lines += [f"note: {note}" for note in begun.notes]
+    notes = [*begun.notes, *found]
+    lines += [f"note: {note}" for note in notes]
     next_step = "agent-loops try baseline"
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
@@ -403,7 +406,7 @@ def _begun(begun: Begun) -> Answer:
         "branch": branch,
         "editable": list(begun.editable), "harness_files": len(frozen), "timeout_s": timeout_s,
         "metric_lines": list(begun.metric_lines), "program": begun.program,
-        "notes": list(begun.notes), "next": next_step,
+        "notes": notes, "next": next_step,
     }  # fmt: skip
     return Answer(values, [*lines, f"next: {next_step}"])
 

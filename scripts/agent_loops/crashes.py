@@ -120,6 +120,8 @@ _RAISED = re.compile(
     re.MULTILINE,
 )
 _PLACE = re.compile(r"^([^\s:]+:\d+)(?: in |:|$)", re.MULTILINE)
+# A line of pytest's short summary: the test, then what it raised, cut to the terminal's width.
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+\.py\b.*?) - (.+)$", re.MULTILINE)
 _NON_FINITE = re.compile(r" is (nan|-?inf)\b| is not finite")
 
 # Sent by a host, a scheduler or a terminal; every other signal is the code's own doing.
@@ -212,9 +214,14 @@ def _raised(tail: str) -> str:
     for at in range(len(lines) - 1, -1, -1):
         place = _PLACE.match(lines[at + 1]) if at + 1 < len(lines) else None
         if _RAISED.match(lines[at]) or (place and at == 0):
-            where = f" ({place[1]})" if place else ""
-            return display.cut(lines[at], _REASON_CHARS - 20 - len(where)) + where
-    return ""
+            return _at(lines[at], place[1] if place else "")
+    failed = _FAILED.search(tail)
+    return _at(failed[2], failed[1]) if failed else ""
+
+
+def _at(raised: str, place: str) -> str:
+    where = f" ({display.cut(place, _DETAIL_CHARS)})" if place else ""
+    return display.cut(raised, _REASON_CHARS - 20 - len(where)) + where
 
 
 def _signalled(number: int) -> Crash:

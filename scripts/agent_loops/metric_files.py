@@ -5,6 +5,7 @@ A file that the run left untouched is never read; neither is one above 64 MiB.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import io
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent_loops import display
 from agent_loops.metric import (
     Hit,
     Hits,
@@ -28,6 +30,7 @@ Print = tuple[int, int, int]
 
 _FILE_BYTES = 64 << 20
 _SCALARS = 40
+_NAMES = 8
 
 
 class _Unreadable(Exception):
@@ -73,7 +76,8 @@ def read_metric_file(
 ) -> LogFacts:
     """The reading from those of `paths` that are new or changed since the fingerprint `before`.
 
-    `key` (the metric's name by default) is a dotted path into JSON, or a column of CSV. Of several
+    `key` (the metric's name by default) is a dotted path into JSON, or a column of CSV; `*` in the
+    path gives several values. Of several
     files the newest is read, or with a `reduce` each gives one value; a list of values, the records
     of a JSONL and the rows of a CSV are picked from or reduced as the lines of a log are.
     """
@@ -131,17 +135,19 @@ def _values(path: Path, key: str, notes: list[str]) -> tuple[list[Hit], dict[str
     else:
         records = _json_records(text, notes)
     found: list[tuple[Any, Any]] = []
+    instead = ""
     for record in records:
         try:
             value = _resolve(record, key.split("."))
-        except LookupError:
+        except LookupError as error:
+            instead = f"; {error}"
             continue
         found += [(item, record) for item in (value if isinstance(value, list) else [value])]
     readable = [(hit, record) for value, record in found if (hit := _hit(path, key, value))]
     if not readable:
         if found:
             raise _Unreadable(f"`{key}` is {str(found[-1][0])[:40]!r}, which is not a number")
-        raise _Unreadable(f"`{key}` is not in it")
+        raise _Unreadable(f"`{key}` is not in it{instead}")
     if _hit(path, key, found[-1][0]) is None:
         notes.append(f"{path.name}: the last `{key}` is not a number; an earlier one was taken")
     return [hit for hit, _ in readable], _beside(readable[-1][1], key)
@@ -211,21 +217,46 @@ def _csv_records(text: str, key: str, notes: list[str]) -> Iterator[dict[str, st
 def _resolve(value: Any, parts: Sequence[str]) -> Any:
     """Follows a dotted path; a name that itself has dots in it is found too.
 
+    `*` stands for everything in a list or an object: what of it has the rest is listed.
+
     Raises:
-        LookupError: there is nothing there.
+        LookupError: there is nothing there; it says what is.
     """
     if not parts:
         return value
-    if isinstance(value, list):
-        if not parts[0].lstrip("-").isdigit():
-            raise LookupError(parts[0])
-        return _resolve(value[int(parts[0])], parts[1:])
     if isinstance(value, dict):
         for length in range(len(parts), 0, -1):
             name = ".".join(parts[:length])
             if name in value:
                 return _resolve(value[name], parts[length:])
-    raise LookupError(parts[0])
+    if isinstance(value, dict | list) and parts[0] == "*":
+        return _resolve_each(list(value.values() if isinstance(value, dict) else value), parts[1:])
+    if isinstance(value, list) and parts[0].lstrip("-").isdecimal():
+        with contextlib.suppress(IndexError):
+            return _resolve(value[int(parts[0])], parts[1:])
+    raise LookupError(f"instead of `{parts[0]}` there is {_held(value)}")
+
+
+def _resolve_each(values: Sequence[Any], parts: Sequence[str]) -> list[Any]:
+    found: list[Any] = []
+    lost = LookupError("there is nothing for `*`")
+    for value in values:
+        try:
+            one = _resolve(value, parts)
+        except LookupError as error:
+            lost = error
+            continue
+        found += one if isinstance(one, list) else [one]
+    if not found:
+        raise lost
+    return found
+
+
+def _held(value: Any) -> str:
+    if isinstance(value, dict):
+        names = ", ".join(display.cut(str(name), 40) for name in list(value)[:_NAMES])
+        return f"{names}, …" if len(value) > _NAMES else names or "nothing"
+    return f"a list of {len(value)}" if isinstance(value, list) else "a single value"
 
 
 def _hit(path: Path, key: str, value: object) -> Hit | None:

@@ -5,36 +5,28 @@ Runs no training: of the commands only the prelude is run, to see which programs
 
 from __future__ import annotations
 
-import ast
 import os
-import re
 import shutil
-import sys
 from collections.abc import Iterator
 
-from agent_loops import closure, commands, environment, setup, snapshots, supervisor
+from agent_loops import commands, setup, snapshots, supervisor
 from agent_loops.bindings import Bindings
 from agent_loops.branches import Repository
-from agent_loops.diagnosis.checks import Check, CheckMaker, Reply, ask, missing, ok, warn
+from agent_loops.campaigns import Store
+from agent_loops.diagnosis.checks import Check, CheckMaker, make, missing, ok, warn
+from agent_loops.diagnosis.interpreters import MARK, bash, packages
 from agent_loops.diagnosis.subjects import Subject
 from agent_loops.errors import AgentLoopsError, BindingsError, Refused
 from agent_loops.inference import cautions, infer
 from agent_loops.paths import BINDINGS_NAME, CampaignPaths
 from agent_loops.workspace import freeze_harness, refuse_dirty_harness
 
-_PRELUDE_LIMIT_S = 30.0
-_MARK = "agent-loops has come through the prelude"
+_NOTES_LIMIT_S = 1.0
 # Prints, after the mark, those of its arguments that the shell does not know as programs.
 _WHICH = (
-    f"printf '\\n%s\\n' '{_MARK}'; "
+    f"printf '\\n%s\\n' '{MARK}'; "
     'for word in "$@"; do command -v -- "$word" >/dev/null 2>&1 || printf "%s\\n" "$word"; done'
 )
-# Imports nothing: the modules are only looked for.
-_ABSENT = (
-    "import importlib.util as u, sys; "
-    f"print('\\n{_MARK}'); print(*[n for n in sys.argv[1:] if u.find_spec(n) is None])"
-)
-_PYTHON = re.compile(r"(?:^|/)python[\d.]*$")
 _TOLD = ("data first", "downloads", "terminal", "queue", "fixed output", "resumes")
 
 
@@ -78,18 +70,19 @@ def programs(subject: Subject) -> Iterator[Check]:
     broken = False
     for key in ("prelude", "run_cmd", "eval_cmd", "cleanup_cmd"):
         text = str(getattr(bound, key))
-        reply = _bash(subject, "-nc", text)
-        if reply.code != 0:
+        reply = bash(subject, "-nc", text)
+        if reply.code:
             broken = True
             yield missing("programs", f"{key}: {reply.said}", f"mend `{key}` in {BINDINGS_NAME}")
         elif key != "prelude":
             wanted = dict.fromkeys(commands.programs(text), key) | wanted
     if broken:
         return
-    reply = _bash(subject, "-c", supervisor.script(bound.prelude, _WHICH), "bash", *wanted)
-    _, mark, answer = reply.out.rpartition(f"\n{_MARK}\n")
+    reply = bash(subject, "-c", supervisor.script(bound.prelude, _WHICH), "bash", *wanted)
+    _, mark, answer = reply.out.rpartition(f"\n{MARK}\n")
     if not mark:
-        yield missing("prelude", f"fails: {reply.said}", f"mend `prelude` in {BINDINGS_NAME}")
+        if bound.prelude:
+            yield missing("prelude", f"fails: {reply.said}", f"mend `prelude` in {BINDINGS_NAME}")
         return
     lost = answer.splitlines()
     for word in lost:
@@ -105,58 +98,6 @@ def _lost(subject: Subject, word: str, key: str) -> Check:
     if (subject.root / word).is_file():
         return missing("programs", f"{key}: {word} is not executable", f"chmod +x {word}")
     return missing("programs", f"{key}: {word} is not there", f"mend `{key}` in {BINDINGS_NAME}")
-
-
-def packages(subject: Subject) -> Iterator[Check]:
-    """Whether the interpreter that a command names finds what its scripts import at their top."""
-    bound = subject.bindings
-    if bound is None:
-        return
-    for key in ("run_cmd", "eval_cmd"):
-        text = str(getattr(bound, key))
-        named = [word for word in commands.programs(text) if _PYTHON.search(word)]
-        wanted = _imports(subject, text)
-        if not named or not wanted:
-            continue
-        look = supervisor.script(bound.prelude, '"$0" -c "$@"')
-        reply = _bash(subject, "-c", look, named[0], _ABSENT, *wanted)
-        _, mark, answer = reply.out.rpartition(f"\n{_MARK}\n")
-        absent = answer.split()
-        if absent:
-            step = f"install them for {named[0]}, or activate their environment in `prelude`"
-            yield missing("packages", f"{key}: {named[0]} has no {', '.join(absent)}", step)
-        elif mark:
-            yield ok("packages", f"{key}: {', '.join(wanted)}")
-
-
-def _imports(subject: Subject, command: str) -> list[str]:
-    """Modules from outside the project that a command's scripts cannot start without."""
-    found: set[str] = set()
-    local: set[str] = set()
-    for path in closure.import_closure(subject.root, [command]):
-        file = subject.root / path
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (OSError, SyntaxError, ValueError):
-            continue
-        local.update(entry.name.removesuffix(".py") for entry in file.parent.iterdir())
-        for node in tree.body:
-            if isinstance(node, ast.Import):
-                found.update(alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module.partition(".")[0])
-    return sorted(found - local - sys.stdlib_module_names)
-
-
-def _bash(subject: Subject, *words: str) -> Reply:
-    """bash with the environment that runs get, but for bytecode: nothing is left behind."""
-    environ = environment.for_runs(subject.environ, bytecode=os.devnull, seed=1)
-    return ask(
-        ["bash", *words],
-        environ={**environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        folder=subject.root,
-        limit_s=_PRELUDE_LIMIT_S,
-    )
 
 
 def budget(subject: Subject) -> Iterator[Check]:
@@ -280,3 +221,18 @@ MAKERS: tuple[CheckMaker, ...] = (
     bindings, editable_files, programs, packages, budget, before_the_first_run, cuda, harness,
     repository,
 )  # fmt: skip
+
+
+def notes(store: Store) -> list[str]:
+    """What setup tells of the programs and packages that the commands lack; it is in no way.
+
+    Nothing where a prelude is to bring them: setup runs none.
+    """
+    bound = store.campaign.bindings
+    if bound.prelude.strip():
+        return []
+    subject = Subject(
+        store.project, os.environ, bound, store.paths.root, store, limit_s=_NOTES_LIMIT_S
+    )
+    found = make((programs, packages), subject)
+    return [f"{check.line}; {check.next}" for check in found if check.state == "missing"]

@@ -31,6 +31,7 @@ class Subject(NamedTuple):
     """`bindings` are those of the file or, where it is not there, what `infer` would write.
 
     `sandbox` is the campaign's folder, made or not. A campaign's `bindings` are still the file's.
+    A prelude or a program that is asked something is ended after `limit_s`.
     """
 
     project: ProjectPaths
@@ -39,6 +40,7 @@ class Subject(NamedTuple):
     sandbox: Path | None = None
     store: Store | None = None
     trouble: Trouble | None = None
+    limit_s: float = 30.0
 
     @property
     def root(self) -> Path:

@@ -36,6 +36,7 @@ class Bench:
     warnings: tuple[str, ...] = ()
     source: str = "log"
     reduce: str = ""
+    one: str = ""  # what chooses one of the benchmarks, where all are measured
     guards: Mapping[str, object] = field(default_factory=dict)
     writes: tuple[str, ...] = ()
 
@@ -247,16 +248,18 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
     )
     return Bench(
         "pytest-benchmark",
-        f"{several} {folder} --benchmark-json={{run_dir}}/bench.json",
+        f"{several} {folder} --benchmark-storage={{run_dir}} --benchmark-save=bench",
         "median",
         Direction.MINIMIZE,
         names,
         f"{files[0]} uses the benchmark fixture",
         editable,
         (*files[:20], *survey.named("conftest.py"), "pyproject.toml"),
-        file="{run_dir}/bench.json",
-        key="benchmarks.0.stats.median",
+        file="{run_dir}/**/*_bench.json",
+        key="benchmarks.*.stats.median",
         source="file",
+        reduce="mean",
+        one="-k NAME",
         checks=_pytest_checks(survey, files, several),
         warnings=(
             _CALIBRATED,
@@ -264,8 +267,7 @@ def _pytest_benchmark(survey: Survey) -> Bench | None:
                 "the unit of the printed table changes (ns, us, ms) and stands in its "
                 "header only, with thousands separators: the JSON is always in seconds"
             ),
-            "several benchmarks",
-            "--benchmark-save and autosave accumulate results in .benchmarks/",
+            "--benchmark-json would hold every single timing, and may grow past what is read",
         ),
     )
 

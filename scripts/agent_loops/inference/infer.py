@@ -6,6 +6,7 @@ it is unsure it says so, asks which, or asks one question.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -441,7 +442,7 @@ def _common(survey: Survey, finding: Finding) -> None:
             f"{len(survey.passed_over)} files are binary, unreadable or too large "
             f"and were passed over"
         )
-    _name_python_as_it_is_here(finding)
+    _name_programs_as_they_are_here(finding)
     finding.warnings += cautions.about_programs(
         str(finding.value("run_cmd") or ""), prelude=bool(finding.value("prelude"))
     )
@@ -451,15 +452,46 @@ def _common(survey: Survey, finding: Finding) -> None:
     finding.warnings = list(seen.values())
 
 
-def _name_python_as_it_is_here(finding: Finding) -> None:
-    """Many a paper says `python` where the machine has `python3` alone."""
-    if finding.value("prelude") or shutil.which("python") or not shutil.which("python3"):
+_UV_RUN = re.compile(
+    r"(^|(?:&&|;)\s*)uv run(?:\s+--(?:group|extra|with|python|package)[= ]\S+|\s+--[\w-]+)*"
+    r"\s+(?=(?P<word>pytest|python3?|\S+\.py)(?!\S))"
+)
+_INSTEAD = {"pytest": "python -m ", "python": "", "python3": ""}
+
+
+def _name_programs_as_they_are_here(finding: Finding) -> None:
+    """Many a paper says `python` where the machine has `python3` alone, or `uv` where it has none.
+
+    For uv an environment that is active now stands in, where it has what is started.
+    """
+    if finding.value("prelude"):
         return
     for key in ("run_cmd", "eval_cmd", "checks_cmd"):
         named = finding.bindings.get(key)
         if named is None:
             continue
-        command = re.sub(r"(^|(?:&&|;)\s*)python(?=\s)", r"\1python3", str(named.value))
+        command, evidence = str(named.value), named.evidence
+        for renamed, why in (
+            (_by_active_environment, "uv is not here, an environment is active"),
+            (_by_python3, "python is python3 here"),
+        ):
+            before, command = command, renamed(command)
+            evidence += f"; {why}" if command != before else ""
         if command != named.value:
-            evidence = f"{named.evidence}; python is python3 here"
             finding.bindings[key] = Value(command, evidence, named.confidence)
+
+
+def _by_active_environment(command: str) -> str:
+    active = os.environ.get("VIRTUAL_ENV")
+    start = _UV_RUN.search(command)
+    if not active or start is None or shutil.which("uv"):
+        return command
+    if start["word"] == "pytest" and not Path(active, "bin", "pytest").exists():
+        return command
+    return _UV_RUN.sub(lambda found: found[1] + _INSTEAD.get(found["word"], "python "), command)
+
+
+def _by_python3(command: str) -> str:
+    if shutil.which("python") or not shutil.which("python3"):
+        return command
+    return re.sub(r"(^|(?:&&|;)\s*)python(?=\s)", r"\1python3", command)

@@ -94,9 +94,12 @@ def of_bench(survey: Survey, bench: Bench, commands: Sequence[Command]) -> Findi
     if harness:
         put["readonly_files"] = Value(harness, f"{harness[0]} is the measurement", "high")
     if bench.reduce:
-        put["metric_reduce"] = Value(
-            bench.reduce, f"the name is printed several times a run: {bench.evidence}", "medium"
+        why = (
+            f"over all benchmarks, the slowest weigh most; `{bench.one}` in run_cmd chooses one"
+            if bench.one
+            else f"the name is printed several times a run: {bench.evidence}"
         )
+        put["metric_reduce"] = Value(bench.reduce, why, "medium")
     if bench.guards:
         put["guards"] = Value(
             dict(bench.guards), f"a shorter run by doing less is no gain ({bench.tool})", "medium"
@@ -105,10 +108,12 @@ def of_bench(survey: Survey, bench: Bench, commands: Sequence[Command]) -> Findi
         ("metric_pattern", bench.pattern),
         ("metric_file", bench.file),
         ("metric_key", bench.key),
-        ("checks_cmd", bench.checks or None),
     ):
         if value:
             put[key] = Value(value, f"{bench.tool}'s own format", "medium")
+    if bench.checks:
+        why = "runs after every idea that would be kept: choose a fast part of the tests"
+        put["checks_cmd"] = Value(bench.checks, why, "medium")
     put["budget"] = Value("none", "a benchmark ends by itself", "medium")
     paced = next(
         (
@@ -134,11 +139,9 @@ def of_bench(survey: Survey, bench: Bench, commands: Sequence[Command]) -> Findi
     )
     finding.warnings += cautions.about_command(bench.run_cmd, commands, survey, "")
     if several:
-        finding.warnings.append(
-            Caution(
-                "several benchmarks", f"several benchmarks ({len(bench.names)}): one was picked"
-            )
-        )
+        measured = "all are measured" if bench.one else f"{bench.names[0]} was picked"
+        text = f"several benchmarks ({len(bench.names)}): {measured}"
+        finding.warnings.append(Caution("several benchmarks", text))
     return finding
 
 
