@@ -280,6 +280,21 @@ print(f"val_loss: {loss:.4f}")
     assert finding.value("budget") == "30 epochs"
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("lgb.train(params, num_boost_round=20)", "make it a constant and lock that, or pin it"),
+        ("max_iters = 500", "lock it, or pin it"),
+    ],
+)
+def test_only_a_name_that_can_be_locked_is_said_to_be(
+    code: str, advice: str, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(f"{code}\nprint('val_loss: %.4f' % loss)\n")
+    cautions = {w.kind: w.text for w in infer(tmp_path).warnings}
+    assert advice in cautions["budget in code"]
+
+
 def test_an_environment_is_activated_first(tmp_path: Path) -> None:
     root = project(tmp_path / "p", train_py=TRAINS.format(body=PRINTS))
     (root / "environment.yml").write_text("name: proj\n")

@@ -383,6 +383,7 @@ def _begun(begun: Begun) -> Answer:
         + _SOURCES[bindings.metric_source],
         f"time      budget {_budget(bindings.budget)}; {killed}",
         f"editable  {_listed(begun.editable)}",
+        f"locked    {display.clean(', '.join(bindings.locked), 300)}" if bindings.locked else "",
         f"frozen    {_listed(frozen)}",
     ]
     if begun.metric_lines:
@@ -395,7 +396,8 @@ def _begun(begun: Begun) -> Answer:
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
         "strategy": bindings.iter_strategy, "sandbox": folder, "branch": branch,
-        "editable": list(begun.editable), "harness_files": len(frozen), "timeout_s": timeout_s,
+        "editable": list(begun.editable), "locked": list(bindings.locked),
+        "harness_files": len(frozen), "timeout_s": timeout_s,
         "metric_lines": list(begun.metric_lines), "program": begun.program,
         "notes": list(begun.notes), "next": next_step,
     }  # fmt: skip

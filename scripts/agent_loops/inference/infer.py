@@ -410,7 +410,7 @@ def _warn(
             )
         )
     finding.warnings += cautions.about_command(facts.run.text, own, survey, text)
-    finding.warnings += cautions.about_bound(facts.bound, pinned=facts.run.pinned)
+    finding.warnings += cautions.about_bound(facts.bound, survey, pinned=facts.run.pinned)
     finding.warnings += cautions.about_data(commands, first.script, text)
     finding.warnings += facts.warnings
     cleanup = next((c for c in finding.warnings if c.cleanup), None)
