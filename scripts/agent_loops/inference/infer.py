@@ -23,6 +23,7 @@ from agent_loops.inference import (
     measures,
     other_findings,
     recipes,
+    withheld,
 )
 from agent_loops.inference import survey as surveys
 from agent_loops.inference.cautions import Caution
@@ -55,6 +56,7 @@ def infer(root: Path) -> Finding:
     else:
         finding = other_findings.of_nothing(survey, entries, commands)
     _common(survey, finding)
+    withheld.from_finding(finding)
     return finding
 
 
