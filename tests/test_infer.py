@@ -281,6 +281,60 @@ print(f"val_loss: {loss:.4f}")
     assert finding.value("budget") == "30 epochs"
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("lgb.train(params, num_boost_round=20)", "make it a constant and lock that, or pin it"),
+        ("max_iters = 500", "lock it, or pin it"),
+    ],
+)
+def test_only_a_name_that_can_be_locked_is_said_to_be(
+    code: str, advice: str, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(f"{code}\nprint('val_loss: %.4f' % loss)\n")
+    cautions = {w.kind: w.text for w in infer(tmp_path).warnings}
+    assert advice in cautions["budget in code"]
+
+
+KEY, TOKEN = "sk-abcdef0123456789abcdef", f"ghp_{'a1' * 18}"
+HEX = "0123456789abcdef0123456789abcdef01234567"
+SECRETS = {
+    "a Makefile": (
+        "Makefile",
+        f"train:\n\tAPI_KEY={KEY} python train.py --token {TOKEN} --lr 0.1\n",
+        'API_KEY="$API_KEY" python train.py --token "$TOKEN" --lr 0.1',
+    ),
+    "a README": (
+        "README.md",
+        f"# Train\n\n```\npython train.py --wandb-key '{HEX}' --key-metric val_loss\n```\n",
+        'python train.py --wandb-key "$WANDB_KEY" --key-metric val_loss',
+    ),
+    "an address": (
+        "README.md",
+        "# Train\n\n```\npython train.py --data=https://me:hunter2hunter2@example.org/x\n```\n",
+        "python train.py --data=https://$SECRET@example.org/x",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SECRETS)
+def test_secrets_in_papers_are_neither_shown_nor_written(
+    case: str, tmp_path: Path, call: Call
+) -> None:
+    name, text, command = SECRETS[case]
+    (tmp_path / name).write_text(text)
+    (tmp_path / "train.py").write_text("import sys\nprint('val_loss: %.4f' % 0.5)\n")
+    for words in ([], ["--json"], ["--write"]):
+        code, said = call(tmp_path, "infer", *words)
+        assert code == 0
+        shown = said if isinstance(said, str) else json.dumps(said)
+        assert not [secret for secret in (KEY, TOKEN, HEX, "hunter2") if secret in shown]
+    written = (tmp_path / "loop.run.yaml").read_text()
+    assert not [secret for secret in (KEY, TOKEN, HEX, "hunter2") if secret in written]
+    assert yaml.safe_load(written)["run_cmd"] == command
+    assert "# warning: a secret stood in the command: set $" in written
+
+
 def test_an_environment_is_activated_first(tmp_path: Path) -> None:
     root = project(tmp_path / "p", train_py=TRAINS.format(body=PRINTS))
     (root / "environment.yml").write_text("name: proj\n")

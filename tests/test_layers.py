@@ -55,7 +55,7 @@ LEVELS: dict[str, list[str]] = {
         "measures contenders",
         "entrypoints cautions",
         "commanding findings",
-        "evaluations other_findings",
+        "evaluations other_findings withheld",
         "infer",
         "proposal",
     ],

@@ -61,6 +61,55 @@ def test_a_lock_sees_what_changes_its_meaning(
     assert (before != after) is touches
 
 
+# What hides or replaces a locked name in its own file.
+REPLACED = [
+    "(evaluate := lambda lr: 0.0001)",
+    "if (evaluate := float):\n    pass",
+    "while (evaluate := None):\n    pass",
+    "match float:\n    case evaluate:\n        pass",
+    "match [float]:\n    case [*evaluate]:\n        pass",
+    "match {}:\n    case {**evaluate}:\n        pass",
+    "try:\n    pass\nexcept OSError as evaluate:\n    pass",
+    "from fx import *",
+    "def report(evaluate=float):\n    print(evaluate(LR))",
+    "def report(*, evaluate=float):\n    print(evaluate(LR))",
+    "def report(**evaluate):\n    pass",
+    "report = lambda evaluate: evaluate(LR)",
+    "del evaluate",
+    "for evaluate in [float]:\n    pass",
+    "for (_, [evaluate]) in []:\n    pass",
+    "with open(__file__) as evaluate:\n    pass",
+    "print([evaluate(LR) for evaluate in [float]])",
+    "def change():\n    global evaluate\n    evaluate = float",
+    "evaluate: object = float",
+    "import prepare as evaluate",
+]
+
+
+@pytest.mark.parametrize("code", REPLACED)
+@pytest.mark.parametrize("name", ["evaluate", "LR", "Model.score"])
+def test_a_lock_sees_its_name_bound_anew(code: str, name: str) -> None:
+    lock = Lock.parse(f"train.py::{name}")
+    added = code.replace("LR", "0.01").replace("evaluate", name.partition(".")[0])
+    changed = TRAIN.replace("if __name__", f"{added}\n\nif __name__")
+    assert lock.find(TRAIN.encode()) != lock.find(changed.encode())
+
+
+def test_a_lock_sees_a_method_replaced_from_outside_its_class() -> None:
+    lock = Lock.parse("train.py::Model.score")
+    changed = f"{TRAIN}\nModel.score = lambda self: 0\n"
+    assert lock.find(TRAIN.encode()) != lock.find(changed.encode())
+
+
+def test_what_stands_beside_a_name_that_is_bound_may_change() -> None:
+    code = "def train(lr=1, LR=2):\n    for LR in range(3):\n        step()\n\nLR = 3\n"
+    lock = Lock.parse("train.py::LR")
+    for old, new in [("step", "leap"), ("lr=1", "lr=2")]:
+        assert lock.find(code.encode()) == lock.find(code.replace(old, new).encode())
+    for old, new in [("LR=2", "LR=5"), ("range(3)", "range(9)"), ("LR = 3", "LR = 4")]:
+        assert lock.find(code.encode()) != lock.find(code.replace(old, new).encode())
+
+
 @pytest.mark.parametrize("sign", ["//", "#", "--", "/*", "<!--"])
 def test_other_languages_have_named_regions(sign: str) -> None:
     text = f"fast();\n{sign} #region bench\nmeasure();\n{sign} #endregion\nslow();\n"
@@ -90,6 +139,11 @@ def test_a_change_to_a_locked_part_is_refused_before_the_run(project: Project) -
     assert "train.py::TIME_BUDGET" in answer["reason"]
     assert len(project.rows()) == 1
     assert project.read("train.py") == TRAIN
+
+
+def test_setup_says_what_is_locked(project: Project) -> None:
+    answer = project.call("setup")
+    assert "locked    train.py::evaluate, train.py::TIME_BUDGET" in answer.out
 
 
 def test_other_changes_run(project: Project) -> None:
@@ -131,6 +185,7 @@ def test_a_baseline_that_breaks_a_guard_is_no_baseline(project: Project) -> None
     [
         ("locked", ["train.py"], "a file and a name"),
         ("locked", ["train.py::nothing"], "train.py has no nothing"),
+        ("locked", ["train.py::lr"], "an argument of that name: write `LR = …` and lock LR"),
         ("locked", ["prepare.py::loss"], "a part of an editable file"),
         ("guards", {"passed": {}}, "`min` or `max`"),
         ("guards", {"passed": {"min": "high"}}, "a number"),

@@ -24,6 +24,7 @@ from terminal import Terminal
 RUN = 'm=$(cat train.py); while test -e "$HOLD"; do sleep 0.01; done; printf "%s\\n" "$m"'
 BASE = b"val_bpb: 1.5\n"
 BOTH = pytest.mark.parametrize("strategy", ["snapshots", "branches"])
+IDENTITY = "git -c user.name=Tester -c user.email=tester@example.org"
 BRANCHES = pytest.mark.parametrize("strategy", ["branches"])
 OURS = ("sandbox", ".agent-loops")
 OUR_REFS = ("refs/heads/autoresearch/", "refs/agent-loops/")
@@ -634,9 +635,32 @@ def test_a_switch_to_another_branch_during_a_run(tree: Tree, metric: str) -> Non
         assert tree.blob(tree.tip) == tree.train
         tree.write("train.py", "val_bpb: 1.125\n")
         back = "git switch autoresearch/t1"
-        tree.refused("try", "an idea", says="HEAD is at elsewhere", next_step=back)
-        git(tree.root, "symbolic-ref", "HEAD", "refs/heads/autoresearch/t1")
-        git(tree.root, "reset", "-q", "train.py")
+        said = tree.refused("try", "an idea", says="HEAD is at elsewhere", next_step=back)
+        assert ("git stash push -- train.py && " in said["next"]) is kept
+        subprocess.run(
+            ["bash", "-c", said["next"].replace("git stash push", f"{IDENTITY} stash push")],
+            cwd=tree.root, check=not kept, capture_output=True,
+        )  # fmt: skip
+        assert git(tree.root, "symbolic-ref", "--short", "HEAD") == "autoresearch/t1"
+        if kept:  # both changed the same line: git shows both, and keeps the stash
+            assert git(tree.root, "show", "stash@{0}:train.py") == "val_bpb: 1.125"
+            git(tree.root, "reset", "-q")
+    assert tree.idea("val_bpb: 1.125\n")["status"] == "keep"
+
+
+@BRANCHES
+def test_the_way_back_to_the_branch_takes_what_was_kept_along(tree: Tree) -> None:
+    begun(tree)
+    tree.start("val_bpb: 1.25\n")
+    git(tree.root, "switch", "-q", "main")
+    assert tree.go()["status"] == "keep"
+    tree.write("README.md", "mine, not committed\n")
+    said = tree.refused("try", "an idea", says="HEAD is at main", next_step="git stash push -- ")
+    command = said["next"].replace("git stash push", f"{IDENTITY} stash push")
+    subprocess.run(["bash", "-c", command], cwd=tree.root, check=True, capture_output=True)
+    assert git(tree.root, "symbolic-ref", "--short", "HEAD") == "autoresearch/t1"
+    assert (tree.train, tree.read("README.md")) == (b"val_bpb: 1.25\n", "mine, not committed\n")
+    assert git(tree.root, "stash", "list") == ""
     assert tree.idea("val_bpb: 1.125\n")["status"] == "keep"
 
 

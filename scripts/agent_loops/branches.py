@@ -383,7 +383,7 @@ class Repository:
             raise Refused(
                 "git",
                 f"HEAD is at {where.branch or where.commit}, not on {_branch(tag)}",
-                next_step=_switch(tag),
+                next_step=self.way_back(tag),
             )
         ours = tip if tip in known else self._nearest(tip, known)
         back = ours or next(reversed(list(known)), "COMMIT")
@@ -404,6 +404,24 @@ class Repository:
                 files=shown,
             )
         return Tip(tip, in_step=not differing)
+
+    def way_back(self, tag: str) -> str:
+        """Commands that check out the branch and keep what has been changed here."""
+        name = f"refs/heads/{_branch(tag)}"
+        there = self._git.run("diff", "--name-only", "-z", "--no-ext-diff", "HEAD", name)
+        here = self._git.run("diff", "--name-only", "-z", "--no-ext-diff", "HEAD")
+        tracked = set(self._git.run("ls-files", "-z").records)
+        unsaved = {
+            path
+            for path in there.records
+            if path not in tracked and os.path.lexists(self.top / path)
+        }
+        in_the_way = sorted(set(there.records) & (unsaved | set(here.records)))
+        if not in_the_way:
+            return _switch(tag)
+        paths = shlex.join(self._in_project(path) for path in in_the_way)
+        untracked = " -u" if unsaved else ""
+        return f"git stash push{untracked} -- {paths} && {_switch(tag)} && git stash pop"
 
     def _tip(self, tag: str) -> tuple[str, bool]:
         """The branch's commit, and whether this work tree's HEAD is on the branch."""

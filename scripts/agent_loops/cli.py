@@ -390,6 +390,7 @@ def _begun(begun: Begun, found: Sequence[str]) -> Answer:
         + _SOURCES[bindings.metric_source],
         f"time      budget {_budget(bindings.budget)}; {killed}",
         f"editable  {_listed(begun.editable)}",
+        f"locked    {display.clean(', '.join(bindings.locked), 300)}" if bindings.locked else "",
         f"frozen    {_listed(frozen)}",
     ]
     if begun.metric_lines:
@@ -403,8 +404,8 @@ def _begun(begun: Begun, found: Sequence[str]) -> Answer:
     values = {
         "schema": answers.SCHEMA, "status": "set up", "tag": bindings.run_tag,
         "from": begun.origin or None, "strategy": bindings.iter_strategy, "sandbox": folder,
-        "branch": branch,
-        "editable": list(begun.editable), "harness_files": len(frozen), "timeout_s": timeout_s,
+        "branch": branch, "editable": list(begun.editable), "locked": list(bindings.locked),
+        "harness_files": len(frozen), "timeout_s": timeout_s,
         "metric_lines": list(begun.metric_lines), "program": begun.program,
         "notes": notes, "next": next_step,
     }  # fmt: skip

@@ -220,7 +220,8 @@ def check_locks(bindings: Bindings, tree: snapshots.Tree) -> None:
         except (SyntaxError, ValueError) as error:
             raise BindingsError("locked", text, f"{lock.path} is no Python: {error}") from error
         if not found:
-            raise BindingsError("locked", text, f"{lock.path} has no {lock.name}")
+            advice = lock.advice(tree[lock.path].data)
+            raise BindingsError("locked", text, f"{lock.path} has no {lock.name}{advice}")
 
 
 def _with_free_tag(project: ProjectPaths) -> Bindings:

@@ -197,7 +197,7 @@ def _ask_git(subject: Subject, bound: Bindings, found: Repository) -> None:
         if head.branch != f"autoresearch/{tag}":
             raise Refused(
                 "git", f"not on the campaign's branch autoresearch/{tag}",
-                next_step=f"git switch autoresearch/{tag}",
+                next_step=found.way_back(tag),
             )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from agent_loops.inference.contenders import Contender
 from agent_loops.inference.limits import Bound, Seed
 from agent_loops.inference.recipes import Command
 from agent_loops.inference.survey import Survey
+from agent_loops.locks import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +361,7 @@ def _wrong_commands(commands: Sequence[Command], survey: Survey) -> list[Caution
     return []
 
 
-def about_bound(bound: Bound, *, pinned: bool) -> list[Caution]:
+def about_bound(bound: Bound, survey: Survey, *, pinned: bool) -> list[Caution]:
     if bound.kind == "none":
         return [
             Caution(
@@ -370,11 +371,13 @@ def about_bound(bound: Bound, *, pinned: bool) -> list[Caution]:
             )
         ]
     if bound.kind != "time":
-        how = (
-            "pinned on the command line, so that an edit cannot change it"
-            if pinned
-            else "lock it, or pin it on the command line"
-        )
+        how = "pin it on the command line"
+        path = bound.place.partition(":")[0]
+        if pinned:
+            how = "pinned on the command line, so that an edit cannot change it"
+        elif survey.tree(path) is not None:
+            held = Lock(path, bound.name).find(survey.text(path).encode())
+            how = f"{'lock it' if held else 'make it a constant and lock that'}, or {how}"
         return [
             Caution(
                 "budget in code",

@@ -24,6 +24,7 @@ from agent_loops.inference import (
     measures,
     other_findings,
     recipes,
+    withheld,
 )
 from agent_loops.inference import survey as surveys
 from agent_loops.inference.cautions import Caution
@@ -56,6 +57,7 @@ def infer(root: Path) -> Finding:
     else:
         finding = other_findings.of_nothing(survey, entries, commands)
     _common(survey, finding)
+    withheld.from_finding(finding)
     return finding
 
 
@@ -415,7 +417,7 @@ def _warn(
             )
         )
     finding.warnings += cautions.about_command(facts.run.text, own, survey, text)
-    finding.warnings += cautions.about_bound(facts.bound, pinned=facts.run.pinned)
+    finding.warnings += cautions.about_bound(facts.bound, survey, pinned=facts.run.pinned)
     finding.warnings += cautions.about_data(commands, first.script, text)
     finding.warnings += facts.warnings
     cleanup = next((c for c in finding.warnings if c.cleanup), None)
