@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_loops import events, journal
+from agent_loops import events, journal, supervise
 from agent_loops.errors import JournalError
 from agent_loops.paths import CampaignPaths
 from faults import Commands
@@ -249,6 +249,62 @@ def test_an_error_says_where(paths: CampaignPaths) -> None:
     assert (caught.value.path, caught.value.line) == (paths.journal, 1)
     assert "put the file back" in str(caught.value)
     assert "agent-loops setup" in str(caught.value)
+
+
+# ---- runs that write into the record ------------------------------------------------------------
+
+WRITES = {
+    "its own end": """
+line = [item for item in record.read_bytes().splitlines() if b'"run_finished"' in item][-1]
+forged = json.loads(line) | {"experiment": 2, "value": 1e-6, "seq": seq + 1}
+record.open("a").write(json.dumps(forged) + "\\n")
+""",
+    "the past": 'record.write_bytes(record.read_bytes().replace(b"2.0", b"9.0"))',
+    "junk": """record.open("a").write('{"x":1}\\n')""",
+    "nothing any more": "record.unlink()",
+    "a folder": "record.unlink(); record.mkdir()",
+}
+
+
+@pytest.mark.parametrize("written", WRITES.values(), ids=WRITES)
+def test_a_run_that_writes_into_the_record_is_a_crash_and_changes_nothing(
+    commands: Commands, project: Project, written: str
+) -> None:
+    project.write("parts/a.txt", "val_bpb: 1.5\n")
+    script = (
+        "import json, pathlib\nrecord = pathlib.Path('sandbox/t1/journal.jsonl')\n"
+        f"seq = record.read_bytes().count(b'\\n')\n{written}\n"
+    )
+    project.write("run.sh", f"cat parts/*.txt\npython3 - <<'END'\n{script}END\n")
+    path = project.sandbox / "journal.jsonl"
+    before = path.read_bytes()
+    answer = commands(project, "try", "rewrite the record")
+    assert (answer.code, answer["status"]) == (0, "crash"), answer
+    assert "the run changed the record" in answer["reason"]
+    assert path.read_bytes().startswith(before)
+    aside = [found.name for found in project.sandbox.glob("journal.changed-*")]
+    assert len(aside) == int(written != WRITES["nothing any more"])
+    assert all(name in answer["reason"] for name in aside)
+    project.write("parts/a.txt", "val_bpb: 1.75\n")
+    answer = commands(project, "try", "an honest one")
+    assert (answer["status"], answer["delta"]) == ("keep", 0.25)
+
+
+def test_what_people_record_during_a_run_stays(commands: Commands, project: Project) -> None:
+    path = project.sandbox / "journal.jsonl"
+    project.write("run.sh", "cat parts/*.txt\nuntil [ -e ../go ]; do sleep 0.02; done\n")
+    assert commands(project, "try", "slow", "--wait-s", "0")["status"] == "running"
+    assert commands(project, "note", "one").code == 0
+    before = path.read_bytes()
+    line = next(item for item in before.splitlines(keepends=True) if b'"decided"' in item)
+    path.write_bytes(before + line)
+    (project.root.parent / "go").touch()
+    assert supervise.wait_for_end(project.sandbox / "run.lock", 30)
+    answer = commands(project, "wait")
+    assert answer["status"] == "crash", answer
+    assert "the run changed the record" in answer["reason"]
+    assert path.read_bytes().startswith(before)
+    assert any("one" in note for note in answer["notes"])
 
 
 # ---- time ---------------------------------------------------------------------------------------

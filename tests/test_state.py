@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_loops import bindings, events, fold_cache, journal, state
+from agent_loops import bindings, events, files, fold_cache, journal, state
 from agent_loops.paths import CampaignPaths
 from agent_loops.state import Campaign, Step
 
@@ -499,3 +499,50 @@ def test_a_cache_at_any_line_changes_nothing(tmp_path: Path, seed: int) -> None:
         assert comparable(state.fold((one for _, one in later), campaign)) == comparable(
             story.campaign
         )
+
+
+# ---- lines that agent-loops did not write -------------------------------------------------------
+
+
+SEAL = "what the run does not know"
+
+
+def sealed_run() -> Story:
+    story = Story().keep(1.0).experiment()
+    started = events.RunStarted(
+        experiment=2, run=1, purpose="measure", marker="m", host=HOST, pid=1, pid_start=0.0,
+        timeout_s=60.0, seed=1, seal_digest=files.sha256(SEAL.encode()),
+    )  # fmt: skip
+    return story.add(started)
+
+
+def end_of(**more: Any) -> events.RunFinished:
+    return events.RunFinished(**{"experiment": 2, "run": 1, "outcome": "exited", **more})
+
+
+FORGED: dict[str, events.Event] = {
+    "no seal": end_of(value=1e-6),
+    "another seal": end_of(value=1e-6, seal="a guess"),
+    "another run": end_of(run=2, seal=SEAL),
+    "passed checks": events.ChecksFinished(experiment=2, run=1, passed=True, outcome="exited"),
+    "a verdict": events.Decided(experiment=2, verdict="keep", kind="", reason="", metric=1e-6),
+    "a run of its own": events.RunStarted(
+        experiment=2, run=2, purpose="measure", marker="m", host=HOST, pid=1, pid_start=0.0,
+        timeout_s=60.0, seed=1,
+    ),
+    "an override": events.Overridden(experiment=1, verdict="discard", why=""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
+def test_a_run_cannot_write_its_own_end(forged: events.Event) -> None:
+    story = sealed_run().add(forged)
+    with pytest.raises(ValueError, match="agent-loops did not write this line"):
+        _ = story.campaign
+
+
+def test_the_seal_ends_a_run_and_a_lost_one_has_no_reading() -> None:
+    run = sealed_run().add(end_of(value=1.5, seal=SEAL)).campaign.experiments[2].runs[0]
+    assert run.reading == 1.5
+    run = sealed_run().add(end_of(value=1e-6, outcome="lost")).campaign.experiments[2].runs[0]
+    assert run.reading is None

@@ -88,14 +88,15 @@ class Store:
         project: ProjectPaths,
         paths: CampaignPaths,
         journal: Journal,
-        campaign: state.Campaign,
-        offset: int,
     ) -> None:
         self.project = project
         self.paths = paths
         self.journal = journal
-        self.campaign = campaign
-        self._offset = offset
+        self._open()
+
+    def _open(self) -> None:
+        self._inode = self.paths.journal.stat().st_ino
+        self.campaign, self._offset = _folded(self.journal, self.paths)
         self._since_cache = 0
 
     @property
@@ -124,10 +125,19 @@ class Store:
             yield self.campaign
 
     def refresh(self) -> None:
-        """Folds what others have appended since."""
+        """Folds what others have appended since.
+
+        A supervisor may have put the journal back: then all is folded anew, for what was folded may
+        be what its run had written.
+        """
+        if self.paths.journal.stat().st_ino != self._inode:
+            self._open()
         records = self.journal.records(offset=self._offset, first_line=self.campaign.seq + 1)
         for offset, record in records:
-            state.apply(self.campaign, record)
+            try:
+                state.apply(self.campaign, record)
+            except ValueError as error:
+                raise self.journal.damaged(record.seq, str(error)) from error
             self._offset = offset
             self._since_cache += 1
 
@@ -151,22 +161,26 @@ def open_store(project: ProjectPaths, paths: CampaignPaths) -> Store:
         JournalError: the record is damaged or newer than this program.
     """
     journal = Journal(paths, boot_id=machine.boot_id())
-    cached = fold_cache.load(paths)
-    if cached is not None:
-        store = Store(project, paths, journal, *cached)
-    else:
-        try:
-            offset, first = next(journal.records())
-            campaign = state.fold([first])
-        except StopIteration:
-            again = f"{paths.journal}: empty; run `agent-loops setup` again"
-            raise AgentLoopsError(again) from None
-        except ValueError as error:
-            raise AgentLoopsError(f"{paths.journal}:1: {error}") from error
-        assert campaign is not None
-        store = Store(project, paths, journal, campaign, offset)
+    store = Store(project, paths, journal)
     store.refresh()
     return store
+
+
+def _folded(journal: Journal, paths: CampaignPaths) -> tuple[state.Campaign, int]:
+    """The campaign as a cache has it, else as it began, and the offset behind that."""
+    cached = fold_cache.load(paths)
+    if cached is not None:
+        return cached
+    try:
+        offset, first = next(journal.records())
+        campaign = state.fold([first])
+    except StopIteration:
+        again = f"{paths.journal}: empty; run `agent-loops setup` again"
+        raise AgentLoopsError(again) from None
+    except ValueError as error:
+        raise AgentLoopsError(f"{paths.journal}:1: {error}") from error
+    assert campaign is not None
+    return campaign, offset
 
 
 def find_store(project: ProjectPaths) -> Store:

@@ -79,6 +79,7 @@ class RunFinished(NamedTuple):
     """What the receipt says, or that there is none (`outcome` "lost").
 
     `crash_kind` is "" where there is a reading that counts, else "idea", "machine" or "edited".
+    `seal` is the receipt's, of which the run itself knew but the digest.
     """
 
     experiment: int
@@ -101,6 +102,7 @@ class RunFinished(NamedTuple):
     environment_changed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     receipt_digest: str = ""
+    seal: str = ""
 
 
 class ChecksFinished(NamedTuple):
@@ -114,6 +116,7 @@ class ChecksFinished(NamedTuple):
     exit_code: int | None = None
     wall_s: float | None = None
     elapsed_s: float | None = None
+    seal: str = ""
 
 
 class Decided(NamedTuple):
@@ -228,6 +231,8 @@ Event = (
     | Stopped
     | Note
 )
+MEANWHILE = (Note, Paused, Resumed, Stopped, RefusedTry, Rescued)
+"""What may be recorded while a run is under way, besides its end."""
 NAMES: dict[type[Event], str] = {
     CampaignStarted: "campaign_started",
     ExperimentStarted: "experiment_started",

@@ -5,9 +5,12 @@ Never rewrites a line. Callers hold the campaign's lock while they append.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 
 from agent_loops import events, files
 from agent_loops.errors import JournalError
@@ -17,6 +20,9 @@ _MEND = (
     "put the file back from a backup, or move its folder away and begin anew with "
     "`agent-loops setup`"
 )
+
+
+_LOCK_WAIT_S = 10.0
 
 
 def utc_now() -> datetime:
@@ -59,12 +65,15 @@ class Journal:
                 except events.NewerRecord as error:
                     raise JournalError(path, expected, str(error)) from error
                 except ValueError as error:
-                    raise JournalError(path, expected, f"{error}; {_MEND}") from error
+                    raise self.damaged(expected, str(error)) from error
                 if record.seq != expected:
-                    reason = f"seq {record.seq}: a line is missing; {_MEND}"
-                    raise JournalError(path, expected, reason)
+                    raise self.damaged(expected, f"seq {record.seq}: a line is missing")
                 yield offset, record
                 expected += 1
+
+    def damaged(self, line: int, reason: str) -> JournalError:
+        """What is wrong with a line, and what can be done."""
+        return JournalError(self._paths.journal, line, f"{reason}; {_MEND}")
 
     def append(self, event: events.Event, *, seq: int) -> events.Record:
         """Writes one event durably and returns its record. The caller holds the lock.
@@ -76,9 +85,7 @@ class Journal:
         record = events.Record(
             seq, self._now().isoformat(timespec="milliseconds"), self._boot_id, event
         )
-        text = files.dump_json(events.to_json(record))
-        line = text.encode("utf-8", "backslashreplace") + b"\n"  # names that are no UTF-8
-        files.append(self._paths.journal, line)
+        files.append(self._paths.journal, _line(record))
         return record
 
     def _set_torn_tail_aside(self) -> None:
@@ -98,6 +105,80 @@ class Journal:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+class Guard:
+    """The record as it was when a run began, held where that run cannot reach it."""
+
+    def __init__(self, paths: CampaignPaths) -> None:
+        self._paths = paths
+        self._before = files.read_regular(paths.journal)
+        self._cache = _stamp(paths.fold_cache)
+
+    def mend(self) -> str:
+        """Puts the record back where the run changed it; "" or what was done.
+
+        What people's commands recorded meanwhile stays. The changed record is set aside. A folder
+        that is gone is not made again: somebody moved it away.
+        """
+        journal = self._paths.journal
+        if not journal.parent.is_dir():
+            return ""
+        with files.locked(self._paths.lock, wait_s=_LOCK_WAIT_S):
+            if _stamp(self._paths.fold_cache) != self._cache:
+                self._paths.fold_cache.unlink(missing_ok=True)
+            try:
+                now = files.read_regular(journal)
+            except OSError:
+                now = b""
+            meanwhile, untouched = self._meanwhile(now)
+            if untouched:
+                return ""
+            what = f"the run changed the record: {journal.name} was put back"
+            with contextlib.suppress(FileNotFoundError):
+                aside = journal.with_name(f"journal.changed-{utc_now():%Y%m%dT%H%M%S%fZ}")
+                os.rename(journal, aside)
+                what += f", what it made of it is {aside.name}"
+            self._paths.fold_cache.unlink(missing_ok=True)
+            files.write_atomic(journal, self._before + meanwhile, mode=0o600)
+        return what
+
+    def _meanwhile(self, now: bytes) -> tuple[bytes, bool]:
+        """The lines of people's commands since the run began, and whether there are no others."""
+        untouched = now.startswith(self._before)
+        seq = before = self._before.count(b"\n")
+        kept = []
+        for line in io.BytesIO(now[len(self._before) :] if untouched else now):
+            if not line.endswith(b"\n"):
+                break  # a kill's; the next append sets it aside
+            try:
+                record = events.from_json(files.load_json(line))
+            except ValueError:
+                untouched = False
+                continue
+            if record.seq <= before and not untouched:
+                continue
+            if not isinstance(record.event, events.MEANWHILE):
+                untouched = False
+                continue
+            seq += 1
+            if record.seq != seq:
+                untouched = False
+            kept.append(line if record.seq == seq else _line(record._replace(seq=seq)))
+        return b"".join(kept), untouched
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_ctime_ns  # a run can set any other time
+
+
+def _line(record: events.Record) -> bytes:
+    text = files.dump_json(events.to_json(record))
+    return text.encode("utf-8", "backslashreplace") + b"\n"  # names that are no UTF-8
 
 
 def _line_start(fd: int, size: int) -> int:

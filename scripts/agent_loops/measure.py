@@ -50,8 +50,11 @@ class Measurement:
         """Whether code and harness are still what is to be measured; `self` tells why not."""
         return self._tampering() is None
 
-    def __call__(self, end: RunEnd) -> dict[str, object]:
-        """The receipt's `measured`: the reading or why there is none, and every digest."""
+    def __call__(self, end: RunEnd, *, record: str) -> dict[str, object]:
+        """The receipt's `measured`: the reading or why there is none, and every digest.
+
+        `record` says what the run did to the campaign's record, if anything.
+        """
         facts = self._facts(end)
         reading = facts.reading
         result: dict[str, object] = {
@@ -71,7 +74,8 @@ class Measurement:
             "log_sha256": _log_digest(self._metric_log),
         }
         result |= self._memory(end, facts)
-        crash = self._tampering() or self._broken_guard(result)
+        crash = crashes.Crash("idea", record) if record else None
+        crash = crash or self._tampering() or self._broken_guard(result)
         outputs = (*self.scope.outputs, *self._outputs)
         self.stamps.end_run(self.scope._replace(outputs=outputs))
         self.stamps.save(distrusted=True)
@@ -82,11 +86,11 @@ class Measurement:
             result |= {"crash_kind": crash.kind, "crash_reason": crash.reason}
         return result
 
-    def checks(self, end: RunEnd) -> dict[str, object]:
+    def checks(self, end: RunEnd, *, record: str) -> dict[str, object]:
         """The same for a run of `checks_cmd`: it passes with exit code 0, else says why not."""
-        passed = _ended_well(end)
-        reason = "" if passed else self._crash(end, LogFacts(None, "")).reason
-        if end.outcome.kind == "exited" and end.outcome.exit_code:
+        passed = _ended_well(end) and not record
+        reason = record if passed or record else self._crash(end, LogFacts(None, "")).reason
+        if not record and end.outcome.kind == "exited" and end.outcome.exit_code:
             # A suite's last line sums up; what was raised on the way may have been expected.
             with self.log.open("rb") as stream:
                 said = tails.tail(stream, limit=2000, secrets=self.secrets).strip()

@@ -25,6 +25,7 @@ from agent_loops import (
     supervise,
 )
 from agent_loops.errors import AgentLoopsError
+from agent_loops.journal import Guard
 from agent_loops.snapshots import Tree
 from agent_loops.state import Campaign, Experiment, key_of
 from agent_loops.supervisor import RunEnd, RunSpec
@@ -126,11 +127,14 @@ def _run_spec(
             is_mended=not as_given,
         )
 
+    guard = functools.cache(functools.partial(Guard, paths))
+
     # What reports its own metric has no need to forge, and compiling anew takes long.
     trusted = as_given or not bindings.eval_cmd
     compiled: bytecode.Stamps = {}
 
     def prepare(stage: str) -> None:
+        guard()
         if stage == "eval":
             drop_what_the_run_compiled()
         elif experiment.is_open_baseline:
@@ -146,7 +150,9 @@ def _run_spec(
     def measure(end: RunEnd) -> dict[str, object]:
         if end.outcome.stage == "run":
             drop_what_the_run_compiled()
-        return measurement().checks(end) if checks else measurement()(end)
+        record = guard().mend()
+        how = measurement().checks if checks else measurement()
+        return how(end, record=record)
 
     return RunSpec(
         command=commands.fill(bindings.checks_cmd if checks else bindings.run_cmd, values),
@@ -262,7 +268,7 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
             experiment=number, run=run, passed=measured.get("passed", False) is True,
             outcome=outcome["kind"], reason=display.clean(crash_reason or "", 300),
             exit_code=outcome.get("exit_code"), wall_s=receipt.get("wall_s"),
-            elapsed_s=receipt.get("elapsed_s"),
+            elapsed_s=receipt.get("elapsed_s"), seal=str(receipt.get("seal", "")),
         )  # fmt: skip
         workspace.store.append(checked)
         return checked
@@ -287,6 +293,7 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         environment_changed=_environment_changes(workspace, receipt, number),
         notes=_run_notes(receipt, measured),
         receipt_digest=digest,
+        seal=str(receipt.get("seal", "")),
     )
     workspace.store.append(finished)
     return finished

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequenc
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from agent_loops import decide, events
+from agent_loops import decide, events, files
 from agent_loops.bindings import Bindings
 
 CRASHES_BEFORE_CANARY = 3
@@ -33,7 +33,7 @@ class Run(NamedTuple):
     @property
     def reading(self) -> float | None:
         """The metric value that counts, in metric units."""
-        if self.finished is None or self.finished.crash_kind:
+        if self.finished is None or self.finished.crash_kind or self.finished.outcome == "lost":
             return None
         return self.finished.value
 
@@ -471,8 +471,14 @@ def _begin(record: events.Record) -> Campaign:
 
 
 def apply(campaign: Campaign, record: events.Record) -> None:
-    """Applies one record."""
+    """Applies one record.
+
+    Raises:
+        ValueError: it is none that the program would have written here; nothing was applied.
+    """
     event = record.event
+    if campaign.open_run is not None and not isinstance(event, events.MEANWHILE):
+        _refuse_forged(campaign, event)
     if not isinstance(event, (events.RunFinished, events.ChecksFinished, events.Resumed)):
         campaign.active_s += _seconds_between(campaign.last_time, record.time)
     campaign.seq = record.seq
@@ -480,6 +486,20 @@ def apply(campaign: Campaign, record: events.Record) -> None:
     handler = _HANDLERS.get(type(event))
     if handler is not None:
         handler(campaign, event, record)
+
+
+def _refuse_forged(campaign: Campaign, event: events.Event) -> None:
+    """The run under way could write lines of its own; but only its receipt holds the seal."""
+    assert campaign.open_run is not None
+    name = events.NAMES[type(event)]
+    if not isinstance(event, (events.RunFinished, events.ChecksFinished)):
+        raise ValueError(f"{name} while a run is under way: agent-loops did not write this line")
+    number, run = campaign.open_run
+    seal_digest = campaign.experiments[number].runs[run - 1].started.seal_digest
+    is_lost = isinstance(event, events.RunFinished) and event.outcome == "lost"
+    sealed = not seal_digest or files.sha256(event.seal.encode()) == seal_digest
+    if (event.experiment, event.run) != (number, run) or not (is_lost or sealed):
+        raise ValueError(f"{name} without the seal of its run: agent-loops did not write this line")
 
 
 def _seconds_between(earlier: str, later: str) -> float:
