@@ -6,7 +6,9 @@ Runs no training: of the commands only the prelude is run, to see which programs
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import sys
 from collections.abc import Iterator
 
 from agent_loops import commands, setup, snapshots, supervisor
