@@ -1,6 +1,7 @@
 """What is missing or in the way in the project: bindings, files, commands, git.
 
-Runs no training: of the commands only the prelude is run, to see which programs it finds.
+Runs no training, and nothing of the project before a person has set a campaign up with it: the
+prelude is only read till then, and an interpreter that lies in the project is not started.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from agent_loops import closure, commands, environment, setup, snapshots, supervisor
+from agent_loops import closure, commands, environment, gates, setup, snapshots, supervisor
 from agent_loops.bindings import Bindings
 from agent_loops.branches import Repository
 from agent_loops.diagnosis.checks import Check, CheckMaker, Reply, ask, missing, ok, warn
@@ -20,7 +22,7 @@ from agent_loops.diagnosis.subjects import Subject
 from agent_loops.errors import AgentLoopsError, BindingsError, Refused
 from agent_loops.inference import cautions, infer
 from agent_loops.paths import BINDINGS_NAME, CampaignPaths
-from agent_loops.workspace import freeze_harness, refuse_dirty_harness
+from agent_loops.workspace import Workspace, freeze_harness, refuse_dirty_harness
 
 _PRELUDE_LIMIT_S = 30.0
 _MARK = "agent-loops has come through the prelude"
@@ -29,9 +31,9 @@ _WHICH = (
     f"printf '\\n%s\\n' '{_MARK}'; "
     'for word in "$@"; do command -v -- "$word" >/dev/null 2>&1 || printf "%s\\n" "$word"; done'
 )
-# Imports nothing: the modules are only looked for.
+# Imports nothing, and takes no module of the project for its own: the modules are only looked for.
 _ABSENT = (
-    "import importlib.util as u, sys; "
+    "import sys; here = sys.path.pop(0); import importlib.util as u; sys.path.insert(0, here); "
     f"print('\\n{_MARK}'); print(*[n for n in sys.argv[1:] if u.find_spec(n) is None])"
 )
 _PYTHON = re.compile(r"(?:^|/)python[\d.]*$")
@@ -86,6 +88,10 @@ def programs(subject: Subject) -> Iterator[Check]:
             wanted = dict.fromkeys(commands.programs(text), key) | wanted
     if broken:
         return
+    if not _may_run_prelude(subject, bound):
+        said = "not tried: the prelude is not run before a campaign has been set up with it"
+        yield warn("programs", said, "read the prelude, then `agent-loops setup`")
+        return
     reply = _bash(subject, "-c", supervisor.script(bound.prelude, _WHICH), "bash", *wanted)
     _, mark, answer = reply.out.rpartition(f"\n{_MARK}\n")
     if not mark:
@@ -110,13 +116,17 @@ def _lost(subject: Subject, word: str, key: str) -> Check:
 def packages(subject: Subject) -> Iterator[Check]:
     """Whether the interpreter that a command names finds what its scripts import at their top."""
     bound = subject.bindings
-    if bound is None:
+    if bound is None or not _may_run_prelude(subject, bound):
         return
     for key in ("run_cmd", "eval_cmd"):
         text = str(getattr(bound, key))
         named = [word for word in commands.programs(text) if _PYTHON.search(word)]
         wanted = _imports(subject, text)
         if not named or not wanted:
+            continue
+        if not _may_start(subject, named[0]):
+            said = f"{key}: not tried: {named[0]} is a file of the project"
+            yield warn("packages", said, "look at it, then `agent-loops setup`")
             continue
         look = supervisor.script(bound.prelude, '"$0" -c "$@"')
         reply = _bash(subject, "-c", look, named[0], _ABSENT, *wanted)
@@ -127,6 +137,40 @@ def packages(subject: Subject) -> Iterator[Check]:
             yield missing("packages", f"{key}: {named[0]} has no {', '.join(absent)}", step)
         elif mark:
             yield ok("packages", f"{key}: {', '.join(wanted)}")
+
+
+def _may_run_prelude(subject: Subject, bound: Bindings) -> bool:
+    return not bound.prelude or _is_set_up(subject)
+
+
+def _is_set_up(subject: Subject) -> bool:
+    """Whether a person has begun a campaign with exactly these bindings."""
+    if subject.store is None:
+        return False
+    workspace = Workspace(subject.store, subject.root, subject.environ)
+    try:
+        gates.refuse_changed_bindings(workspace, subject.store.campaign)
+    except AgentLoopsError:
+        return False
+    return True
+
+
+def _may_start(subject: Subject, interpreter: str) -> bool:
+    """Whether it is no file of the project, or one of an environment that git does not track."""
+    if _is_set_up(subject):
+        return True
+    found = interpreter
+    if "/" not in interpreter:
+        found = shutil.which(interpreter, path=subject.environ.get("PATH")) or interpreter
+    path = Path(os.path.normpath(subject.root / found))
+    root = Path(os.path.realpath(subject.root))
+    folder = Path(os.path.realpath(path.parent))
+    if not folder.is_relative_to(root):
+        return not Path(os.path.realpath(path)).is_relative_to(root)
+    if not (folder.parent / "pyvenv.cfg").is_file():
+        return False
+    repository = Repository.find(subject.root)
+    return repository is not None and not repository.has_tracked_below(folder.parent)
 
 
 def _imports(subject: Subject, command: str) -> list[str]:
