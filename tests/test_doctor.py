@@ -195,6 +195,8 @@ def test_broken_bindings(
 ) -> None:
     project.write("mine/my own.txt", "x")
     project.bind(**bindings)
+    if name == "prelude":
+        project.setup()
     said = about(ask(project), name)
     assert said.startswith("missing "), said
     assert [word for word in words if word not in said] == []
@@ -203,7 +205,41 @@ def test_broken_bindings(
 def test_a_program_that_the_prelude_brings_is_found(project: Project) -> None:
     program(project.root / "env/bin/mine", "#!/bin/sh\n")
     project.bind(prelude="echo hello; export PATH=$PWD/env/bin:$PATH", run_cmd="mine train.py")
+    project.setup()
     assert about(ask(project), "programs") == "ok programs: mine -> "
+
+
+def test_nothing_of_the_project_is_run_before_a_person_has_set_it_up(project: Project) -> None:
+    ran = project.root / "ran"
+    project.write("prepare.py", "import no_such_package\n")
+    python = program(project.root / "tools/bin/python", f"#!/bin/sh\necho x >> '{ran}'\n")
+    project.bind(prelude=f"touch '{ran}'")
+    assert "not tried: the prelude" in about(ask(project), "programs")
+    project.bind(run_cmd="tools/bin/python train.py")
+    assert "not tried: tools/bin/python" in about(ask(project), "packages")
+    project.bind(run_cmd="python train.py")
+    path = f"{python.parent}:{os.environ['PATH']}"
+    assert "not tried: python" in about(ask(project, PATH=path), "packages")
+    commit_all(project.root)
+    program(project.root / "tools/pyvenv.cfg", "")
+    assert "not tried: python" in about(ask(project, PATH=path), "packages")
+    project.bind()
+    assert "has no no_such_package" in about(ask(project), "packages")
+    assert not ran.exists()
+    project.bind(run_cmd="tools/bin/python train.py", prelude=f"touch '{ran}'")
+    project.setup()
+    ask(project)
+    assert ran.read_text() == "x\n"
+
+
+def test_an_environment_of_the_persons_in_the_project_is_asked(project: Project) -> None:
+    project.write("prepare.py", "import no_such_package\n")
+    project.write(".gitignore", ".venv\n")
+    commit_all(project.root)
+    project.write(".venv/pyvenv.cfg", "")
+    program(project.root / ".venv/bin/python", f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    project.bind(run_cmd=".venv/bin/python train.py")
+    assert "has no no_such_package" in about(ask(project), "packages")
 
 
 def test_a_package_that_the_interpreter_has_not_is_named(project: Project) -> None:

@@ -970,6 +970,14 @@ def test_write_leaves_a_file_once(tmp_path: Path, call: Call) -> None:
     assert (root / "loop.run.yaml").read_text() == text
 
 
+def test_write_leaves_a_dangling_link_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("print('val_loss: %.4f' % 0.5)\n")
+    (tmp_path / "loop.run.yaml").symlink_to("elsewhere.yaml")
+    with pytest.raises(Refused, match="is there already"):
+        proposal.run(tmp_path, write=True)
+    assert os.readlink(tmp_path / "loop.run.yaml") == "elsewhere.yaml"
+
+
 def test_json_holds_value_evidence_and_confidence(tmp_path: Path, call: Call) -> None:
     root = project(tmp_path / "p", train_py=TRAINS.format(body='print(f"val_loss: {loss:.5f}")'))
     code, values = call(root, "infer", "--json")

@@ -408,6 +408,12 @@ def test_a_crash_is_no_reading_and_may_be_tried_again(project: Project) -> None:
     assert len(project.rows()) == 3
 
 
+def test_more_repeats_than_anybody_wants_are_a_slip(project: Project) -> None:
+    answer = project.call("try", "how noisy", "--repeat", "1000000")
+    assert answer.code == 2
+    assert "more than 100 runs" in answer.err
+
+
 def test_repeat_measures_the_incumbent_again(project: Project) -> None:
     answer = project.ask("try", "how noisy", "--repeat", "2")
     assert answer.code == 0

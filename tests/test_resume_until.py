@@ -31,18 +31,20 @@ def test_a_clock_time_is_the_next_one(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
     project.bind(stop_after="1 s")
     project.baseline()
-    assert project.ask("resume", "--until", "07:30").code == 0
+    in_two_hours = (datetime.now().astimezone() + timedelta(hours=2)).strftime("%H:%M")
+    assert project.ask("resume", "--until", in_two_hours).code == 0
     assert project.events("resumed")[-1]["until_utc"]
     assert project.ask("status")["status"] == "active"
 
 
-@pytest.mark.parametrize("word", ["25:00", "soon", "8", "-1h", "0s"])
+@pytest.mark.parametrize("word", ["25:00", "soon", "8", "-1h", "0s", "99999999999h", "9e9h"])
 def test_what_is_no_time_is_told(tmp_path: Path, word: str) -> None:
     project = Project(tmp_path / "p")
     project.baseline()
     answer = project.call("resume", f"--until={word}")
     assert answer.code == 2
-    assert "07:30" in answer.err
+    assert "--until" in answer.err
+    assert answer.err.count("\n") == 1
 
 
 def test_the_end_is_told(tmp_path: Path) -> None:

@@ -102,3 +102,29 @@ def test_a_package_without_a_launcher_is_called_past_modules_of_the_project(
         project.write(f"{name}.py", "raise SystemExit('the wrong module')\n")
     done = call(shim_of(project), "status", cwd=project.root)
     assert (done.returncode, done.stderr) == (0, ""), done
+
+
+def test_a_file_of_the_persons_is_no_shim(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.write(".agent-loops/run", "my own\n")
+    project.setup()
+    assert shim_of(project).read_text() == "my own\n"
+
+
+def test_a_link_of_the_persons_is_no_shim(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    shim_of(project).parent.mkdir()
+    shim_of(project).symlink_to(tmp_path / "absent")
+    project.setup()
+    assert os.readlink(shim_of(project)) == str(tmp_path / "absent")
+
+
+def test_nothing_is_written_through_a_link_to_a_folder(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (project.root / ".agent-loops").symlink_to(theirs)
+    answer = project.ask("setup")
+    assert (answer.code, answer["kind"], answer["files"]) == (3, "state folder", [".agent-loops"])
+    assert "move .agent-loops away" in answer["next"]
+    assert list(theirs.iterdir()) == []

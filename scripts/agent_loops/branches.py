@@ -405,6 +405,10 @@ class Repository:
             )
         return Tip(tip, in_step=not differing)
 
+    def has_tracked_below(self, folder: Path) -> bool:
+        """Whether the index holds a file in `folder`."""
+        return bool(self._git.run("ls-files", "-z", "--", str(folder)).out)
+
     def way_back(self, tag: str) -> str:
         """Commands that check out the branch and keep what has been changed here."""
         name = f"refs/heads/{_branch(tag)}"

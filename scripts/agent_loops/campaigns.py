@@ -318,7 +318,17 @@ def write_active(store: Store) -> None:
 
 
 def make_state_dir(project: ProjectPaths) -> None:
-    """Creates .agent-loops/, invisible to git."""
+    """Creates .agent-loops/, invisible to git.
+
+    Raises:
+        Refused: it is a link; what it leads to is somebody's.
+    """
+    if project.state_dir.is_symlink():
+        name = project.state_dir.name
+        raise Refused(
+            "state folder", f"{name} is a link, and nothing is written through it",
+            files=[name], next_step=f"move {name} away; agent-loops makes a folder of that name",
+        )  # fmt: skip
     files.make_dir(project.state_dir)
     ignore = project.state_dir / ".gitignore"
     if not ignore.exists():

@@ -61,7 +61,7 @@ def _try_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--why", default="", help="why it should help")
     command.add_argument("--risk", default="", help="what could go wrong")
     command.add_argument(
-        "--repeat", nargs="?", type=_count, const=1, metavar="N",
+        "--repeat", nargs="?", type=_repeats, const=1, metavar="N",
         help="run it N times (once), even if the same code ran before",
     )  # fmt: skip
     _add_wait(command)
@@ -171,10 +171,20 @@ def _unexpected(parsed: argparse.Namespace, rest: Sequence[str]) -> str:
     return f"unrecognized arguments: {' '.join(rest)}"
 
 
+_MOST_REPEATS = 100
+
+
 def _count(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= value < 10**9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return value
+
+
+def _repeats(text: str) -> int:
+    value = _count(text)
+    if value > _MOST_REPEATS:
+        raise argparse.ArgumentTypeError(f"{text} is more than {_MOST_REPEATS} runs")
     return value
 
 

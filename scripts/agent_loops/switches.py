@@ -134,7 +134,10 @@ def _end_of(until: str) -> str:
     now = utc_now()
     seconds = duration_s(until)
     if seconds is not None:
-        return (now + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+        try:
+            return (now + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+        except OverflowError as error:
+            raise UsageError(f"--until {until!r}: past the calendar's end; 8h, say") from error
     end = next_clock_time(until, now)
     if not end:
         raise UsageError(f"--until {until!r}: a clock time such as 07:30, or a duration such as 8h")

@@ -8,21 +8,27 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from agent_loops import closure, commands, environment, snapshots, supervisor
+from agent_loops import closure, commands, environment, gates, snapshots, supervisor
 from agent_loops.bindings import Bindings
-from agent_loops.diagnosis.checks import Check, Reply, ask, missing, ok
+from agent_loops.branches import Repository
+from agent_loops.diagnosis.checks import Check, Reply, ask, missing, ok, warn
 from agent_loops.diagnosis.subjects import Subject
 from agent_loops.errors import AgentLoopsError
+from agent_loops.workspace import Workspace
 
 MARK = "agent-loops has come through the prelude"
 # Prints each module's name with the places it would be imported from, none where it is absent:
 # as a program in the folder named first would, which is where Python looks first.
 _FIND = f"""
-import importlib.util, os, sys
+import sys
+here = sys.path.pop(0)  # a module of the project's is not taken for Python's own
+import importlib.util, os
+sys.path.insert(0, here)
 if sys.path[0] == "":
     sys.path[0] = os.path.abspath(sys.argv[1])
 print("\\n{MARK}")
@@ -58,13 +64,17 @@ def packages(subject: Subject) -> Iterator[Check]:
     have no effect.
     """
     bound = subject.bindings
-    if bound is None:
+    if bound is None or not may_run_prelude(subject, bound):
         return
     for key in ("run_cmd", "eval_cmd"):
         text = str(getattr(bound, key))
         named = next((word for word in commands.programs(text) if _PYTHON.search(word)), "")
         wanted, own = _imports(subject, text), _own(subject, bound, text)
         if not named or not (wanted or own):
+            continue
+        if not _may_start(subject, named):
+            said = f"{key}: not tried: {named} is a file of the project"
+            yield warn("packages", said, "look at it, then `agent-loops setup`")
             continue
         found = _find(subject, bound, text, named, [*wanted, *own])
         absent = [name for name in wanted if found.get(name) == []]
@@ -84,6 +94,41 @@ def packages(subject: Subject) -> Iterator[Check]:
             yield missing("packages", f"{key}: {named} has no {', '.join(absent)}", step)
         elif found and not elsewhere:
             yield ok("packages", f"{key}: {', '.join(found)}")
+
+
+def may_run_prelude(subject: Subject, bound: Bindings) -> bool:
+    """Whether a person has set up a campaign with it, or there is none to run."""
+    return not bound.prelude or _is_set_up(subject)
+
+
+def _is_set_up(subject: Subject) -> bool:
+    """Whether a person has begun a campaign with exactly these bindings."""
+    if subject.store is None:
+        return False
+    workspace = Workspace(subject.store, subject.root, subject.environ)
+    try:
+        gates.refuse_changed_bindings(workspace, subject.store.campaign)
+    except AgentLoopsError:
+        return False
+    return True
+
+
+def _may_start(subject: Subject, interpreter: str) -> bool:
+    """Whether it is no file of the project, or one of an environment that git does not track."""
+    if _is_set_up(subject):
+        return True
+    found = interpreter
+    if "/" not in interpreter:
+        found = shutil.which(interpreter, path=subject.environ.get("PATH")) or interpreter
+    path = Path(os.path.normpath(subject.root / found))
+    root = Path(os.path.realpath(subject.root))
+    folder = Path(os.path.realpath(path.parent))
+    if not folder.is_relative_to(root):
+        return not Path(os.path.realpath(path)).is_relative_to(root)
+    if not (folder.parent / "pyvenv.cfg").is_file():
+        return False
+    repository = Repository.find(subject.root)
+    return repository is not None and not repository.has_tracked_below(folder.parent)
 
 
 def _find(

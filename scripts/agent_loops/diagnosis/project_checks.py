@@ -1,6 +1,7 @@
 """What is missing or in the way in the project: bindings, files, commands, git.
 
-Runs no training: of the commands only the prelude is run, to see which programs it finds.
+Runs no training, and nothing of the project before a person has set a campaign up with it: the
+prelude is only read till then, and an interpreter that lies in the project is not started.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from agent_loops import commands, setup, snapshots, supervisor
 from agent_loops.bindings import Bindings
 from agent_loops.branches import Repository
 from agent_loops.campaigns import Store
 from agent_loops.diagnosis.checks import Check, CheckMaker, make, missing, ok, warn
-from agent_loops.diagnosis.interpreters import MARK, bash, packages
+from agent_loops.diagnosis.interpreters import MARK, bash, may_run_prelude, packages
 from agent_loops.diagnosis.subjects import Subject
 from agent_loops.errors import AgentLoopsError, BindingsError, Refused
 from agent_loops.inference import cautions, infer
@@ -78,7 +79,15 @@ def programs(subject: Subject) -> Iterator[Check]:
             yield missing("programs", f"{key}: {reply.said}", f"mend `{key}` in {BINDINGS_NAME}")
         elif key != "prelude":
             wanted = dict.fromkeys(commands.programs(text), key) | wanted
-    if broken:
+    if not broken:
+        yield from _found(subject, bound, wanted)
+
+
+def _found(subject: Subject, bound: Bindings, wanted: Mapping[str, str]) -> Iterator[Check]:
+    """Which of the programs the shell knows; `wanted` says for which binding."""
+    if not may_run_prelude(subject, bound):
+        said = "not tried: the prelude is not run before a campaign has been set up with it"
+        yield warn("programs", said, "read the prelude, then `agent-loops setup`")
         return
     reply = bash(subject, "-c", supervisor.script(bound.prelude, _WHICH), "bash", *wanted)
     _, mark, answer = reply.out.rpartition(f"\n{MARK}\n")

@@ -5,6 +5,7 @@ Text of the project is quoted and cut; nothing in it is followed.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def run(start: Path, *, write: bool) -> Answer:
     """
     root = find_root(start)
     target = root / BINDINGS_NAME
-    if write and target.exists():
+    if write and os.path.lexists(target):
         raise Refused(
             "bindings exist",
             f"{target} is there already and is not overwritten",
