@@ -307,6 +307,41 @@ def test_what_people_record_during_a_run_stays(commands: Commands, project: Proj
     assert any("one" in note for note in answer["notes"])
 
 
+# ---- what is derived ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("derived", ["sandbox/t1/results.tsv", ".agent-loops/active.json"])
+def test_a_folder_in_place_of_a_derived_file_is_moved_aside(
+    commands: Commands, project: Project, derived: str
+) -> None:
+    path = project.root / derived
+    path.unlink()
+    path.mkdir()
+    (path / "mine").write_text("mine")
+    project.write("parts/a.txt", "val_bpb: 1.5\n")
+    answer = commands(project, "try", "better")
+    assert (answer.code, answer["status"]) == (0, "keep"), answer
+    assert path.is_file()
+    [aside] = path.parent.glob(f"{path.name}.moved-*/mine")
+    assert aside.read_text() == "mine"
+
+
+def test_a_broken_last_line_is_set_aside_like_a_torn_one(
+    commands: Commands, project: Project
+) -> None:
+    path = project.sandbox / "journal.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"x":1}\n')
+    assert commands(project, "status").code == 0
+    assert path.read_bytes() == whole + b'{"x":1}\n', "looking changes nothing"
+    project.write("parts/a.txt", "val_bpb: 1.5\n")
+    answer = commands(project, "try", "better")
+    assert (answer.code, answer["status"]) == (0, "keep"), answer
+    assert path.read_bytes().startswith(whole)
+    assert (project.sandbox / "journal.torn").read_bytes() == b'{"x":1}\n'
+    assert any("journal.torn" in note for note in answer["notes"])
+
+
 # ---- time ---------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,9 @@ import pytest
 from agent_loops import files, restoring, snapshots
 from agent_loops.errors import BindingsError
 from agent_loops.snapshots import FileState, SnapshotError, Tree
+from faults import Commands
+from small_campaign import BASE_PARTS, begun
+from support import Answer, Project
 
 SECOND_NS = 1_000_000_000
 RAW = os.fsdecode(b"caf\xe9-\xff.py")  # a name that is no UTF-8
@@ -602,3 +605,57 @@ def test_the_diff_names_new_deleted_and_executable_files() -> None:
     assert "--- /dev/null" in lines
     assert "+++ b/new" in lines
     assert lines[-1] == "mode 644 -> 755  tool"
+
+
+# ---- a snapshot that is damaged ------------------------------------------------------------------
+
+
+@pytest.fixture
+def commands() -> Iterator[Commands]:
+    served = Commands()
+    yield served
+    served.close()
+
+
+def run_that(commands: Commands, project: Project, value: str, does: str) -> Answer:
+    project.write("parts/a.txt", f"val_bpb: {value}\n")
+    project.write("run.sh", f"cat parts/*.txt\n{does}\n")
+    return commands(project, "try", f"to {value}")
+
+
+def test_a_candidate_whose_snapshot_is_gone_is_settled_all_the_same(
+    commands: Commands, tmp_path: Path
+) -> None:
+    project = begun(commands, tmp_path)
+    answer = run_that(commands, project, "2.5", "rm -r sandbox/t1/iter2/code_snapshot")
+    assert (answer.code, answer["status"]) == (0, "discard"), answer
+    assert any("saved code of #2 is damaged" in note for note in answer["notes"])
+    assert project.read("parts/a.txt") == BASE_PARTS["a.txt"]
+    [rescued] = project.sandbox.glob("rescue/*/parts/a.txt")
+    assert rescued.read_text() == "val_bpb: 2.5\n"
+
+
+def test_an_incumbent_whose_snapshot_is_damaged_is_read_from_another_holder(
+    commands: Commands, tmp_path: Path
+) -> None:
+    project = begun(commands, tmp_path)
+    assert commands(project, "try", "again", "--repeat")["experiment"] == 2
+    answer = run_that(commands, project, "2.5", "echo >> sandbox/t1/iter1/code_snapshot/run.sh")
+    assert (answer.code, answer["status"]) == (0, "discard"), answer
+    assert project.read("parts/a.txt") == BASE_PARTS["a.txt"]
+
+
+def test_what_leads_on_from_a_damaged_incumbent_works(commands: Commands, tmp_path: Path) -> None:
+    project = begun(commands, tmp_path)
+    answer = run_that(commands, project, "2.5", "rm -rf sandbox/t1/iter1/code_snapshot")
+    assert (answer.code, answer["status"]) == (0, "discard"), answer
+    assert any("agent-loops checkout 2" in note for note in answer["notes"]), answer
+    answer = commands(project, "try", "the next")
+    assert (answer.code, answer["kind"]) == (3, "damaged"), answer
+    assert "agent-loops checkout 2" in answer["next"]
+    project.write("run.sh", "cat parts/*.txt\n")
+    doctor = commands(project, "doctor")
+    assert any("saved code of #1 is damaged" in str(item) for item in doctor["checks"])
+    assert commands(project, "checkout", "2").code == 0
+    answer = commands(project, "rebaseline", "--why", "the disk")
+    assert (answer.code, answer["status"]) == (0, "keep"), answer

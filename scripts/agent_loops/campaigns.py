@@ -119,6 +119,9 @@ class Store:
             )
         with files.locked(self.paths.lock, wait_s=_LOCK_WAIT_S):
             self.refresh()
+            if self.journal.set_broken_line_aside(self._offset):
+                name = self.paths.torn.name
+                self.append(events.Note(text=f"the record's last line was broken: it is in {name}"))
             if self._since_cache > _RECORDS_BETWEEN_CACHES:
                 fold_cache.save(self.campaign, self.paths, offset=self._offset)
                 self._since_cache = 0
@@ -148,10 +151,24 @@ class Store:
         self._offset = self.paths.journal.stat().st_size
 
     def write_derived(self) -> None:
-        """Brings results.tsv and active.json up to the journal, the shim to this installation."""
-        results.write(self.campaign, self.paths.results)
-        write_active(self)
+        """Brings results.tsv and active.json up to the journal, the shim to this installation.
+
+        They are derived: where one cannot be written it is left as it is, and no command fails.
+        """
+        for path in (self.paths.results, self.project.active):
+            _make_way(path)
+        with contextlib.suppress(AgentLoopsError, OSError):
+            results.write(self.campaign, self.paths.results)
+        with contextlib.suppress(AgentLoopsError, OSError):
+            write_active(self)
         shim.write(self.project)
+
+
+def _make_way(path: Path) -> None:
+    """Moves aside what lies in a derived file's place and is no file."""
+    if os.path.lexists(path) and not path.is_file():
+        with contextlib.suppress(OSError):
+            path.rename(path.with_name(f"{path.name}.moved-{utc_now():%Y%m%dT%H%M%S%fZ}"))
 
 
 def open_store(project: ProjectPaths, paths: CampaignPaths) -> Store:

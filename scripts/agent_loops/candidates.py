@@ -32,7 +32,10 @@ class Candidate(NamedTuple):
 
 def base_of(workspace: Workspace, campaign: Campaign) -> snapshots.Tree:
     """The files that the next idea grows from, or the baseline before there is a reading."""
-    return workspace.saved(_base_number(campaign))
+    number = _base_number(campaign)
+    if number != campaign.incumbent_number:
+        return workspace.saved(number)
+    return workspace.incumbent_tree()
 
 
 def make(

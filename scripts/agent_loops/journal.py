@@ -47,10 +47,10 @@ class Journal:
     ) -> Iterator[tuple[int, events.Record]]:
         """Yields every whole line after `offset` bytes with the offset behind it.
 
-        A torn tail (no newline at the end) is not a record: it is left for the next append.
+        A torn tail (no newline at the end, or no record in the last line) is left to be set aside.
 
         Raises:
-            JournalError: a whole line is not a record, or `seq` has a gap.
+            JournalError: a line before others is not a record, or `seq` has a gap.
         """
         path = self._paths.journal
         expected = first_line
@@ -65,6 +65,8 @@ class Journal:
                 except events.NewerRecord as error:
                     raise JournalError(path, expected, str(error)) from error
                 except ValueError as error:
+                    if expected > 1 and not stream.peek(1):
+                        return
                     raise self.damaged(expected, str(error)) from error
                 if record.seq != expected:
                     raise self.damaged(expected, f"seq {record.seq}: a line is missing")
@@ -105,6 +107,24 @@ class Journal:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def set_broken_line_aside(self, end: int) -> bool:
+        """Moves a whole last line that is no record, behind `end`, to journal.torn.
+
+        The caller holds the lock and has read all records: they end at `end`.
+        """
+        path = self._paths.journal
+        if path.stat().st_size == end:
+            return False
+        with path.open("rb+") as stream:
+            stream.seek(end)
+            broken = stream.read()
+            if not broken.endswith(b"\n"):
+                return False  # a kill's, which the next append sets aside without a word
+            files.append(self._paths.torn, broken)
+            stream.truncate(end)
+            os.fsync(stream.fileno())
+        return True
 
 
 class Guard:

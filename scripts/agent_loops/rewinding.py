@@ -232,7 +232,9 @@ def _refuse_edits(
     incumbent = campaign.incumbent
     if incumbent is None:
         return
-    saved = workspace.saved(incumbent.number)
+    if not workspace.readable(incumbent.number) and workspace.holds(present):
+        return  # another experiment's code, since the incumbent's is damaged
+    saved = workspace.incumbent_tree()
     editable = scan.matcher(patterns)
     before = {path: item for path, item in saved.items() if editable(path)}
     was_editable = scan.matcher(campaign.bindings.editable_files)

@@ -45,7 +45,8 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     The journal names the run before it begins, so that a kill leaves none unrecorded.
     """
     tree = workspace.saved(experiment.number)
-    known = [tree, workspace.incumbent_tree(), *workspace.attempts(experiment.number)]
+    incumbent = workspace.readable(workspace.campaign.incumbent_number or 1)
+    known = [tree, *incumbent, *workspace.attempts(experiment.number)]
     workspace.put(tree, known=known, number=experiment.number)
     number = len(experiment.runs) + 1
     paths = workspace.store.paths

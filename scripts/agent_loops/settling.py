@@ -6,10 +6,11 @@ Decides nothing; a branch that cannot be moved now is moved at the next `try`.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
 
 from agent_loops import decide, events, snapshots
-from agent_loops.errors import AgentLoopsError
+from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.state import Experiment
 from agent_loops.workspace import Workspace, candidate_files
 
@@ -22,14 +23,18 @@ def settle(workspace: Workspace, experiment: Experiment) -> None:
     if experiment.is_open_baseline:
         pass  # nothing to go back to, and the person is mending these files
     elif incumbent is not None and incumbent.number != experiment.number:
-        candidate = workspace.saved(experiment.number)
-        target = workspace.saved(incumbent.number)
-        workspace.put(target, known=[candidate, target], number=experiment.number)
+        known = workspace.readable(experiment.number)
+        if not known:
+            notes.append(f"the saved code of #{experiment.number} is damaged or gone")
+        try:
+            target = workspace.incumbent_tree()
+        except Refused as damaged:
+            notes.append(f"the files stay as they are: {damaged.reason}; {damaged.next_step}")
+        else:
+            workspace.put(target, known=known, number=experiment.number)
     elif experiment.override_why:
         target = workspace.saved(experiment.number)
-        workspace.put(
-            target, known=[target, *_trees_before(workspace, experiment)], number=experiment.number
-        )
+        workspace.put(target, known=_trees_before(workspace, experiment), number=experiment.number)
     if workspace.campaign.bindings.iter_strategy == "branches":
         commit = _move_branch(workspace, experiment, notes)
     prune_outputs(workspace, experiment)
@@ -43,8 +48,8 @@ def settle(workspace: Workspace, experiment: Experiment) -> None:
     workspace.store.write_derived()
 
 
-def _trees_before(workspace: Workspace, experiment: Experiment) -> list[snapshots.Tree]:
-    return [workspace.saved(experiment.replaced)] if experiment.replaced is not None else []
+def _trees_before(workspace: Workspace, experiment: Experiment) -> Sequence[snapshots.Tree]:
+    return workspace.readable(experiment.replaced) if experiment.replaced is not None else []
 
 
 def _move_branch(workspace: Workspace, experiment: Experiment, notes: list[str]) -> str:

@@ -41,26 +41,36 @@ class Workspace:
         return self.store.campaign
 
     def saved(self, number: int) -> dict[str, snapshots.FileState]:
-        """An experiment's files, exactly as run.
+        """An experiment's files, exactly as run, from whichever snapshot holds them.
 
         A kill before a baseline's next attempt is recorded leaves the attempt before it set aside,
         and where it was the next one, or a part of that.
+
+        Raises:
+            snapshots.SnapshotError: no snapshot that can be read holds them.
         """
-        paths = self.store.paths
-        try:
-            tree = snapshots.load(code=paths.snapshot(number), manifest=paths.manifest(number))
-        except snapshots.SnapshotError:
-            attempts = self.attempts(number)
-            if not attempts:
-                raise
-            return attempts[-1]
         experiment = self.campaign.experiments.get(number)
-        if experiment is not None and experiment.is_open_baseline:
-            code = experiment.started.code
-            for recorded in [tree, *reversed(self.attempts(number))]:
-                if snapshots.digest(recorded) == code:
-                    return recorded
-        return tree
+        if experiment is None:
+            return self._load(number)
+        code = experiment.started.code
+        problem: AgentLoopsError | None = None
+        for holder in (number, self.campaign.holders.get(code, number)):
+            try:
+                tree = self._load(holder)
+            except snapshots.SnapshotError as error:
+                problem = problem or error
+                continue
+            if snapshots.digest(tree) == code:
+                return tree
+        for tree in reversed(self.attempts(number)):
+            if snapshots.digest(tree) == code:
+                return tree
+        what = problem or f"{self.store.paths.snapshot(number)}: other code than was run"
+        raise snapshots.SnapshotError(f"the saved code of #{number} is damaged: {what}") from None
+
+    def _load(self, number: int) -> dict[str, snapshots.FileState]:
+        paths = self.store.paths
+        return snapshots.load(code=paths.snapshot(number), manifest=paths.manifest(number))
 
     def readable(self, *numbers: int) -> list[dict[str, snapshots.FileState]]:
         """The files of these experiments, but for those whose snapshot was damaged."""
@@ -107,20 +117,36 @@ class Workspace:
         )
 
     def incumbent_tree(self) -> dict[str, snapshots.FileState]:
-        """The files that the next idea builds on; before a baseline, those of setup."""
-        incumbent = self.campaign.incumbent
-        return self.saved(incumbent.number if incumbent is not None else 1)
+        """The files that the next idea builds on; before a baseline, those of setup.
+
+        Raises:
+            Refused: they are damaged; names an experiment that can be read.
+        """
+        number = self.campaign.incumbent_number or 1
+        try:
+            return self.saved(number)
+        except snapshots.SnapshotError as error:
+            other = next((n for n in reversed(self.campaign.experiments) if self.readable(n)), None)
+            next_step = "put it back from a backup"
+            if other is not None:
+                next_step += (
+                    f"; or `agent-loops checkout {other}`, then "
+                    "`agent-loops rebaseline --why …` goes on from there"
+                )
+            saved = self.store.paths.snapshot(number)
+            raise Refused(
+                "damaged", str(error), files=[self.shown(saved)], next_step=next_step
+            ) from error
 
     def deleted(self, tree: snapshots.Tree) -> list[str]:
         """Editable paths that existed at the campaign's beginning or since, but not in `tree`."""
-        first = self.saved(1)
-        incumbent = self.incumbent_tree()
-        return sorted((first.keys() | incumbent.keys()) - tree.keys())
+        before = self.readable(1, self.campaign.incumbent_number or 1)
+        return sorted({path for one in before for path in one} - tree.keys())
 
     def put(self, target: snapshots.Tree, *, known: Sequence[snapshots.Tree], number: int) -> None:
         """Makes the editable files equal `target`, and records what had to be rescued."""
         present, odd = self.survey()
-        if self._is_saved(present):
+        if self.holds(present):
             known = [*known, present]
         restoring.restore(
             self.root, target, present=present, odd=odd, known=[*known, target],
@@ -128,7 +154,7 @@ class Workspace:
             rescue=lambda: self._rescue_folder(number), rescued=self._record_rescue,
         )  # fmt: skip
 
-    def _is_saved(self, tree: snapshots.Tree) -> bool:
+    def holds(self, tree: snapshots.Tree) -> bool:
         """Whether an experiment has just these files, and they can still be read back."""
         code = snapshots.digest(tree)
         number = self.campaign.holders.get(code)

@@ -49,6 +49,19 @@ def campaign(subject: Subject) -> Iterator[Check]:
             yield warn("session", error.reason, error.next_step)
 
 
+def incumbent(subject: Subject) -> Iterator[Check]:
+    """Whether the code that ideas build on can be read back."""
+    if subject.store is None or subject.store.campaign.incumbent is None:
+        return
+    workspace = Workspace(subject.store, subject.store.project.root, {})
+    try:
+        workspace.incumbent_tree()
+    except Refused as refused:
+        yield missing("incumbent", refused.reason, refused.next_step)
+    else:
+        yield ok("incumbent", f"#{subject.store.campaign.incumbent_number} can be put back")
+
+
 def run_under_way(subject: Subject) -> Iterator[Check]:
     store = subject.store
     if store is None or store.campaign.open_run is None:
@@ -95,4 +108,11 @@ def sandbox(subject: Subject) -> Iterator[Check]:
     yield ok("sandbox", f"{store.paths.root}, ignored by git")
 
 
-MAKERS: tuple[CheckMaker, ...] = (journal, campaign, run_under_way, frozen_files, sandbox)
+MAKERS: tuple[CheckMaker, ...] = (
+    journal,
+    campaign,
+    incumbent,
+    run_under_way,
+    frozen_files,
+    sandbox,
+)
