@@ -288,7 +288,8 @@ def test_what_was_not_frozen_is_told(place: Place) -> None:
         return " ".join(integrity.gaps(harness, place.root, ["train.py"], eval_cmd))
 
     assert "track them: wip.py;" in told("python eval.py")
-    assert "eval_cmd" not in told("python eval.py") + told("")
+    assert "eval_cmd" not in told("python eval.py {run_dir}") + told("")
+    assert "eval_cmd does not name {run_dir}" in told("python eval.py")
     assert "eval_cmd names no file" in told("python -m lm_eval")
     assert "eval_cmd names no file" in told("python train.py")
     assert integrity.gaps(place.freeze(), place.root, ["train.py"], "") == []

@@ -388,6 +388,11 @@ def gaps(harness: Harness, workspace: Path, editable: Collection[str], eval_cmd:
             "eval_cmd names no file of the project that is frozen: what scores may change unseen; "
             "name its files in readonly_files"
         )
+    if eval_cmd and "{run_dir}" not in eval_cmd:
+        told.append(
+            "eval_cmd does not name {run_dir}: where a run saves nothing, it measures what an "
+            "earlier run left"
+        )
     free = sorted(path for path in harness.bystanders - set(editable) if is_source(path))
     if free:
         more = f" and {len(free) - 5} more" if free[5:] else ""
