@@ -482,7 +482,8 @@ def naive(log: bytes, spec: MetricSpec) -> tuple[float, int] | None:
     """The whole file at once, every line searched: what the bounded reader must agree with."""
     plain = re.sub(rb"\r\n|\r|\x08", b"\n", log)
     plain = re.sub(rb"\x1b\[\d*[ABDEFGHf]", b"\n", plain)
-    plain = re.sub(rb"\x1b\[[0-?]*[ -/]*[@-~]", b"", plain)
+    codes = rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[()*+][0-9A-Z]|[@-Z\\^_=>78c])"
+    plain = re.sub(codes, b"", plain)
     pattern = compile_pattern(spec)
     values = [float(m[1]) for line in plain.split(b"\n") for m in pattern.finditer(line)]
     if not values:

@@ -45,8 +45,11 @@ def test_it_says_whose_code_that_is_and_where_the_best_is_another(project: Proje
     project.bind()
     assert project.ask("resume").code == 0
     assert project.ask("checkout", "2").code == 0
-    assert project.ask("override", "2", "discard", "--why", "too clever").code == 0
+    project.edit("LR = 0.04", "LR = 0.0395")
+    project.edit('    print("---")\n', "")
+    assert project.ask("try", "a line less")["status"] == "discard"
+    assert project.ask("override", "3", "keep", "--why", "a line less")["best"]["experiment"] == 2
     assert project.ask("stop").code == 0
     project.bind(run_tag="t2")
     answer = project.call("setup", "--from", "t1")
-    assert "begins    with #1 of t1 (val_bpb 1.165000), its incumbent; its best is #2" in answer.out
+    assert "begins    with #3 of t1 (val_bpb 1.135500), its incumbent; its best is #2" in answer.out
