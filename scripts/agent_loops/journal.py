@@ -147,17 +147,19 @@ class Guard:
         with files.locked(self._paths.lock, wait_s=_LOCK_WAIT_S):
             if _stamp(self._paths.fold_cache) != self._cache:
                 self._paths.fold_cache.unlink(missing_ok=True)
-            try:
+            now = None
+            with contextlib.suppress(OSError):
                 now = files.read_regular(journal)
-            except OSError:
-                now = b""
-            meanwhile, untouched = self._meanwhile(now)
+            meanwhile, untouched = self._meanwhile(now or b"")
             if untouched:
                 return ""
             what = f"the run changed the record: {journal.name} was put back"
-            with contextlib.suppress(FileNotFoundError):
-                aside = journal.with_name(f"journal.changed-{utc_now():%Y%m%dT%H%M%S%fZ}")
+            aside = journal.with_name(f"journal.changed-{utc_now():%Y%m%dT%H%M%S%fZ}")
+            if now is not None:  # copied: a kill here must not leave a campaign without a record
+                files.write_atomic(aside, now, mode=0o600)
+            elif os.path.lexists(journal):
                 os.rename(journal, aside)
+            if os.path.lexists(aside):
                 what += f", what it made of it is {aside.name}"
             self._paths.fold_cache.unlink(missing_ok=True)
             files.write_atomic(journal, self._before + meanwhile, mode=0o600)
