@@ -5,7 +5,6 @@ Only what their default output shows; a callback or a verbosity set elsewhere is
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Sequence
 
@@ -141,9 +140,3 @@ def _lightning(survey: Survey, path: str, text: str, files: Sequence[str]) -> li
         )
         for name in names
     ]
-
-
-def logs_only(tree: ast.Module) -> bool:
-    """Whether a file logs with Lightning's `self.log` and prints nothing."""
-    calls = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
-    return "self.log" in calls and "print" not in calls

@@ -229,9 +229,3 @@ def split_of(text: str) -> Split:
     if parts & _TEST:
         return "test"
     return "train" if parts & _TRAIN else ""
-
-
-def is_noise(name: str) -> bool:
-    """Whether a number of this name tells how the run goes, not how good it is."""
-    parts = words(name)
-    return not parts or (parts[-1] in _NO_METRIC and not sense(name).weight)

@@ -187,9 +187,6 @@ def _globals(path: str, tree: ast.Module) -> list[Option]:
     ]
 
 
-_PARTS = ("trainer", "system", "model", "data")
-
-
 def _nodes(survey: Survey, files: Sequence[str]) -> list[Option]:
     """Settings of a configuration tree that is changed by `--part.name=value`."""
     found = []
