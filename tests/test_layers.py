@@ -41,6 +41,7 @@ LEVELS: dict[str, list[str]] = {
     ],
     "3, a campaign": [
         "fold_cache measure answers shim",
+        "pointer",
         "campaigns verdicts",
         "workspace",
         "setup candidates runs settling",

@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 
 from agent_loops import bindings as binding_files
-from agent_loops import events, files, fold_cache, machine, results, shim, state
+from agent_loops import events, files, fold_cache, machine, pointer, results, shim, state
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError, BindingsError, Refused, UsageError
 from agent_loops.journal import Journal, utc_now
@@ -160,7 +159,7 @@ class Store:
         with contextlib.suppress(AgentLoopsError, OSError):
             results.write(self.campaign, self.paths.results)
         with contextlib.suppress(AgentLoopsError, OSError):
-            write_active(self)
+            pointer.write(self.campaign, self.project, self.paths)
         shim.write(self.project)
 
 
@@ -307,58 +306,6 @@ def has_campaign(root: Path) -> bool:
             return stream.readline().endswith(b"\n")
     except OSError:
         return False
-
-
-def write_active(store: Store) -> None:
-    """Writes the pointer that hooks and later commands find the campaign by."""
-    campaign = store.campaign
-    incumbent, best = campaign.incumbent, campaign.best
-    root = store.paths.root
-    relative = root.is_relative_to(store.project.root)
-    content = {
-        "schema": 1,
-        "tag": campaign.tag,
-        "sandbox": os.path.relpath(root, store.project.root) if relative else str(root),
-        "state": state_word(campaign, utc_now()),
-        "session": campaign.session,
-        "editable_files": list(campaign.bindings.editable_files),
-        "experiments": len(campaign.experiments),
-        "incumbent": incumbent.number if incumbent else None,
-        "best": best.number if best else None,
-    }
-    data = files.dump_json(content, indent=1).encode() + b"\n"
-    with contextlib.suppress(OSError):
-        if store.project.active.read_bytes() == data:
-            return
-    make_state_dir(store.project)
-    files.write_atomic(store.project.active, data, durable=False)
-
-
-def make_state_dir(project: ProjectPaths) -> None:
-    """Creates .agent-loops/, invisible to git.
-
-    Raises:
-        Refused: it is a link; what it leads to is somebody's.
-    """
-    if project.state_dir.is_symlink():
-        name = project.state_dir.name
-        raise Refused(
-            "state folder", f"{name} is a link, and nothing is written through it",
-            files=[name], next_step=f"move {name} away; agent-loops makes a folder of that name",
-        )  # fmt: skip
-    files.make_dir(project.state_dir)
-    ignore = project.state_dir / ".gitignore"
-    if not ignore.exists():
-        files.write_atomic(ignore, b"*\n")
-
-
-def state_word(campaign: state.Campaign, now: datetime) -> str:
-    """active, paused, stopped or finished."""
-    if campaign.stopped is not None:
-        return "stopped"
-    if campaign.paused is not None:
-        return "paused"
-    return "finished" if campaign.stop_reason(now) else "active"
 
 
 def tag_of_today() -> str:

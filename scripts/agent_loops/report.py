@@ -12,7 +12,6 @@ from typing import Any
 
 from agent_loops import (
     answers,
-    campaigns,
     candidates,
     decide,
     display,
@@ -20,6 +19,7 @@ from agent_loops import (
     files,
     gates,
     machine,
+    pointer,
     snapshots,
 )
 from agent_loops.answers import Answer
@@ -38,7 +38,7 @@ def status(run: Loop) -> Answer:
     now = datetime.now(timezone.utc)
     incumbent, best, baseline = campaign.incumbent, campaign.best, campaign.baseline
     counts = campaign.counts
-    word = campaigns.state_word(campaign, now)
+    word = pointer.state_word(campaign, now)
     reason = campaign.stop_reason(now)
     gain = campaign.gain_of(incumbent)
     last = campaign.last

@@ -6,6 +6,7 @@ Reads names and stats only; what the files hold is for others.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -78,6 +79,27 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
 
     spec = GitIgnoreSpec.from_lines(globs)
     return lambda path: path in plain or spec.match_file(path)
+
+
+def as_regexes(patterns: Iterable[str]) -> list[tuple[str, bool]]:
+    """The same as `matcher`, for readers without its library: whichever matches last decides.
+
+    Returns:
+        Regular expressions for `re.match` on a posix path, each with whether it takes or excepts.
+    """
+    patterns = tuple(patterns)
+    globs = [pattern for pattern in patterns if has_glob(pattern)]
+    found: list[tuple[str, bool]] = []
+    if globs:
+        from pathspec import GitIgnoreSpec
+
+        found = [
+            (one.regex.pattern, one.include)
+            for one in GitIgnoreSpec.from_lines(globs).patterns
+            if one.include is not None and one.regex is not None
+        ]
+    plain = [pattern for pattern in patterns if not has_glob(pattern)]
+    return [*found, *((re.escape(pattern) + r"\Z", True) for pattern in plain)]
 
 
 def is_regular(entry: os.DirEntry[str]) -> bool:

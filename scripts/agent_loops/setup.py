@@ -24,6 +24,7 @@ from agent_loops import (
     files,
     integrity,
     machine,
+    pointer,
     restoring,
     scan,
     snapshots,
@@ -70,7 +71,7 @@ def begin(project: ProjectPaths, environ: Mapping[str, str], *, from_tag: str = 
         Refused: the tag or another campaign exists, or git is in no state to begin.
     """
     campaigns.read_bindings(project, default_tag="x")  # a mistake is told before anything is made
-    campaigns.make_state_dir(project)
+    pointer.make_state_dir(project)
     with files.locked(project.setup_lock, wait_s=5.0):
         bindings = _with_free_tag(project)
         return _begin_locked(project, bindings, environ, from_tag)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent_loops import campaigns, files, gates, machine
+from agent_loops import files, gates, machine, pointer
 from agent_loops.diagnosis.checks import Check, CheckMaker, missing, ok, warn
 from agent_loops.diagnosis.subjects import Subject
 from agent_loops.errors import Refused
@@ -35,7 +35,7 @@ def campaign(subject: Subject) -> Iterator[Check]:
             yield ok("campaign", "none yet: `agent-loops setup` begins one")
         return
     found = store.campaign
-    word = campaigns.state_word(found, utc_now())
+    word = pointer.state_word(found, utc_now())
     line = f"{found.tag} is {word}, {len(found.experiments)} experiments"
     if found.paused is not None and subject.is_open:
         why = f": {found.paused.reason}" if found.paused.reason else ""

@@ -1,0 +1,213 @@
+"""The campaign around a hook, as its pointer, its table and its record tell it; and the session.
+
+Reads what the command line wrote, and writes nothing but the session's own small file. Standard
+library only, for Python 3.9: the host may start hooks with the system's. A hook runs at each of the
+agent's actions, so it does without modules that are slow to import (pathlib, typing, tempfile,
+datetime).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_TAIL_BYTES = 64 << 10
+_SETTLED = ("settled", "rebaselined", "campaign_started")
+_UNDER_WAY = ("experiment_started", "run_started", "run_finished", "checks_finished", "decided")
+_UNCLEAN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+
+
+def read_event() -> dict[str, Any]:
+    """What the host says on standard input."""
+    event = json.loads(sys.stdin.buffer.read())
+    if not isinstance(event, dict):
+        raise TypeError("the host's event is no object")
+    return event
+
+
+def answer(value: dict[str, Any]) -> None:
+    """Says it to the host: one JSON object, once."""
+    sys.stdout.write(json.dumps(value) + "\n")
+
+
+def clean(text: object, most: int) -> str:
+    """One line of text that comes from a file: without control characters, cut to `most`."""
+    line = _UNCLEAN.sub(" ", str(text)).strip()
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+class Row:
+    """One settled experiment, as results.tsv has it; `metric` is its text, "" for a crash."""
+
+    __slots__ = ("description", "metric", "number", "status")
+
+    def __init__(self, number: int, status: str, metric: str, description: str) -> None:
+        self.number = number
+        self.status = status
+        self.metric = metric
+        self.description = description
+
+    @property
+    def category(self) -> str:
+        """What stands before the colon of the idea; "" where there is none."""
+        head, colon, _ = self.description.partition(":")
+        return head.strip().lower() if colon and len(head) <= 24 else ""
+
+
+class Campaign:
+    """The campaign of the project in `root`. `pointer` is data that anybody may have written."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.realpath(root)
+        with open(f"{self.root}/.agent-loops/active.json", "rb") as stream:
+            pointer = json.load(stream)
+        if not isinstance(pointer, dict):
+            raise TypeError("active.json is no object")
+        self.pointer: dict[str, Any] = pointer
+        self.sandbox = os.path.join(self.root, str(pointer.get("sandbox") or "sandbox"))
+        self.journal = os.path.join(self.sandbox, "journal.jsonl")
+
+    def text(self, key: str) -> str:
+        """A value of the pointer as one clean line; "" where it has none."""
+        value = self.pointer.get(key)
+        return "" if value is None else clean(value, 200)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether agent-loops began it on this machine: a record can come with a repository.
+
+        Its folder is the user's alone, which git does not carry; or it says that it is from here.
+        """
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if os.stat(self.sandbox).st_mode & 0o777 == 0o700:
+                return os.path.isfile(self.journal)
+            with open(self.journal, "rb") as stream:
+                return bool(json.loads(stream.readline())["project"] == self.root)
+        return False
+
+    @property
+    def state(self) -> str:
+        """active, paused, stopped or finished: by the clock, too."""
+        state, end = self.text("state"), self.text("end_utc")  # 2026-11-21T07:30:00+00:00
+        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        return "finished" if state == "active" and end and now >= end[: len(now)] else state
+
+    def is_led_by(self, session: Session) -> bool:
+        """Whether this session leads it; one that the person began in a terminal is anybody's."""
+        owner = self.text("session")
+        return owner == session.name or (not owner and session.loops)
+
+    @property
+    def run_is_alive(self) -> bool:
+        """Whether a supervisor holds the run's lock, whatever a file says."""
+        try:
+            descriptor = os.open(os.path.join(self.sandbox, "run.lock"), os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    @property
+    def progress(self) -> int:
+        """Grows with everything that is recorded: the record's size in bytes."""
+        try:
+            return os.stat(self.journal).st_size
+        except OSError:
+            return 0
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the last experiment was begun, and its verdict is not carried out yet."""
+        with contextlib.suppress(OSError):
+            with open(self.journal, "rb") as stream:
+                stream.seek(max(0, self.progress - _TAIL_BYTES))
+                lines = stream.read().split(b"\n")
+            for line in reversed(lines):
+                with contextlib.suppress(ValueError, AttributeError):
+                    event = json.loads(line).get("event")
+                    if event in _SETTLED or event in _UNDER_WAY:
+                        return event in _UNDER_WAY
+        return False
+
+    def rows(self) -> list[Row]:
+        """Every settled experiment, in order."""
+        try:
+            path = os.path.join(self.sandbox, "results.tsv")
+            with open(path, encoding="utf-8", errors="replace", newline="\n") as stream:
+                found = [line.rstrip("\n").split("\t") for line in stream]
+        except OSError:
+            return []
+        head = found[0] if found else []
+        if "status" not in head or "description" not in head:
+            return []
+        status, description = head.index("status"), head.index("description")
+        rows = []
+        for number, cells in enumerate(found[1:], start=1):
+            if len(cells) == len(head):
+                crashed = cells[status] == "crash"
+                metric = "" if crashed else cells[1]
+                rows.append(Row(number, cells[status], metric, cells[description]))
+        return rows
+
+    def metric_of(self, key: str) -> str:
+        """`#5 0.9931` for the pointer's `incumbent`, `best` or `baseline`; "" without one."""
+        number, metrics = self.pointer.get(key), self.pointer.get("metrics")
+        if not isinstance(number, int) or not isinstance(metrics, dict):
+            return ""
+        return f"#{number} {clean(metrics.get(str(number), ''), 40)}".rstrip()
+
+
+class Session:
+    """One session of the host's, as far as the hooks remember it.
+
+    `loops` is true from the person's `/agent-loops:karpathy` or the agent's first experiment until
+    the person says something else.
+    """
+
+    def __init__(self, campaign: Campaign, event: dict[str, Any]) -> None:
+        self.name = clean(event.get("session_id") or "", 100)
+        self._folder = f"{campaign.root}/.agent-loops/sessions"
+        self._path = f"{self._folder}/{re.sub(r'[^A-Za-z0-9-]', '_', self.name) or 'none'}.json"
+        self.data: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError):
+            with open(self._path, "rb") as stream:
+                found = json.load(stream)
+            self.data = found if isinstance(found, dict) else {}
+
+    @property
+    def loops(self) -> bool:
+        return self.data.get("loops") is True
+
+    def save(self, **changes: object) -> None:
+        """Changes what is remembered; does not write where nothing changes."""
+        data = {**self.data, **changes}
+        if data == self.data:
+            return
+        self.data = data
+        if os.path.islink(os.path.dirname(self._folder)) or os.path.islink(self._folder):
+            return  # nothing is written through a link
+        os.makedirs(self._folder, exist_ok=True)
+        temporary = f"{self._folder}/.{os.getpid()}-{time.monotonic_ns()}.tmp"
+        with open(temporary, "x", encoding="utf-8") as stream:
+            json.dump(data, stream)
+        os.replace(temporary, self._path)
+
+
+def found(event: dict[str, Any]) -> tuple[Campaign, Session]:
+    """The campaign in the folder that `hook` names, and the session of the event."""
+    campaign = Campaign(sys.argv[1])
+    return campaign, Session(campaign, event)

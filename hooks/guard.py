@@ -1,0 +1,1 @@
+"""PreToolUse: stub."""
