@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import sys
 import time
 
@@ -23,7 +22,16 @@ if TYPE_CHECKING:
 _TAIL_BYTES = 64 << 10
 _SETTLED = ("settled", "rebaselined", "campaign_started")
 _UNDER_WAY = ("experiment_started", "run_started", "run_finished", "checks_finished", "decided")
-_UNCLEAN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+# Controls, and the invisible characters that reorder or hide text.
+_RANGES = (
+    (0, 32),
+    (127, 160),
+    (0x200B, 0x2010),
+    (0x2028, 0x202F),
+    (0x2066, 0x206A),
+    (0xFEFF, 0xFF00),
+)
+_UNCLEAN = {code: " " for first, last in _RANGES for code in range(first, last)}
 
 
 def read_event() -> dict[str, Any]:
@@ -41,7 +49,7 @@ def answer(value: dict[str, Any]) -> None:
 
 def clean(text: object, most: int) -> str:
     """One line of text that comes from a file: without control characters, cut to `most`."""
-    line = _UNCLEAN.sub(" ", str(text)).strip()
+    line = " ".join(str(text)[: 4 * most].translate(_UNCLEAN).split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
@@ -181,7 +189,8 @@ class Session:
     def __init__(self, campaign: Campaign, event: dict[str, Any]) -> None:
         self.name = clean(event.get("session_id") or "", 100)
         self._folder = f"{campaign.root}/.agent-loops/sessions"
-        self._path = f"{self._folder}/{re.sub(r'[^A-Za-z0-9-]', '_', self.name) or 'none'}.json"
+        safe = "".join(char if char.isalnum() or char == "-" else "_" for char in self.name)
+        self._path = f"{self._folder}/{safe or 'none'}.json"
         self.data: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
             with open(self._path, "rb") as stream:

@@ -1,1 +1,5 @@
 """PreToolUse: stub."""
+
+
+def main() -> None:
+    """Nothing yet."""

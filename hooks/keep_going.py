@@ -79,7 +79,3 @@ def _reason(here: Campaign, *, alive: bool) -> str:
         lines.append(f"Last: #{last.number} {last.status} {said}.")
     next_step = f"Next: another idea, {_TRY}." if incumbent else "Next: `agent-loops try baseline`."
     return " ".join([*lines, next_step, "Only the person, or a stop condition, ends the loop."])
-
-
-if __name__ == "__main__":
-    main()

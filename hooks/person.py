@@ -21,7 +21,3 @@ def main() -> None:
     here, session = campaign.found(event)
     if here.is_ours:
         session.save(loops=prompt.startswith(_BEGINS_LOOP), blocks=0)
-
-
-if __name__ == "__main__":
-    main()

@@ -161,7 +161,3 @@ def _fitted(lines: list[str]) -> list[str]:
         fitted.append(line)
         room -= len(data) + 1
     return fitted
-
-
-if __name__ == "__main__":
-    main()
