@@ -17,10 +17,12 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
 _TAIL_BYTES = 64 << 10
 _SETTLED = ("settled", "rebaselined", "campaign_started")
+_SWITCHES = {"paused": "paused", "stopped": "stopped", "resumed": "active"}
 _UNDER_WAY = ("experiment_started", "run_started", "run_finished", "checks_finished", "decided")
 # Controls, and the invisible characters that reorder or hide text.
 _RANGES = (
@@ -104,10 +106,16 @@ class Campaign:
 
     @property
     def state(self) -> str:
-        """active, paused, stopped or finished: by the clock, too."""
+        """active, paused, stopped or finished: by the record and the clock, too.
+
+        A kill can leave the pointer behind the record.
+        """
         state, end = self.text("state"), self.text("end_utc")  # 2026-11-21T07:30:00+00:00
+        if state != "active":
+            return state
+        switch = self._last_of(_SWITCHES)
         now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-        return "finished" if state == "active" and end and now >= end[: len(now)] else state
+        return "finished" if end and now >= end[: len(now)] else _SWITCHES.get(switch, state)
 
     def is_led_by(self, session: Session) -> bool:
         """Whether this session leads it; one that the person began in a terminal is anybody's."""
@@ -140,16 +148,21 @@ class Campaign:
     @property
     def is_unsettled(self) -> bool:
         """Whether the last experiment was begun, and its verdict is not carried out yet."""
-        with contextlib.suppress(OSError):
-            with open(self.journal, "rb") as stream:
-                stream.seek(max(0, self.progress - _TAIL_BYTES))
-                lines = stream.read().split(b"\n")
-            for line in reversed(lines):
+        return self._last_of((*_SETTLED, *_UNDER_WAY)) in _UNDER_WAY
+
+    def _last_of(self, names: Collection[str]) -> str:
+        """Which of these events the record's end has last; "" where it has none of them."""
+        tail = b""
+        with contextlib.suppress(OSError), open(self.journal, "rb") as stream:
+            stream.seek(max(0, self.progress - _TAIL_BYTES))
+            tail = stream.read()
+        for line in reversed(tail.split(b"\n")):
+            if any(b'"event":"%s"' % name.encode() in line for name in names):
                 with contextlib.suppress(ValueError, AttributeError):
-                    event = json.loads(line).get("event")
-                    if event in _SETTLED or event in _UNDER_WAY:
-                        return event in _UNDER_WAY
-        return False
+                    event = json.loads(line).get("event")  # the words may stand in an idea, too
+                    if event in names:
+                        return str(event)
+        return ""
 
     def rows(self) -> list[Row]:
         """Every settled experiment, in order."""
@@ -183,7 +196,8 @@ class Session:
     """One session of the host's, as far as the hooks remember it.
 
     `loops` is true from the person's `/agent-loops:karpathy` or the agent's first experiment until
-    the person says something else.
+    the person says something else. Where no hook has seen a word yet, the record tells: who leads
+    a campaign with experiments is in the loop.
     """
 
     def __init__(self, campaign: Campaign, event: dict[str, Any]) -> None:
@@ -196,10 +210,12 @@ class Session:
             with open(self._path, "rb") as stream:
                 found = json.load(stream)
             self.data = found if isinstance(found, dict) else {}
+        leads = self.name != "" and campaign.text("session") == self.name
+        self._is_at_it = leads and campaign.pointer.get("experiments") not in (None, 0)
 
     @property
     def loops(self) -> bool:
-        return self.data.get("loops") is True
+        return bool(self.data.get("loops", self._is_at_it))
 
     def save(self, **changes: object) -> None:
         """Changes what is remembered; does not write where nothing changes."""

@@ -189,6 +189,8 @@ class TestReorient:
         assert "agent-loops try" not in text
 
     def test_without_the_persons_word_it_does_not_send_on(self, project: Project) -> None:
+        assert "goes on until" in context(project.root)
+        says("what is this project about?", project.root)
         assert "Where the person wants the loop to go on" in context(project.root)
 
     def test_hostile_text_is_short_and_clean(self, project: Project) -> None:
@@ -215,8 +217,12 @@ class TestKeepGoing:
         for part in ("do not end", "#2 1.155000", "#1 1.165000", "#2 keep", "agent-loops try"):
             assert part in text, part
 
-    def test_before_the_loop_it_may_end_its_turn(self, project: Project) -> None:
+    def test_after_setup_alone_it_may_end_its_turn(self, tmp_path: Path) -> None:
+        project = Project(tmp_path / "p")
+        assert project.ask("setup", env={"CLAUDE_CODE_SESSION_ID": ME}).code == 0
         assert reason(project.root) == ""
+        begun(project, "baseline")
+        assert "agent-loops try" in reason(project.root)
 
     def test_after_the_persons_word_it_may_end_its_turn(self, project: Project) -> None:
         says(LOOP, project.root)
@@ -261,6 +267,20 @@ class TestKeepGoing:
         assert reason(project.root)
         begun(project, "lr: lower", "--edit", "-", stdin=lower(0.02))
         assert reason(project.root) == ""
+
+    @pytest.mark.parametrize("switch", ["pause", "stop"])
+    def test_a_pointer_that_a_kill_left_behind_is_not_trusted(
+        self, project: Project, switch: str
+    ) -> None:
+        says(LOOP, project.root)
+        stale = project.read(".agent-loops/active.json")
+        assert project.ask(switch).code == 0
+        project.write(".agent-loops/active.json", stale)
+        assert reason(project.root) == ""
+        assert context(project.root) == ""
+        assert project.ask("resume").code == 0
+        begun(project, 'lr: says "event":"paused"', "--edit", "-", stdin=lower(0.02))
+        assert reason(project.root)
 
     def test_an_end_by_the_clock_is_noticed_though_no_command_came(self, project: Project) -> None:
         says(LOOP, project.root)
