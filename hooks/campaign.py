@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TAIL_BYTES = 64 << 10
+_REMEMBERED_S = 30 * 86400.0
 _SETTLED = ("settled", "rebaselined", "campaign_started")
 _SWITCHES = {"paused": "paused", "stopped": "stopped", "resumed": "active"}
 _UNDER_WAY = ("experiment_started", "run_started", "run_finished", "checks_finished", "decided")
@@ -226,10 +227,18 @@ class Session:
         if os.path.islink(os.path.dirname(self._folder)) or os.path.islink(self._folder):
             return  # nothing is written through a link
         os.makedirs(self._folder, exist_ok=True)
+        if not os.path.exists(self._path):
+            self._forget_old_ones()
         temporary = f"{self._folder}/.{os.getpid()}-{time.monotonic_ns()}.tmp"
         with open(temporary, "x", encoding="utf-8") as stream:
             json.dump(data, stream)
         os.replace(temporary, self._path)
+
+    def _forget_old_ones(self) -> None:
+        oldest = time.time() - _REMEMBERED_S
+        for entry in list(os.scandir(self._folder)):
+            if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                os.unlink(entry.path)
 
 
 def found(event: dict[str, Any]) -> tuple[Campaign, Session]:

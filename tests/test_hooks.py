@@ -333,6 +333,14 @@ class TestKeepGoing:
         assert [bool(reason(running.root)) for _ in range(4)][-1] is False
 
 
+def test_sessions_of_last_month_are_forgotten(project: Project) -> None:
+    says(LOOP, project.root, session=OTHER)
+    folder = project.root / ".agent-loops/sessions"
+    os.utime(folder / f"{OTHER}.json", (0, 0))
+    says(LOOP, project.root)
+    assert [path.name for path in folder.iterdir()] == [f"{ME}.json"]
+
+
 class TestFaults:
     @pytest.mark.parametrize("name", ["keep_going", "reorient", "person"])
     @pytest.mark.parametrize(
