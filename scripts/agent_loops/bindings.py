@@ -105,6 +105,7 @@ class Bindings(NamedTuple):
     prelude: str = ""
     cleanup_cmd: str = ""
     checks_cmd: str = ""
+    notify_cmd: str = ""
     readonly_files: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
     guards: tuple[Guard, ...] = ()
@@ -165,10 +166,11 @@ class Bindings(NamedTuple):
         return cls(**fields)
 
 
-# What no reading depends on: limits, bookkeeping, and rules that judge readings.
+# What no reading depends on: limits, bookkeeping, rules that judge readings, words to the person.
 UNMEASURED = frozenset(
     "max_experiments stop_after_s stop_at target timeout_s log_limit_mb memory_limit_gb "
-    "budget_slack keep_outputs override_tolerance ledger_columns program literature".split()
+    "budget_slack keep_outputs override_tolerance ledger_columns program literature "
+    "notify_cmd".split()
 )
 
 
@@ -614,6 +616,7 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "prelude": ("prelude", _text),
     "cleanup_cmd": ("cleanup_cmd", _text),
     "checks_cmd": ("checks_cmd", _text),
+    "notify_cmd": ("notify_cmd", _text),
     "editable_files": ("editable_files", _editable),
     "readonly_files": ("readonly_files", _inside),
     "locked": ("locked", _locked),

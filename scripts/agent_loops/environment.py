@@ -28,12 +28,16 @@ def for_runs(environ: Mapping[str, str], *, bytecode: str, seed: int) -> dict[st
             are not what runs.
         seed: given as AGENT_LOOPS_SEED to code that wants it.
     """
-    kept = {key: value for key, value in environ.items() if not key.startswith(_HOSTS)}
-    return kept | {
+    return without_hosts(environ) | {
         "PYTHONUNBUFFERED": "1",
         "PYTHONPYCACHEPREFIX": bytecode,
         "AGENT_LOOPS_SEED": str(seed),
     }
+
+
+def without_hosts(environ: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment less the host's variables and ours."""
+    return {key: value for key, value in environ.items() if not key.startswith(_HOSTS)}
 
 
 def fingerprint(environ: Mapping[str, str], *, salt: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from agent_loops import (
     answers,
     decide,
+    desktop,
     events,
     files,
     machine,
@@ -57,8 +58,7 @@ class Loop:
         while True:
             with self.store.locked() as campaign:
                 step = self._next_step()
-                if step is Step.IDLE:
-                    self.store.write_derived()
+                if self._is_over(step):
                     return True
                 if step is Step.CHECK and not start_runs:
                     return False
@@ -76,6 +76,21 @@ class Loop:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if not supervise.wait_for_end(self.store.paths.run_lock, left):
                     return False
+
+    def _is_over(self, step: Step) -> bool:
+        if step in (Step.IDLE, Step.CANARY):
+            self.tell_the_person()
+        if step is not Step.IDLE:
+            return False
+        self.store.write_derived()
+        return True
+
+    def tell_the_person(self) -> None:
+        """Notifies of what is news since the last time. The caller holds the lock."""
+        if self.campaign.bindings.notify_cmd or desktop.is_there(self.workspace.environ):
+            from agent_loops import notices  # most campaigns need none
+
+            notices.tell(self.store, self.workspace.environ)
 
     def _next_step(self) -> Step:
         # In this order: a supervisor that ends in between has left its receipt by then.

@@ -74,6 +74,15 @@ class CampaignPaths(NamedTuple):
         return self.root / "results.tsv"
 
     @property
+    def told(self) -> Path:
+        """What the person was notified of already."""
+        return self.root / "notified.json"
+
+    @property
+    def notify_log(self) -> Path:
+        return self.root / "notify.log"
+
+    @property
     def stat_cache(self) -> Path:
         """Disposable: size, times and digest of each harness file when last hashed."""
         return self.root / "harness.cache.json"

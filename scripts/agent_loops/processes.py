@@ -260,9 +260,16 @@ def _send(process: Process, signum: int) -> None:
 
 
 def spawn(
-    argv: Sequence[str], *, environment: Mapping[str, str], workspace: Path, output: int
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    workspace: Path,
+    output: int,
+    stdin: int | None = None,
 ) -> int:
-    """Starts `argv` in a new session; standard input is empty, all output goes to `output`.
+    """Starts `argv` in a new session; all output goes to `output`.
+
+    Standard input is the descriptor `stdin`, else empty.
 
     Returns its pid once it really runs. It gets no other descriptor, and no signal is ignored
     or blocked in it.
@@ -276,7 +283,7 @@ def spawn(
         try:
             os.setsid()
             os.chdir(workspace)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin, 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
             signal.set_wakeup_fd(-1)

@@ -182,7 +182,8 @@ class Campaign:
     that may be the best, with their codes. `metrics` names what each epoch measured, `table_from`
     is the first experiment whose metric is the present one, and `gain_before` what was gained in
     it before the last rebaseline: each epoch's gain over its own baseline. `until_utc` is the
-    end that `resume --until` set, in place of `stop_at` and `stop_after`.
+    end that `resume --until` set, in place of `stop_at` and `stop_after`; `switched_seq` is the
+    record of the last pause, stop or resume.
     """
 
     def __init__(
@@ -215,6 +216,7 @@ class Campaign:
         self.rebaseline_why = ""
         self.paused: events.Paused | None = None
         self.stopped: events.Stopped | None = None
+        self.switched_seq = 0
         self.crashes_in_row = 0
         self.canary_due = False
         self.canary_crash = ""
@@ -670,16 +672,19 @@ def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record
     campaign.canary_due = False
 
 
-def _paused(campaign: Campaign, event: events.Paused, _: events.Record) -> None:
+def _paused(campaign: Campaign, event: events.Paused, record: events.Record) -> None:
     campaign.paused = event
+    campaign.switched_seq = record.seq
     campaign.canary_crash = ""
 
 
-def _stopped(campaign: Campaign, event: events.Stopped, _: events.Record) -> None:
+def _stopped(campaign: Campaign, event: events.Stopped, record: events.Record) -> None:
     campaign.stopped = event
+    campaign.switched_seq = record.seq
 
 
-def _resumed(campaign: Campaign, event: events.Resumed, _: events.Record) -> None:
+def _resumed(campaign: Campaign, event: events.Resumed, record: events.Record) -> None:
+    campaign.switched_seq = record.seq
     campaign.paused = None
     campaign.stopped = None
     campaign.crashes_in_row = 0

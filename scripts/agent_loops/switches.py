@@ -51,6 +51,7 @@ def stop(run: Loop, reason: str, *, kill: bool) -> Answer:
     with run.store.locked() as campaign:
         if campaign.stopped is None:
             run.store.append(events.Stopped(by=_who(run), reason=display.clean(reason, 300)))
+            run.tell_the_person()
         run.store.write_derived()
     if not kill:
         return _switched(run, "stopped", "agent-loops resume")

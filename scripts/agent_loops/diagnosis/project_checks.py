@@ -71,7 +71,7 @@ def programs(subject: Subject) -> Iterator[Check]:
         return
     wanted: dict[str, str] = {}
     broken = False
-    for key in ("prelude", "run_cmd", "eval_cmd", "cleanup_cmd"):
+    for key in ("prelude", "run_cmd", "eval_cmd", "cleanup_cmd", "notify_cmd"):
         text = str(getattr(bound, key))
         reply = bash(subject, "-nc", text)
         if reply.code:
