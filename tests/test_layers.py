@@ -67,6 +67,10 @@ LEVELS: dict[str, list[str]] = {
         "machine_checks host_checks project_checks campaign_checks",
         "doctor",
     ],
+    "3, a night": [
+        "json_edits",
+        "grants",
+    ],
     "4, what people and programs call": [
         "entry demo",
         "cli",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Below the host's default limit of 120 s for one command.
 _WAIT_IN_HOST_S = 110.0
+_WAIT_LESS_THAN_LIMIT_S = 15.0
 _EXIT_INTERRUPTED = 130
 
 
@@ -71,6 +72,11 @@ def _setup_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--from", dest="from_tag", default="", metavar="TAG",
         help="begin with the code of an earlier campaign's incumbent",
+    )  # fmt: skip
+    command.add_argument(
+        "--allow", action="store_true",
+        help="begin nothing: propose what only the person may grant in Claude Code's settings of "
+        "this project; written where they type yes in a terminal",
     )  # fmt: skip
 
 
@@ -276,6 +282,8 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops.diagnosis import doctor
 
         return doctor.run(Path.cwd(), os.environ)
+    if parsed.command == "setup" and parsed.allow:
+        return _allow(parsed)
     from agent_loops import campaigns
     from agent_loops.loop import Loop
 
@@ -289,6 +297,38 @@ def _run(parsed: argparse.Namespace) -> Answer:
     find = campaigns.named_store if parsed.command == "resume" else campaigns.find_store
     run = Loop(find(project), project.root, dict(os.environ))
     return _HANDLERS[parsed.command](run, parsed)
+
+
+def _allow(parsed: argparse.Namespace) -> Answer:
+    """A person is asked where one sits at both ends, and no agent calls."""
+    from agent_loops.readiness import grants
+
+    if parsed.from_tag:
+        raise UsageError("--allow begins no campaign; give --from without it")
+    in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    asks = in_terminal and not parsed.json and not os.environ.get("CLAUDECODE")
+    return grants.run(_folder_of_settings(), os.environ, ask=_typed if asks else None)
+
+
+def _folder_of_settings() -> Path:
+    """Where a session on this project is started: beside loop.run.yaml, or in its root."""
+    from agent_loops import campaigns
+
+    try:
+        return campaigns.find_project(Path.cwd()).root
+    except UsageError:
+        from agent_loops.inference.survey import find_root
+
+        return find_root(Path.cwd())
+
+
+def _typed(lines: Sequence[str]) -> str:
+    print(*lines, sep="\n")
+    try:
+        return input("Write this? Type yes: ")
+    except EOFError:
+        print()
+        return ""
 
 
 def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
@@ -371,7 +411,16 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
 def _wait_s(parsed: argparse.Namespace) -> float | None:
     if parsed.wait_s is not None:
         return float(parsed.wait_s)
-    return _WAIT_IN_HOST_S if os.environ.get("CLAUDECODE") else None
+    return _wait_in_host_s(os.environ) if os.environ.get("CLAUDECODE") else None
+
+
+def _wait_in_host_s(environ: Mapping[str, str]) -> float:
+    """A little less than the host lets one command take: the answer comes before its end."""
+    limit_ms = environ.get("BASH_DEFAULT_TIMEOUT_MS", "")
+    if not (limit_ms.isascii() and limit_ms.isdigit() and int(limit_ms)):
+        return _WAIT_IN_HOST_S
+    limit_s = int(limit_ms) / 1000
+    return max(limit_s - _WAIT_LESS_THAN_LIMIT_S, limit_s / 2)
 
 
 def _read(name: str) -> str:

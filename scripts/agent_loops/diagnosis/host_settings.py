@@ -17,7 +17,7 @@ from agent_loops.diagnosis.subjects import Subject
 PLUGIN = "agent-loops"
 # What the agent types; rules and hooks are asked about these.
 COMMANDS = ("agent-loops status", "agent-loops try 'an idea' --edit -")
-_MANAGED = {
+MANAGED = {
     "darwin": Path("/Library/Application Support/ClaudeCode/managed-settings.json"),
     "linux": Path("/etc/claude-code/managed-settings.json"),
 }
@@ -57,7 +57,7 @@ def read(subject: Subject) -> list[Settings]:
     paths = [own / "settings.json"]
     for name in ("settings.json", "settings.local.json"):
         paths += [folder / name for folder in folders if folder != own]
-    managed = _MANAGED.get(sys.platform)
+    managed = MANAGED.get(sys.platform)
     paths += [managed] if managed else []
     return [_read(path) for path in paths if path.is_file()]
 
