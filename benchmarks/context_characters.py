@@ -1,42 +1,47 @@
 """How many characters one experiment puts into an agent's context, beside the plain protocol.
 
-    python benchmarks/context_characters.py [--ideas 20]
+    python benchmarks/context_characters.py [--ideas 20] [--client 2.1.329]
 
-The same scripted ideas on the same training script of about 26 KB, in real repositories, by real
-commands; half are discarded, some crash. An idea changes two lines at one place. Counted, in
-characters, is what the agent sends (a command with its arguments, an edit with its old and new
-text) and what comes back into its context (a command's output, the host's answer to an edit). The
-first reading of the script, thinking, and the host's own framing of a message are the same for
-all and not counted.
+The same scripted ideas on the same training script of about 26 KB, in real repositories, played
+by a scripted model in the real Claude Code client, which is installed from the npm registry where
+it is missing; half are discarded, some crash. An idea changes two lines at one place. Counted is
+what reaches the model, in characters, from the first idea to the last: what the agent writes (the
+arguments of its calls), what is answered (their results), and what the client and hooks add of
+their own. The first reading of the script, thinking, and the skill's text are not counted.
 
-Ours is `agent-loops try … --edit -`, one command. The plain protocol is its own list of steps, each
-a request of its own, as agents call them: edit, commit, run into a log, grep, after a crash the
-log's tail, append a row, and for what is not kept `git reset --hard`. The edit is made
+Ours is `agent-loops try … --edit -`, one command, with the plugin and its hooks. The plain
+protocol is its own list of steps, each a request of its own, as agents call them: edit, commit,
+run into a log, grep, after a crash the log's tail, append a row, and for what is not kept `git
+reset --hard`. Its edit is made by the client's Edit tool, or by a heredoc to `python3 -` in the
+shell.
 
-- by the host's Edit tool, as the protocol's agents do. Its answer is one line. A file changed by
-  it that changes on disk again, as by the reset, is shown anew by the host: about 8,500 characters,
-  measured on Claude Code 2.1.197; this constant and the wording of that one line are all that is
-  not measured here. Or
-- by a heredoc to `python3 -` in the shell, which causes no such note.
-
-Prints a Markdown table: characters and requests, mean over the ideas. "Beyond the edit" leaves out
-the old and the new text of the edit, which every way has to send; the ratio is of that column.
+Prints a Markdown table: means over the ideas. "Beyond the edit" leaves out the old and the new
+text of the edit, which every way has to send; the ratio is of that column. A second table has the
+size of each skill as it is loaded.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
+import contextlib
+import itertools
+import re
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from try_overhead import COMMAND, commit_all
+from try_overhead import ROOT, commit_all
 
-HOST_NOTE = 8_500
-EDIT_ANSWER = "The file {path} has been updated successfully."
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/e2e")]
+
+import client
+from client import Host
+from model import Model, Request, Turn, bash, pieces, say, use
+from network import Network
+
 SCRIPT = "train.py"
 BINDINGS = """\
 metric: val_bpb
@@ -109,16 +114,30 @@ class Idea:
 
 @dataclass
 class Spent:
-    """What one experiment has cost so far, in characters and requests."""
+    """What the ideas have cost together, in characters and requests."""
 
     edit: int = 0
     sent: int = 0
     answered: int = 0
+    added: int = 0
     requests: int = 0
 
     @property
     def beyond_edit(self) -> int:
-        return self.sent + self.answered - self.edit
+        return self.sent + self.answered + self.added - self.edit
+
+    def count(self, request: Request) -> None:
+        """What came since the model's last answer."""
+        self.requests += 1
+        fresh = itertools.takewhile(
+            lambda message: message["role"] != "assistant", reversed(request.messages)
+        )
+        for message in fresh:
+            for kind, text in pieces(message["content"]):
+                if kind == "tool_result":
+                    self.answered += len(text)
+                else:
+                    self.added += len(text)
 
 
 def ideas(count: int) -> Iterator[Idea]:
@@ -149,96 +168,122 @@ def make(folder: Path) -> None:
     commit_all(folder)
 
 
-def call(folder: Path, command: str, spent: Spent) -> str:
-    """One command of the agent's, with everything that it answers."""
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, check=False,
-    )  # fmt: skip
-    spent.requests += 1
-    spent.sent += len(command)
-    spent.answered += len(done.stdout)
-    return done.stdout
+Play = Generator[Turn, Request, None]
 
 
-def by_agent_loops(folder: Path, count: int) -> Iterator[Spent]:
-    program = subprocess.list2cmdline(COMMAND)
-    for words in ("setup", "try baseline"):
-        call(folder, f"{program} {words}", Spent())
+def by_agent_loops(folder: Path, count: int, spent: Spent) -> Play:
+    yield bash("agent-loops setup")
+    yield use("Read", file_path=str(folder / SCRIPT))
+    request = yield bash("agent-loops try baseline --wait-s 60")
     old = constants(0.01, 0.4)
     for idea in ideas(count):
-        new, spent = constants(idea.rate, idea.warmdown), Spent()
+        new = constants(idea.rate, idea.warmdown)
         edit = BLOCK.format(path=SCRIPT, old=old, new=new)
-        typed = TRY.format(idea=idea.text, why=idea.why, edit=edit)
-        said = call(folder, typed.replace("agent-loops", program, 1), spent)
-        assert f" {idea.status} " in said.splitlines()[0], said
-        spent.sent += len("agent-loops") - len(program)  # the agent types its name
-        spent.edit = len(old) + len(new)
+        spent.edit += len(old) + len(new)
+        command = TRY.format(idea=idea.text, why=idea.why, edit=edit)
+        request = yield from _counted(bash(command), spent)
+        assert f" {idea.status} " in request.last, request.last
         old = new if idea.status == "keep" else old
-        yield spent
 
 
-def by_protocol(folder: Path, count: int, *, edit_tool: bool) -> Iterator[Spent]:
+def by_protocol(folder: Path, count: int, spent: Spent, *, edit_tool: bool) -> Play:
+    yield use("Read", file_path=str(folder / SCRIPT))
     old = constants(0.01, 0.4)
     for idea in ideas(count):
-        new, spent = constants(idea.rate, idea.warmdown), Spent()
-        spent.edit = len(old) + len(new)
+        new = constants(idea.rate, idea.warmdown)
+        spent.edit += len(old) + len(new)
+        edit = bash(BY_SHELL.format(old=old, new=new))
         if edit_tool:
-            path = folder / SCRIPT
-            path.write_text(path.read_text().replace(old, new))
-            spent.requests += 1
-            spent.sent += len(str(path)) + spent.edit
-            spent.answered += len(EDIT_ANSWER.format(path=path))
-        else:
-            call(folder, BY_SHELL.format(old=old, new=new), spent)
-        call(folder, COMMIT.format(idea=idea.text), spent)
-        call(folder, RUN, spent)
-        printed = dict(line.split(":") for line in call(folder, READ, spent).splitlines())
+            path = str(folder / SCRIPT)
+            edit = use("Edit", file_path=path, old_string=old, new_string=new)
+        for step in (edit, bash(COMMIT.format(idea=idea.text)), bash(RUN)):
+            yield from _counted(step, spent)
+        request = yield from _counted(bash(READ), spent)
+        found = re.findall(r"^(val_bpb|peak_vram_mb): +(\S+)", request.last, re.MULTILINE)
+        printed = dict(found)
         if not printed:
-            call(folder, TAIL, spent)
-        kept = idea.status == "keep"
-        metric, memory = printed.get("val_bpb", "0.000000"), printed.get("peak_vram_mb", "0.0")
+            yield from _counted(bash(TAIL), spent)
         record = RECORD.format(
-            commit="a1b2c3d", metric=metric.strip(), memory=memory.strip(), status=idea.status,
-            idea=idea.text,
+            commit="a1b2c3d", metric=printed.get("val_bpb", "0.000000"),
+            memory=printed.get("peak_vram_mb", "0.0"), status=idea.status, idea=idea.text,
         )  # fmt: skip
-        call(folder, record, spent)
-        if kept:
+        yield from _counted(bash(record), spent)
+        if idea.status == "keep":
             old = new
         else:
-            call(folder, RESET, spent)
-            spent.answered += HOST_NOTE if edit_tool else 0
-        yield spent
+            yield from _counted(bash(RESET), spent)
+
+
+def _counted(turn: Turn, spent: Spent) -> Generator[Turn, Request, Request]:
+    (call,) = turn.calls
+    spent.sent += sum(len(str(value)) for value in call.input.values())
+    request = yield turn
+    spent.count(request)
+    return request
+
+
+def play(host: Host, folder: Path, script: Callable[[Spent], Play], prompt: str) -> Spent:
+    spent = Spent()
+    with Model(host.network, lambda _: script(spent)) as model:
+        # The plain protocol has no hook that allows its commands.
+        host.run(folder, model, prompt, "--allowedTools", "Bash", "Edit", "Read")
+    return spent
+
+
+def sizes(host: Host, folder: Path) -> Iterator[tuple[str, int]]:
+    """Each skill and the characters that it puts into the context as it is loaded."""
+    for path in sorted((ROOT / "skills").glob("*/SKILL.md")):
+        prompt = f"/agent-loops:{path.parent.name}"
+        with Model(host.network, [say("seen")]) as model:
+            host.run(folder, model, prompt)
+        message = next(item for item in model.main[0].messages if prompt in str(item["content"]))
+        texts = [text for _, text in pieces(message["content"])]
+        yield path.parent.name, max(map(len, texts))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ideas", type=int, default=20)
-    count = parser.parse_args().ideas
-    with tempfile.TemporaryDirectory() as temporary:
-        folders = [Path(temporary, name) for name in ("ours", "tool", "shell")]
-        for folder in folders:
+    parser.add_argument("--client", default=client.VERSION, help="version of Claude Code")
+    arguments = parser.parse_args()
+    count = arguments.ideas
+    with tempfile.TemporaryDirectory() as temporary, contextlib.closing(Network()) as network:
+        home, bare = Path(temporary, "home"), Path(temporary, "bare home")
+        plugin = client.copy_tracked(Path(temporary, "plugin"))
+        program, cache = client.install(arguments.client), client.build_engine(plugin)
+        for folder in (home, bare):
+            folder.mkdir()
+        ours, plain = (Host(program, network, folder, cache, plugin) for folder in (home, bare))
+        ours.install_plugin(plugin)
+        ways: dict[str, tuple[Host, Callable[[Path, Spent], Play], str]] = {
+            "`agent-loops try --edit -`": (
+                ours, lambda at, spent: by_agent_loops(at, count, spent), "/agent-loops:karpathy",
+            ),
+            "plain protocol, Edit tool": (
+                plain, lambda at, spent: by_protocol(at, count, spent, edit_tool=True), "go on",
+            ),
+            "plain protocol, shell alone": (
+                plain, lambda at, spent: by_protocol(at, count, spent, edit_tool=False), "go on",
+            ),
+        }  # fmt: skip
+        found: dict[str, Spent] = {}
+        for n, (name, (host, script, prompt)) in enumerate(ways.items()):
+            folder = Path(temporary, f"project {n}")
             make(folder)
-        size = (folders[0] / SCRIPT).stat().st_size
-        found = {
-            "`agent-loops try --edit -`": list(by_agent_loops(folders[0], count)),
-            "plain protocol, Edit tool": list(by_protocol(folders[1], count, edit_tool=True)),
-            "plain protocol, shell alone": list(by_protocol(folders[2], count, edit_tool=False)),
-        }
-    print(f"| characters an experiment ({count} ideas, {size} bytes) | requests | sent ", end="")
-    print("| answered | of these the edit | beyond the edit | ratio |")
-    print("|---|---|---|---|---|---|---|")
-    reference = _mean(next(iter(found.values())), "beyond_edit")
-    for name, all_spent in found.items():
-        names = ("sent", "answered", "edit", "beyond_edit")
-        cells = [f"{_mean(all_spent, 'requests'):.1f}"]
-        cells += [f"{_mean(all_spent, field):.0f}" for field in names]
-        cells.append(f"{_mean(all_spent, 'beyond_edit') / reference:.1f}")
-        print(f"| {name} | {' | '.join(cells)} |")
-
-
-def _mean(all_spent: list[Spent], name: str) -> float:
-    return statistics.fmean(getattr(spent, name) for spent in all_spent)
+            size = (folder / SCRIPT).stat().st_size
+            found[name] = play(host, folder, partial(script, folder), prompt)
+        loaded = list(sizes(ours, Path(temporary, "project 0")))
+    print(f"| characters an experiment ({count} ideas, {size} bytes) | requests | written ", end="")
+    print("| answered | added | of these the edit | beyond the edit | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    reference = next(iter(found.values())).beyond_edit
+    for name, spent in found.items():
+        fields = (spent.sent, spent.answered, spent.added, spent.edit, spent.beyond_edit)
+        cells = [f"{spent.requests / count:.1f}", *(f"{field / count:.0f}" for field in fields)]
+        print(f"| {name} | {' | '.join(cells)} | {spent.beyond_edit / reference:.1f} |")
+    print("\n| skill | characters as loaded |\n|---|---|")
+    for name, length in loaded:
+        print(f"| {name} | {length} |")
 
 
 if __name__ == "__main__":
