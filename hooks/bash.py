@@ -62,13 +62,15 @@ def _of_plain(words: list[str], ground: Ground, session: Session) -> tuple[str, 
 
 def _reads_here(words: list[str], ground: Ground) -> bool:
     """Whether files given to the command lie in the project: it shows parts of them."""
+    home = os.path.realpath(os.path.expanduser("~")) + "/"
     for option in ("--edit", "--idea-file"):
         for word, after in zip(words, [*words[1:], ""]):
             path = after if word == option else word.partition("=")[2]
             if not word.startswith(option) or path == "-":
                 continue
             real = os.path.realpath(os.path.join(ground.root, path))
-            if not real.startswith((ground.root + "/", "/tmp/", "/private/tmp/")):
+            scratch = real.startswith(("/tmp/", "/private/tmp/")) and not real.startswith(home)
+            if not real.startswith(ground.root + "/") and not scratch:
                 return False
     return True
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shell import Function, Part, Script
 
-UNKNOWN = "\0"
+UNKNOWN = "\ue0ff"  # no command may hold it: see `shell.parse`
 _SPECIAL = "*?[]{},~ \t\n\\-"
 _HIDE = {ord(char): 0xE000 + ord(char) for char in _SPECIAL}
 _SHOW = {after: before for before, after in _HIDE.items()}

@@ -208,8 +208,10 @@ class _Reader(ast.NodeVisitor):
             return
         first = node.args[0]
         if _EXECS.match(name) or name in ("create_subprocess_exec", "posix_spawn"):
-            words = [text for item in node.args for text in self._fold(item)]
-            self.code.commands.append(words)
+            lists = [item.elts if isinstance(item, (ast.List, ast.Tuple)) else [item]
+                     for item in node.args]  # fmt: skip
+            words = [text for items in lists for item in items for text in self._fold(item)]
+            self.code.commands.append(words[1:] if len(words) > 1 else words)
         elif isinstance(first, (ast.List, ast.Tuple)):
             words = []
             for item in first.elts:

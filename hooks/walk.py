@@ -204,6 +204,7 @@ class Walker:
     def _add(self, call: Call) -> None:
         call.loose = self.loose > 0
         call.then = call.scope.copy()
+        call.then.links = dict(call.scope.links)
         self.calls.append(call)
 
     def _enter(self, call: Call) -> None:
@@ -222,9 +223,21 @@ class Walker:
             self.text(argv[1], scope)
         elif name in _CHANGING:
             _CHANGING[name](call)
-        else:
+        elif not self._script(call):
             for inner in prefixes.inner_calls(call):
                 self._inner(inner, call)
+
+    def _script(self, call: Call) -> bool:
+        """Follows a script that is started by its name, with what its first line names."""
+        name = call.argv[0]
+        text = _read([name], call.scope) if "/" in name else None
+        if text is None or not text.startswith("#!"):
+            return False
+        words = text[2:].partition("\n")[0].split()
+        self.loose += 1
+        self._inner([*words, *call.argv], call)
+        self.loose -= 1
+        return True
 
     def _inner(self, inner: list[str] | str, call: Call) -> None:
         self.nested += 1
