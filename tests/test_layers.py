@@ -27,15 +27,16 @@ LEVELS: dict[str, list[str]] = {
     ],
     "1, pure": [
         "paths objective printed log_lines display environment commands events edits locks",
+        "client_words client_command",
         "decide metric tails crashes metric_names templates",
-        "bindings scopes",
+        "bindings scopes patience",
         "state",
     ],
     "2, effects": [
         "scan metric_files processes git_commands desktop",
         "memory git_trees bytecode closure",
         "watch",
-        "supervisor notifier",
+        "supervisor notifier open_clients watch_lock client_process",
         "journal results supervise snapshots branches integrity",
         "restoring",
     ],
@@ -47,7 +48,8 @@ LEVELS: dict[str, list[str]] = {
         "setup candidates runs settling notices",
         "gates loop",
         "trying report switches",
-        "rewinding",
+        "rewinding lookout",
+        "watchdog",
     ],
     "3, a project that has no bindings yet": [
         "survey",
@@ -95,6 +97,7 @@ STARTERS = {
     "checks": "programs that only answer, for the doctor",
     "machine": "sysctl, for the boot's name",
     "demo": "git, for its own folder",
+    "client_process": "the coding client that is watched",
     "processes": "the run",
     "supervise": "the supervisor, by a fork",
 }

@@ -117,6 +117,11 @@ def _demo_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep", metavar="DIR", help="work in DIR instead of a temporary folder")
 
 
+def _watch_arguments(command: argparse.ArgumentParser) -> None:
+    command.usage = "agent-loops watch [--json] -- CLIENT …"
+    command.epilog = "Everything after -- is the client's: `agent-loops watch -- claude`."
+
+
 def _number_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("number", type=_count, metavar="N")
 
@@ -154,6 +159,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "pause": ("finish the run under way, then refuse `try`", _why_argument),
     "stop": ("end the campaign, until `resume`", _stop_arguments),
     "resume": ("go on after pause or stop", _resume_arguments),
+    "watch": ("start a coding client, and again whenever it ends too early", _watch_arguments),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -207,6 +213,10 @@ def _seconds(text: str) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    client: list[str] = []
+    if arguments[:1] == ["watch"] and "--" in arguments:
+        split = arguments.index("--")
+        arguments, client = arguments[:split], arguments[split + 1 :]
     as_json = "--json" in arguments
     try:
         first = arguments[0] if arguments else ""
@@ -218,6 +228,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(_unexpected(parsed, rest))
         if parsed.command is None:
             raise UsageError("no command; `agent-loops --help` lists them")
+        parsed.client = client
         _print(_run(parsed), as_json=as_json)
     except Refused as error:
         answer = answers.refused(
@@ -284,6 +295,10 @@ def _run(parsed: argparse.Namespace) -> Answer:
         return doctor.run(Path.cwd(), os.environ)
     if parsed.command == "setup" and parsed.allow:
         return _allow(parsed)
+    if parsed.command == "watch":
+        from agent_loops import watchdog
+
+        return watchdog.run(Path.cwd(), parsed.client, os.environ)
     from agent_loops import campaigns
     from agent_loops.loop import Loop
 

@@ -148,9 +148,15 @@ def _text(campaign: Campaign, notice: Notice) -> str:
         idea = display.clean(best.started.description, _IDEA_CHARACTERS)
         said = f"new {_standing(campaign, best)}: {idea}"
     else:
-        standing = _standing(campaign, best) if best is not None else "no reading yet"
-        said = f"{notice.reason}; {len(campaign.experiments)} experiments, {standing}"
+        said = f"{notice.reason}; {in_words(campaign)}"
     return display.clean(f"{campaign.tag}: {said}", _TEXT_CHARACTERS)
+
+
+def in_words(campaign: Campaign) -> str:
+    """How many experiments there were, and the best of them."""
+    best, count = campaign.best, len(campaign.experiments)
+    standing = _standing(campaign, best) if best is not None else "no reading yet"
+    return f"{count} {'experiment' if count == 1 else 'experiments'}, {standing}"
 
 
 def _standing(campaign: Campaign, best: Experiment) -> str:

@@ -36,6 +36,15 @@ class ProjectPaths(NamedTuple):
         return self.state_dir / "run"
 
     @property
+    def sessions(self) -> Path:
+        """What the hooks remember of the host's sessions."""
+        return self.state_dir / "sessions"
+
+    @property
+    def watch_lock(self) -> Path:
+        return self.state_dir / "watch.lock"
+
+    @property
     def setup_lock(self) -> Path:
         return self.state_dir / "setup.lock"
 

@@ -1,0 +1,69 @@
+"""Which coding clients are open, and when one last wrote a word, by what Claude Code leaves behind.
+
+Reads its configuration folder, whose format is its own: where it has another one, nothing is found.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent_loops import files, processes
+
+_MOST_BYTES = 64 << 10
+_SAME_START_S = 0.05
+
+
+def leading(environ: Mapping[str, str], session: str) -> int | None:
+    """The pid of a client of this user's that has the session open; None where there is none."""
+    for path in sorted(_home(environ).glob("sessions/*.json")) if session else ():
+        client = _read(path)
+        if client.get("sessionId") == session and _is_alive(client):
+            return int(client["pid"])
+    return None
+
+
+def last_word(environ: Mapping[str, str], session: str) -> float:
+    """When the session's conversation grew last, in seconds since the epoch; 0 where unknown."""
+    if not session or not session.replace("-", "").isalnum():
+        return 0.0
+    # The folder is named after the project in a way that changed between versions.
+    paths = glob.glob(f"{glob.escape(str(_home(environ)))}/projects/*/{session}.jsonl")
+    return max((_mtime(path) for path in paths), default=0.0)
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return {}
+        value = files.load_json(files.read_regular(path))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _is_alive(client: Mapping[str, Any]) -> bool:
+    """Whether the process still is that client: a killed one leaves its file; pids come back."""
+    pid, start = client.get("pid"), client.get("procStart")
+    process = processes.look(pid) if isinstance(pid, int) and pid > 1 else None
+    if process is None or not process.alive:
+        return False
+    if sys.platform.startswith("linux") and isinstance(start, str) and start.isdecimal():
+        birth = int(start) / os.sysconf("SC_CLK_TCK")
+        return abs(process.birth - birth) < _SAME_START_S
+    return True
+
+
+def _mtime(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0

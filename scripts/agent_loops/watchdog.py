@@ -1,0 +1,319 @@
+"""Keeps a coding client going while a campaign is active: starts it again, waits, or gives up.
+
+Never types into it: on its screen there may be a question that only the person may answer, and an
+Enter would answer it. A client that sits still is ended and its session resumed instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+from agent_loops import answers, client_words, display, pointer
+from agent_loops.answers import Answer
+from agent_loops.client_command import ClientCommand
+from agent_loops.client_process import Client, Terminal
+from agent_loops.errors import AgentLoopsError, Refused
+from agent_loops.lookout import ENDED, Lookout, Standing
+from agent_loops.patience import GO_ON_S, Ended, Patience
+from agent_loops.state import local_clock
+from agent_loops.watch_lock import WatchLock
+
+QUIET_S = 1800.0
+_LOOK_S = 2.0
+_AFTER_CTRL_C_S = 3.0
+
+
+class Ending(NamedTuple):
+    """Why the watch is over. `status` is the campaign's, or left, or gave up."""
+
+    status: str
+    text: str
+    next_step: str = ""
+
+
+class World:
+    """The clock, the terminal and the processes; tests have another clock."""
+
+    def __init__(self, workspace: Path, environ: Mapping[str, str]) -> None:
+        self.terminal = Terminal()
+        self.has_terminal = os.isatty(0) and os.isatty(1)
+        self._workspace = workspace
+        self._environ = environ
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def rest(self, seconds: float) -> None:
+        """Lets so much time pass, less where a signal comes."""
+        self.terminal.pause(seconds)
+
+    def start(self, words: Sequence[str], *, reads: bool, is_first: bool) -> Client:
+        return Client(
+            words, workspace=self._workspace, environ=self._environ, reads=reads, is_first=is_first
+        )
+
+    def say(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(f"agent-loops: {text}\n")
+            sys.stderr.flush()
+
+
+def run(start: Path, words: Sequence[str], environ: Mapping[str, str]) -> Answer:
+    """Watches until there is nothing more to go on with.
+
+    Raises:
+        Refused: somebody else watches, or leads the campaign; nothing was started.
+        AgentLoopsError: it gave up; the message says why, and the person was notified.
+    """
+    command = ClientCommand.parse(words)
+    if environ.get("CLAUDECODE"):
+        raise Refused(
+            "inside a client", "watch starts a client, and this is one",
+            next_step="the person runs it in a terminal of their own",
+        )  # fmt: skip
+    lookout = Lookout(start, environ)
+    project = lookout.project
+    pointer.make_state_dir(project)
+    lock = WatchLock(project.watch_lock)
+    try:
+        world = World(project.root, environ)
+        with world.terminal.handling():
+            ending = Watchdog(command, lookout, world, lock).run()
+    finally:
+        lock.release()
+    if ending.status == "gave up":
+        raise AgentLoopsError(f"{ending.text}; {ending.next_step}")
+    standing = lookout.look()
+    values = {
+        "schema": answers.SCHEMA, "status": ending.status, "tag": standing.tag or None,
+        "reason": ending.text, "running": standing.is_running, "next": ending.next_step,
+    }  # fmt: skip
+    return Answer(values, [ending.text, f"next: {ending.next_step}" if ending.next_step else ""])
+
+
+class Watchdog:
+    """The rules: what is done after each client, and what ends the watch."""
+
+    def __init__(
+        self, command: ClientCommand, lookout: Lookout, world: World, lock: WatchLock
+    ) -> None:
+        self._command = command
+        self._lookout = lookout
+        self._world = world
+        self._lock = lock
+        self._prints = command.prints or not world.has_terminal
+        self._client_pid = 0
+        self._patience = Patience()
+        self._not_resumable: set[str] = set()
+        self._told_of = ""
+
+    def run(self) -> Ending:
+        """Starts the client as given, then again and again; returns when there is an end."""
+        self._refuse_doubling()
+        words: tuple[str, ...] = self._command.words
+        while True:
+            ended = self._let_run(words)
+            if isinstance(ended, Ending):
+                return ended
+            ending = self._ending(ended)
+            if ending is None and (why := self._patience.count(ended)):
+                ending = self._give_up(why)
+            if ending is None:
+                words, wait_s = self._next(ended)
+                ending = self._wait(wait_s)
+            if ending is not None:
+                if ending.status in ENDED:
+                    self._lookout.settle()
+                return ending
+
+    def _refuse_doubling(self) -> None:
+        standing = self._look()
+        if standing.state != "active":
+            return
+        pid = self._lookout.client_elsewhere(standing.session, but=0)
+        if pid is not None:
+            raise Refused(
+                "client alive",
+                f"campaign {standing.tag} is led by another client, process {pid}",
+                next_step="end that client (the run goes on), then the same command again",
+            )
+
+    def _look(self) -> Standing:
+        """How it stands; the person is told of an end that nobody else can notice."""
+        standing = self._lookout.look()
+        if standing.state != self._told_of:
+            self._told_of = standing.state
+            if standing.state in ENDED:
+                self._lookout.tell()
+        return standing
+
+    # ---- while a client lives ----
+
+    def _let_run(self, words: tuple[str, ...]) -> Ended | Ending:
+        before, began = self._look(), self._world.now()
+        is_first = not self._client_pid
+        try:
+            client = self._world.start(words, reads=self._prints, is_first=is_first)
+        except OSError as error:
+            return self._give_up(
+                f"{error.filename or words[0]} cannot be started: {error.strerror}"
+            )
+        self._client_pid = client.pid
+        self._lock.name_client(client.pid)
+        code, cause = self._follow(client, began)
+        self._lock.name_client(0)
+        self._world.terminal.restore(was_killed=code < 0 or code > 128)
+        now = datetime.fromtimestamp(self._world.now(), timezone.utc)
+        after = self._look()
+        return Ended(
+            words=words,
+            code=code,
+            said=client_words.understood(client.tail, now),
+            cause=cause,
+            lasted_s=self._world.now() - began,
+            progressed=after.progress > before.progress,
+            runs_on=after.is_running,
+        )
+
+    def _follow(self, client: Client, began: float) -> tuple[int, str]:
+        """Its exit code, and what ended it."""
+        terminal = self._world.terminal
+        while True:
+            code = client.wait(terminal, _LOOK_S)
+            if terminal.signal and code is None:
+                code = self._after_signal(client)
+            if code is not None:
+                return code, "signal" if terminal.signal else "itself"
+            if not terminal.signal and self._is_quiet(self._look(), began):
+                self._world.say("nothing has moved for long: ending the client, to resume it")
+                return client.end(terminal), "quiet"
+
+    def _after_signal(self, client: Client) -> int | None:
+        """Passes it on; Ctrl-C has reached a client in this terminal already, and is its own."""
+        terminal = self._world.terminal
+        if terminal.signal == signal.SIGINT and not self._prints:
+            code = client.wait(terminal, _AFTER_CTRL_C_S)
+            if code is None:
+                terminal.signal = 0
+            return code
+        return client.end(terminal)
+
+    def _is_quiet(self, standing: Standing, began: float) -> bool:
+        """Whether the loop should be going on, and nothing has moved: no run, record or word.
+
+        Nor a key: where the person spoke last, or types, the client is theirs.
+        """
+        if standing.state != "active" or standing.is_running or not standing.loops:
+            return False
+        signs = (
+            began,
+            standing.moved_at,
+            self._world.terminal.typed_at(),
+            self._lookout.last_word(standing.session),
+        )
+        return self._world.now() - max(signs) >= QUIET_S
+
+    # ---- after it ended ----
+
+    def _ending(self, ended: Ended) -> Ending | None:
+        """Why it is not started again; None where the campaign waits for it."""
+        standing = self._look()
+        if ended.cause == "signal":
+            return self._left(standing, "interrupted")
+        if standing.state in ENDED:
+            return _campaign_ended(standing)
+        if standing.state == "unreadable":
+            return self._give_up(f"the campaign cannot be read: {standing.reason}")
+        by_hand = ended.cause == "itself" and ended.code in (0, 130, -signal.SIGINT)
+        if by_hand and not self._prints:
+            return self._left(standing, "the client was ended by hand")
+        if standing.state == "none" and ended.said.kind not in ("limit", "server"):
+            return self._give_up(f"{ended.in_words()}, and no campaign was begun")
+        return None
+
+    def _left(self, standing: Standing, why: str) -> Ending:
+        if standing.state in ENDED:
+            return _campaign_ended(standing)
+        if standing.state != "active":
+            return Ending("left", f"{why}; no campaign is under way")
+        runs = "; its run goes on, and the result waits" if standing.is_running else ""
+        again = shlex.join(["agent-loops", "watch", "--", *self._next_words(standing)])
+        text = f"{why}; campaign {standing.tag} is active and nobody works on it{runs}"
+        return Ending("left", f"{text}; {standing.words}", f"to go on: {again}")
+
+    def _give_up(self, why: str) -> Ending:
+        clean = display.clean(why, 300)
+        self._lookout.trouble(f"the watch gave up: {clean}")
+        self._lookout.settle()
+        again = shlex.join(["agent-loops", "watch", "--", *self._command.words])
+        return Ending("gave up", f"watch gave up: {clean}", f"mend it, then: {again}")
+
+    def _next(self, ended: Ended) -> tuple[tuple[str, ...], float]:
+        """The words of the next start, and how long to wait before it."""
+        standing = self._look()
+        was_lost = self._forget_lost_session(ended, standing)
+        words = self._next_words(standing)
+        wait_s = GO_ON_S if was_lost else self._patience.wait_s(ended, self._world.now())
+        now = datetime.fromtimestamp(self._world.now(), timezone.utc)
+        at = (now + timedelta(seconds=wait_s)).isoformat()
+        what = "a new session takes the campaign over"
+        if "--resume" in words:
+            what = f"session {standing.session} goes on"
+        elif standing.state == "none":
+            what = "as it was started"
+        said = f"again in {answers.duration(wait_s)} ({local_clock(at, now)}), {what}"
+        self._world.say(f"{ended.in_words()}; {said}. Ctrl-C ends this")
+        return words, wait_s
+
+    def _next_words(self, standing: Standing) -> tuple[str, ...]:
+        if standing.state == "none":
+            return self._command.words
+        if standing.session and standing.session not in self._not_resumable:
+            return self._command.resuming(standing.session)
+        return self._command.afresh()
+
+    def _forget_lost_session(self, ended: Ended, standing: Standing) -> bool:
+        """Whether the session cannot be resumed: the client says so, or ends at once."""
+        if standing.session not in ended.words or ended.progressed or not standing.session:
+            return False
+        kind = ended.said.kind
+        if kind == "no session" or (ended.is_quick and kind == "nothing"):
+            self._not_resumable.add(standing.session)
+            return True
+        return False
+
+    def _wait(self, seconds: float) -> Ending | None:
+        """Waits, and as long as another client leads the campaign; an end that comes meanwhile."""
+        until = self._world.now() + seconds
+        said = 0
+        while True:
+            standing = self._look()
+            if self._world.terminal.signal:
+                return self._left(standing, "interrupted")
+            if standing.state in ENDED:
+                return _campaign_ended(standing)
+            left_s = until - self._world.now()
+            if left_s <= 0:
+                pid = self._lookout.client_elsewhere(standing.session, but=self._client_pid)
+                if pid is None:
+                    return None
+                if pid != said:
+                    self._world.say(f"process {pid}, another client, leads the campaign; waiting")
+                said = pid
+            self._world.rest(min(left_s, _LOOK_S) if left_s > 0 else _LOOK_S)
+
+
+def _campaign_ended(standing: Standing) -> Ending:
+    reason = f" ({standing.reason})" if standing.reason else ""
+    text = f"campaign {standing.tag} is {standing.state}{reason}; {standing.words}"
+    return Ending(standing.state, text, "agent-loops status; `agent-loops resume` goes on")
