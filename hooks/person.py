@@ -20,7 +20,9 @@ def main() -> None:
         return
     here, session = campaign.found(event)
     if here.is_ours:
-        session.save(loops=prompt.startswith(_BEGINS_LOOP), blocks=0)
+        session.save(
+            **campaign.seen(event), loops=prompt.startswith(_BEGINS_LOOP), blocks=0
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -68,8 +68,11 @@ LEVELS: dict[str, list[str]] = {
         "doctor",
     ],
     "3, a night": [
-        "json_edits",
+        "json_edits sessions transcripts outlook rehearsal bystanders",
         "grants",
+        "prompts",
+        "sights",
+        "readiness",
     ],
     "4, what people and programs call": [
         "entry demo",
@@ -97,6 +100,7 @@ STARTERS = {
     "demo": "git, for its own folder",
     "processes": "the run",
     "supervise": "the supervisor, by a fork",
+    "rehearsal": "what begins the run and is killed, by a fork",
 }
 STARTING = {
     ("subprocess", "run"), ("subprocess", "Popen"), ("subprocess", "check_output"),
