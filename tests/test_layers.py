@@ -61,14 +61,14 @@ LEVELS: dict[str, list[str]] = {
         "proposal",
     ],
     "3, what is in the way": [
-        "subjects",
+        "subjects sessions",
         "checks host_settings",
         "interpreters",
-        "machine_checks host_checks project_checks campaign_checks",
+        "machine_checks host_checks hook_checks project_checks campaign_checks",
         "doctor",
     ],
     "3, a night": [
-        "json_edits sessions transcripts outlook rehearsal bystanders",
+        "json_edits transcripts outlook rehearsal bystanders",
         "grants",
         "prompts",
         "sights",

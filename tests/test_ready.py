@@ -163,7 +163,7 @@ def test_an_older_record_has_no_rehearsals() -> None:
 
 def test_the_difference_of_two_runs_is_a_first_look_at_the_noise(project: Project) -> None:
     project.write("prepare.py", "import os\ndef loss(lr, width):\n    "
-                  "return 1 + int(os.environ['AGENT_LOOPS_RUN'][:4], 16) / 65536 / 100\n")  # fmt: skip
+                  "return 1 + int(os.environ['AGENT_LOOPS_RUN'][:4], 16) / 6553600\n")  # fmt: skip
     project.baseline()
     answer = project.call("ready")
     difference = project.ask("ready")["noise"]["difference"]

@@ -1,6 +1,6 @@
 """How much of the processors others use, at a moment at which no run of ours is under way.
 
-Names nobody: whose work it is, `top` says.
+Names nobody: whose work it is, a person sees by top.
 """
 
 from __future__ import annotations

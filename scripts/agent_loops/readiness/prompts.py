@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent_loops import answers, campaigns
-from agent_loops.diagnosis import host_checks
+from agent_loops.diagnosis import hook_checks, host_checks, sessions
 from agent_loops.diagnosis.checks import Check, missing, ok, warn
+from agent_loops.diagnosis.sessions import Session
 from agent_loops.diagnosis.subjects import Subject
-from agent_loops.readiness import grants, sessions, transcripts
-from agent_loops.readiness.sessions import Session
+from agent_loops.readiness import grants, transcripts
 from agent_loops.readiness.transcripts import Seen
 from agent_loops.state import Campaign
 
@@ -66,7 +66,7 @@ def look(subject: Subject, found: Evidence) -> Iterator[Check]:
 
 def _settings(subject: Subject) -> Iterator[Check]:
     """Rules against our commands, hooks of others, and what the person has not granted."""
-    for maker in (host_checks.permissions, host_checks.hooks):
+    for maker in (host_checks.permissions, hook_checks.hooks):
         for check in maker(subject):
             if check.state != "ok":
                 yield check._replace(name=NAME)
