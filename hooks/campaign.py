@@ -56,6 +56,15 @@ def clean(text: object, most: int) -> str:
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
+def seen(event: dict[str, Any]) -> dict[str, Any]:
+    """What a session's file remembers of any event: that the hooks run there, and how."""
+    return {
+        "seen": round(time.time(), 1),
+        "mode": clean(event.get("permission_mode") or "", 40),
+        "transcript": str(event.get("transcript_path") or ""),
+    }
+
+
 class Row:
     """One settled experiment, as results.tsv has it; `metric` is its text, "" for a crash."""
 

@@ -108,7 +108,3 @@ def _of_command(command: str, here: Campaign, session: Session, cwd: str) -> tup
     import bash
 
     return bash.decided(command, here, session, cwd)
-
-
-if __name__ == "__main__":
-    main()

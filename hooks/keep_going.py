@@ -30,6 +30,7 @@ def main() -> None:
         return
     if not session.loops or not here.is_led_by(session):
         return
+    session.save(**campaign.seen(event))
     alive, progress, now = here.run_is_alive, here.progress, time.time()
     if alive and _is_woken_by_the_end(event):
         return

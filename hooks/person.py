@@ -20,4 +20,5 @@ def main() -> None:
         return
     here, session = campaign.found(event)
     if here.is_ours:
-        session.save(loops=prompt.startswith(_BEGINS_LOOP), blocks=0)
+        loops = prompt.startswith(_BEGINS_LOOP)
+        session.save(**campaign.seen(event), loops=loops, blocks=0)

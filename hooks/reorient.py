@@ -17,6 +17,7 @@ _LAST = 4
 _NOTE = re.compile(rb'^.*"event":"note".*$', re.MULTILINE)
 _BY_THE_PERSON = "the person says: "
 _DEAD_END = 3
+_NO_IDEA = "rehearsal"  # of the incumbent's own code
 
 
 def main() -> None:
@@ -116,6 +117,8 @@ def _tried(here: Campaign, rows: list[Row]) -> list[str]:
     """What was tried in each category, where nothing was gained, and what came close."""
     groups: dict[str, list[Row]] = {}
     for row in rows[1:]:
+        if row.category == _NO_IDEA:
+            continue
         groups.setdefault(row.category or "other", []).append(row)
     by_size = sorted(groups.items(), key=lambda item: -len(item[1]))
     counted = [f"{name} {len(group)} ({_kept(group)} kept)" for name, group in by_size[:10]]
@@ -142,7 +145,7 @@ def _near_misses(here: Campaign, rows: list[Row]) -> list[Row]:
         pairs = [
             (abs(float(row.metric) - incumbent), row)
             for row in rows
-            if row.status == "discard" and row.metric
+            if row.status == "discard" and row.metric and row.category != _NO_IDEA
         ]
     except (ValueError, IndexError):
         return []

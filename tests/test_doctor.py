@@ -19,7 +19,14 @@ import psutil
 import pytest
 
 from agent_loops import commands, processes
-from agent_loops.diagnosis import checks, doctor
+from agent_loops.diagnosis import (
+    checks,
+    doctor,
+    hook_checks,
+    host_checks,
+    host_settings,
+    subjects,
+)
 from agent_loops.files import dump_json
 from support import PYTHON, TRAIN, Answer, Project, commit_all, git, until
 
@@ -607,7 +614,8 @@ def hook(event: str, matcher: str | None, command: str) -> dict[str, Any]:
         ({}, "bash limits", "ok", ["120 s, 600 s"]),
         ({"env": {"BASH_MAX_TIMEOUT_MS": "300000"}}, "bash limits", "warn",
          ["BASH_MAX_TIMEOUT_MS=300000", ".claude/settings.json", "--wait-s 280"]),
-        ({"env": {"BASH_DEFAULT_TIMEOUT_MS": "30000"}}, "bash limits", "warn", ["=30000"]),
+        ({"env": {"BASH_DEFAULT_TIMEOUT_MS": "30000"}}, "bash limits", "warn",
+         ["=30000", "setup --allow"]),
         ({"env": {"BASH_DEFAULT_TIMEOUT_MS": "x"}}, "bash limits", "ok", ["120 s"]),
         # The host takes the larger of the two for the maximum.
         ({"env": {"BASH_DEFAULT_TIMEOUT_MS": "700000", "BASH_MAX_TIMEOUT_MS": "300000"}},
@@ -635,7 +643,12 @@ def hook(event: str, matcher: str | None, command: str) -> dict[str, Any]:
         ({"hooks": hook("PostToolUse", "Edit|Write", "black .")}, "hooks", "warn",
          ["may change an edit", "black ."]),
         ({"hooks": hook("PostToolUse", "Bash", "log.sh")}, "hooks", "ok", []),
-        ({"hooks": hook("PreToolUse", "BashOutput|Read", "x")}, "hooks", "ok", []),
+        ({"hooks": hook("PreToolUse", "BashOutput|Grep", "x")}, "hooks", "ok", []),
+        ({"hooks": hook("PreToolUse", "Read|Grep", "no-logs.sh")}, "hooks", "warn",
+         ["Read may refuse", "no-logs.sh"]),
+        ({"hooks": hook("Stop", None, "again.sh")}, "hooks", "warn",
+         ["Stop on the turn's end", "again.sh"]),
+        ({"hooks": hook("Stop", "Bash", "again.sh")}, "hooks", "warn", ["again.sh"]),
         ({"hooks": hook("PreToolUse", "Read, Bash", "x")}, "hooks", "warn", ["on Bash"]),
         ({"hooks": hook("PreToolUse", "^(Ba|Wr)", "x")}, "hooks", "warn", ["on Bash"]),
         ({"hooks": hook("PreToolUse", "(", "x")}, "hooks", "ok", []),
@@ -664,6 +677,35 @@ def test_the_nearest_settings_count(project: Project, throwaway_home: Path) -> N
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"env": {"BASH_MAX_TIMEOUT_MS": limit}}))
     assert "900 s" in about(ask(project, BASH_MAX_TIMEOUT_MS="1000"), "bash limits")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what is refused to root alone")
+def test_what_is_refused_to_root(project: Project) -> None:
+    project.write(".claude/settings.json", '{"permissions": {"defaultMode": "bypassPermissions"}}')
+    assert "refused to root" in about(ask(project, IS_SANDBOX=""), "permissions")
+    assert "refused to root" not in about(ask(project, IS_SANDBOX="1"), "permissions")
+
+
+def test_an_organization_that_lets_only_its_own_hooks_run(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managed = tmp_path / "managed-settings.json"
+    managed.write_text('{"allowManagedHooksOnly": true}')
+    monkeypatch.setitem(host_settings.MANAGED, sys.platform, managed)
+    found = list(hook_checks.hooks(subjects.look_at(project.root, os.environ)))
+    assert found[0].state == "warn"
+    assert f"allowManagedHooksOnly in {managed}" in found[0].line
+
+
+def test_a_folder_of_the_project_that_is_read_only(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write everywhere but on a disk that is mounted so: the system's answer counts."""
+    subject = subjects.look_at(project.root, os.environ)
+    [fine] = host_checks.folder(subject)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    [check] = host_checks.folder(subject)
+    assert (fine.state, check.state) == ("ok", "missing")
 
 
 @pytest.fixture
@@ -702,6 +744,7 @@ def test_other_plugins_hooks_are_named_and_ours_are_not(project: Project, instal
 def test_the_client_and_the_plugin_of_a_session_are_found(project: Project, tmp_path: Path) -> None:
     program(tmp_path / "bin/claude", "#!/bin/sh\necho '2.1.197 (Claude Code)'\n")
     program(tmp_path / "plugin/bin/agent-loops", "#!/bin/sh\n")
+    program(tmp_path / "plugin/hooks/hook", "#!/bin/sh\n")
     (tmp_path / "plugin/.claude-plugin").mkdir()
     (tmp_path / "plugin/.claude-plugin/plugin.json").write_text('{"name": "agent-loops"}')
     others = [
@@ -715,6 +758,36 @@ def test_the_client_and_the_plugin_of_a_session_are_found(project: Project, tmp_
     answer = ask(project, PATH=f"{path}:{tmp_path}/plugin/bin", CLAUDECODE="1")
     assert f"loaded for this session from {tmp_path}/plugin" in about(answer, "plugin")
     assert f"{tmp_path}/plugin/bin/agent-loops" in about(answer, "agent-loops")
+    assert about(answer, "own hooks").startswith("ok ")
+    (tmp_path / "plugin/hooks/hook").chmod(0o644)
+    said = about(ask(project, PATH=f"{path}:{tmp_path}/plugin/bin"), "own hooks")
+    assert f"chmod +x {tmp_path}/plugin/hooks/hook" in said
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [("2.1.90", "warn"), ("2.1.145", "ok"), ("2.2.0", "ok"), ("3.0", "ok")]
+)
+def test_an_old_client_is_told_of(
+    project: Project, tmp_path: Path, version: str, state: str
+) -> None:
+    program(tmp_path / "bin/claude", f"#!/bin/sh\necho '{version} (Claude Code)'\n")
+    said = about(ask(project, PATH=f"{tmp_path}/bin:{os.environ['PATH']}"), "claude code")
+    assert said.startswith(f"{state} ")
+    assert ("claude update" in said) == (state == "warn")
+
+
+def test_hooks_that_were_seen_at_work(project: Project) -> None:
+    assert "no session has been" in about(ask(project), "own hooks")
+    project.baseline()
+    project.edit("0.01", "0.02")
+    env = {"CLAUDE_CODE_SESSION_ID": "s-1"}
+    assert project.call("try", "lr: more", env=env).code == 0
+    assert about(ask(project, **env), "own hooks").startswith("warn ")
+    remembered = {"seen": time.time(), "mode": "default"}
+    project.write(".agent-loops/sessions/s-1.json", json.dumps(remembered))
+    said = about(ask(project), "own hooks")
+    assert "seen at work" in said
+    assert "default mode" in said
 
 
 def test_a_shell_without_the_command_is_shown_the_shim(project: Project) -> None:

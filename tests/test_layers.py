@@ -63,15 +63,18 @@ LEVELS: dict[str, list[str]] = {
         "proposal",
     ],
     "3, what is in the way": [
-        "subjects",
+        "subjects sessions",
         "checks host_settings",
         "interpreters",
-        "machine_checks host_checks project_checks campaign_checks",
+        "machine_checks host_checks hook_checks project_checks campaign_checks",
         "doctor",
     ],
     "3, a night": [
-        "json_edits",
+        "json_edits transcripts outlook rehearsal bystanders",
         "grants",
+        "prompts",
+        "sights",
+        "readiness",
     ],
     "4, what people and programs call": [
         "entry demo",
@@ -100,6 +103,7 @@ STARTERS = {
     "client_process": "the coding client that is watched",
     "processes": "the run",
     "supervise": "the supervisor, by a fork",
+    "rehearsal": "what begins the run and is killed, by a fork",
 }
 STARTING = {
     ("subprocess", "run"), ("subprocess", "Popen"), ("subprocess", "check_output"),

@@ -160,6 +160,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "stop": ("end the campaign, until `resume`", _stop_arguments),
     "resume": ("go on after pause or stop", _resume_arguments),
     "watch": ("start a coding client, and again whenever it ends too early", _watch_arguments),
+    "ready": ("the check at bedtime: rehearse once, then say whether to leave it", _add_wait),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -366,6 +367,12 @@ def _wait(run: Loop, parsed: argparse.Namespace) -> Answer:
     return trying.wait(run, wait_s=_wait_s(parsed))
 
 
+def _ready(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.readiness import readiness
+
+    return readiness.run(run, wait_s=_wait_s(parsed))
+
+
 def _rewind(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops import rewinding
 
@@ -417,6 +424,7 @@ def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
 _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "try": _try,
     "wait": _wait,
+    "ready": _ready,
     **dict.fromkeys(("status", "history", "show", "diff"), _report),
     **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
     **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),

@@ -14,6 +14,8 @@ KEEP = "keep"
 DISCARD = "discard"
 CRASH = "crash"
 REPEAT = "repeat"
+REHEARSAL = "rehearsal"
+"""The kind of what is discarded whatever it measured."""
 
 
 class Verdict(NamedTuple):

@@ -38,7 +38,10 @@ class CampaignStarted(NamedTuple):
 
 
 class ExperimentStarted(NamedTuple):
-    """The candidate is saved under `iter<experiment>/`; its first run may start."""
+    """The candidate is saved under `iter<experiment>/`; its first run may start.
+
+    A `rehearsal` is no idea: it is the incumbent's code once more, and is never kept.
+    """
 
     experiment: int
     description: str
@@ -55,6 +58,7 @@ class ExperimentStarted(NamedTuple):
     parent_commit: str = ""
     session: str = ""
     notes: tuple[str, ...] = ()
+    rehearsal: bool = False
 
 
 class RunStarted(NamedTuple):

@@ -56,6 +56,7 @@ def status(run: Loop) -> Answer:
         "metric": bindings.metric,
         "direction": bindings.metric_direction,
         "experiments": len(campaign.experiments),
+        "rehearsals": campaign.rehearsals,
         "max_experiments": bindings.max_experiments,
         "counts": {key: counts.get(key, 0) for key in ("keep", "discard", "crash")},
         "refused": campaign.refusals,
@@ -79,13 +80,14 @@ def status(run: Loop) -> Answer:
     }
     if last is not None and campaign.open_run is None and last.verdict:
         values["last"] = {"experiment": last.number, "status": last.verdict}
-    done = f"{len(campaign.experiments)}" + (
+    done = f"{campaign.tried}" + (
         f"/{bindings.max_experiments}" if bindings.max_experiments else ""
     )
     lines = [
         f"campaign {campaign.tag}  {word}" + (f" ({reason})" if reason else ""),
         f"metric {bindings.metric} ({bindings.metric_direction})   experiments {done}: "
         + ", ".join(f"{counts.get(key, 0)} {key}" for key in ("keep", "discard", "crash"))
+        + (f" ({campaign.rehearsals} rehearsed)" if campaign.rehearsals else "")
         + (f"; {campaign.refusals} refused" if campaign.refusals else ""),
     ]
     for name, item in (("baseline", baseline), ("incumbent", incumbent), ("best", best)):

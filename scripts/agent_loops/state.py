@@ -181,9 +181,9 @@ class Campaign:
     `holders` is the last experiment of any code; `contenders` are those of the present epoch
     that may be the best, with their codes. `metrics` names what each epoch measured, `table_from`
     is the first experiment whose metric is the present one, and `gain_before` what was gained in
-    it before the last rebaseline: each epoch's gain over its own baseline. `until_utc` is the
-    end that `resume --until` set, in place of `stop_at` and `stop_after`; `switched_seq` is the
-    record of the last pause, stop or resume.
+    it before the last rebaseline: each epoch's gain over its own baseline. `rehearsals` counts
+    those that have a verdict. `until_utc` is the end that `resume --until` set, in place of
+    `stop_at` and `stop_after`; `switched_seq` is the record of the last pause, stop or resume.
     """
 
     def __init__(
@@ -228,6 +228,7 @@ class Campaign:
         self.contenders: dict[int, str] = {}
         self.baseline_number: int | None = None
         self.counts: dict[str, int] = {}
+        self.rehearsals = 0
         self.commits: list[str] = []
         self.found_best: tuple[int, int] | None = None  # (seq, number): asked for many times
         self.refusals = 0
@@ -288,8 +289,13 @@ class Campaign:
 
     @property
     def done(self) -> int:
-        """How many experiments have a verdict."""
+        """How many experiments have a verdict, rehearsals among them."""
         return sum(self.counts.values())
+
+    @property
+    def tried(self) -> int:
+        """How many experiments were begun that are no rehearsal."""
+        return len(self.experiments) - self.rehearsals
 
     def metric_of(self, experiment: Experiment) -> float | None:
         """The estimated metric of an experiment's code, in metric units."""
@@ -326,7 +332,7 @@ class Campaign:
         """Which stop condition is met; empty while none is."""
         bindings, open_ = self.bindings, self.open
         # A baseline that crashed stays open: it is still to be done.
-        done = self.done - int(open_ is not None and open_.settled)
+        done = self.done - int(open_ is not None and open_.settled) - self.rehearsals
         if bindings.max_experiments is not None and done >= bindings.max_experiments:
             return f"max_experiments: {done} done"
         if time_is_up := self.time_is_up(now):
@@ -598,7 +604,7 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
     if event.metric is not None:
         key = key_of(experiment.epoch, experiment.started.code)
         campaign.by_code.setdefault(key, event.experiment)
-        if event.kind not in ("over budget", "guard", "checks", "repeat"):
+        if event.kind not in ("over budget", "guard", "checks", "repeat", decide.REHEARSAL):
             campaign.contenders[event.experiment] = key
     if event.verdict == decide.KEEP:
         changes["replaced"] = campaign.incumbent_number
@@ -606,7 +612,9 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         if experiment.started.baseline:
             campaign.baseline_number = event.experiment
     finished = experiment.last_finished
-    if finished is not None and _says_nothing(finished):
+    if experiment.started.rehearsal:
+        campaign.rehearsals += 1
+    if experiment.started.rehearsal or (finished is not None and _says_nothing(finished)):
         pass
     elif event.verdict == decide.CRASH and not experiment.started.baseline:
         campaign.crashes_in_row += 1

@@ -74,7 +74,7 @@ def try_idea(
             gates.refuse_touched_locks(campaign, candidate)
             gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
             gates.refuse_unwritable(run.workspace, candidate)
-            _start(run.workspace, campaign, candidate, idea, tip=tip, runs_wanted=repeat or 1)
+            start(run.workspace, campaign, candidate, idea, tip=tip, runs_wanted=repeat or 1)
         except Refused as error:
             run.store.append(
                 events.RefusedTry(
@@ -141,14 +141,15 @@ def _telling(refusal: Refused, workspace: Workspace) -> Refused:
     )  # fmt: skip
 
 
-def _start(
+def start(
     workspace: Workspace,
     campaign: Campaign,
     candidate: Candidate,
     idea: Idea,
     *,
     tip: str,
-    runs_wanted: int,
+    runs_wanted: int = 1,
+    rehearsal: bool = False,
 ) -> None:
     """Saves the candidate and records the experiment; from here on a kill loses nothing.
 
@@ -192,6 +193,7 @@ def _start(
             parent_commit=tip,
             session=campaigns.session_of(workspace.environ),
             notes=(*notes, *workspace.told),
+            rehearsal=rehearsal,
         )
     )
     workspace.told.clear()

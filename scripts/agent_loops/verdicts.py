@@ -8,6 +8,8 @@ from __future__ import annotations
 from agent_loops import answers, decide, display, events
 from agent_loops.state import Campaign, Experiment, key_of
 
+REHEARSED = "a rehearsal, never kept"
+
 
 def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
     """The decision on an experiment whose runs are all in."""
@@ -31,6 +33,10 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         )  # fmt: skip
     incumbent = _compared_with(campaign, experiment)
     verdict = _verdict(campaign, experiment)
+    if experiment.started.rehearsal:
+        trouble = f"; {verdict.reason}" if verdict.kind in ("over budget", "guard") else ""
+        reason = f"{REHEARSED}{trouble}"
+        verdict = decide.Verdict(decide.DISCARD, decide.REHEARSAL, reason)
     candidate = _readings(campaign, experiment)
     known = _readings(campaign, incumbent)
     metric = decide.estimate(candidate)
@@ -65,6 +71,8 @@ def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
     finished = experiment.last_finished
     if not campaign.bindings.checks_cmd or experiment.checks is not None:
         return False
+    if experiment.started.rehearsal:
+        return False
     if finished is None or finished.crash_kind:
         return False
     verdict = _verdict(campaign, experiment)
@@ -78,7 +86,7 @@ def obstacle_to_keeping(campaign: Campaign, experiment: Experiment, kind: str, r
 
     Equal and simpler may be kept; a worse one only within the tolerance, with fewer lines.
     """
-    if kind in ("over budget", "guard", "checks", "repeat"):
+    if kind in ("over budget", "guard", "checks", "repeat", decide.REHEARSAL):
         return f"{kind}: {reason}"
     candidate, incumbent = _readings(campaign, experiment), _readings(campaign, campaign.incumbent)
     best = campaign.best

@@ -1,7 +1,7 @@
 """What `doctor` finds: one thing a check, fine, a warning or missing, in one clean line.
 
-Judges nothing: the checks themselves lie in `machine_checks`, `host_checks`, `project_checks` and
-`campaign_checks`.
+Judges nothing: the checks themselves lie in `machine_checks`, `host_checks`, `hook_checks`,
+`project_checks` and `campaign_checks`.
 """
 
 from __future__ import annotations

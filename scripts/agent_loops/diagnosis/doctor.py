@@ -13,6 +13,7 @@ from agent_loops.answers import Answer
 from agent_loops.diagnosis import (
     campaign_checks,
     checks,
+    hook_checks,
     host_checks,
     machine_checks,
     project_checks,
@@ -25,7 +26,7 @@ _IN_WORDS = ("data first", "gpu", "claude code")  # fine, and a person wants to 
 _AREAS = (
     ("project", (*project_checks.MAKERS, *campaign_checks.MAKERS)),
     ("machine", machine_checks.MAKERS),
-    ("host", host_checks.MAKERS),
+    ("host", (*host_checks.MAKERS, *hook_checks.MAKERS)),
 )
 
 

@@ -1,4 +1,4 @@
-"""What is missing or in the way in Claude Code: limits, permissions, other hooks, the plugin.
+"""What is missing or in the way in Claude Code: limits, permissions, the plugin, the folder.
 
 Asks no running session: only files, the environment, and `claude --version`.
 """
@@ -6,11 +6,10 @@ Asks no running session: only files, the environment, and `claude --version`.
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
-from agent_loops import files
 from agent_loops.diagnosis import host_settings
 from agent_loops.diagnosis.checks import Check, CheckMaker, ask, missing, ok, warn
 from agent_loops.diagnosis.host_settings import PLUGIN
@@ -19,7 +18,9 @@ from agent_loops.diagnosis.subjects import Subject
 # What the skills ask for, and what the command line itself waits for where nobody says more.
 _SKILLS_CALL_MS = 600_000
 _OWN_WAIT_MS = 120_000
-_HOOKS_NAMED = 3
+# Since 2.1.91 the commands of a plugin are on PATH, without which there is no experiment; since
+# 2.1.145 a hook is told at a turn's end what still runs in the background.
+MIN_CLIENT = (2, 1, 145)
 
 
 def _is_there(subject: Subject) -> bool:
@@ -40,10 +41,14 @@ def claude_code(subject: Subject) -> Iterator[Check]:
         yield ok(name, f"{where}; claude is not on PATH")
         return
     reply = ask([program, "--version"], environ=subject.environ, folder=subject.root)
-    if reply.code == 0:
-        yield ok(name, f"{reply.said}, {where}")
-    else:
+    found = re.search(r"(\d+)\.(\d+)\.(\d+)", reply.out)
+    if reply.code != 0:
         yield warn(name, f"`claude --version` fails: {reply.said}", "claude doctor")
+    elif found and tuple(map(int, found.groups())) < MIN_CLIENT:
+        least = ".".join(map(str, MIN_CLIENT))
+        yield warn(name, f"{reply.said}: older than {least}, which the hooks need", "claude update")
+    else:
+        yield ok(name, f"{reply.said}, {where}")
 
 
 def command(subject: Subject) -> Iterator[Check]:
@@ -72,7 +77,7 @@ def plugin(subject: Subject) -> Iterator[Check]:
         else:
             yield ok("plugin", f"{name} is installed")
         return
-    if folder := _on_path(subject.environ):
+    if folder := host_settings.on_path(subject.environ):
         yield ok("plugin", f"loaded for this session from {folder}")
         return
     own = host_settings.config_folder(subject.environ)
@@ -88,19 +93,6 @@ def plugin(subject: Subject) -> Iterator[Check]:
     yield warn("plugin", "not installed in Claude Code: its skills are not there", step)
 
 
-def _on_path(environ: Mapping[str, str]) -> str:
-    """The folder of the plugin whose `bin/` the host has put on PATH."""
-    for folder in os.get_exec_path(environ):
-        root = Path(folder).parent
-        try:
-            manifest = files.load_json((root / ".claude-plugin/plugin.json").read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(manifest, dict) and manifest.get("name") == PLUGIN:
-            return str(root)
-    return ""
-
-
 def settings_files(subject: Subject) -> Iterator[Check]:
     for item in host_settings.read(subject):
         if item.problem:
@@ -114,8 +106,8 @@ def bash_limits(subject: Subject) -> Iterator[Check]:
     text, place = host_settings.variable(settings, subject.environ, "BASH_DEFAULT_TIMEOUT_MS")
     usual = _positive(text) or _OWN_WAIT_MS
     if usual < _OWN_WAIT_MS:
-        said = f"BASH_DEFAULT_TIMEOUT_MS={usual} in {place}: a `try` without --wait-s is cut off"
-        yield warn(name, said, "remove it, or always give --wait-s and the Bash tool's timeout")
+        said = f"BASH_DEFAULT_TIMEOUT_MS={usual} in {place}: a run takes many `wait`s"
+        yield warn(name, said, "agent-loops setup --allow")
     text, place = host_settings.variable(settings, subject.environ, "BASH_MAX_TIMEOUT_MS")
     most = max(_positive(text) or _SKILLS_CALL_MS, usual)
     if most < _SKILLS_CALL_MS:
@@ -145,8 +137,12 @@ def permissions(subject: Subject) -> Iterator[Check]:
     if mode == "plan" or (mode == "dontAsk" and not allowed):
         in_the_way = True
         yield warn(name, f"defaultMode is {mode} in {place}: nothing is run", f"edit {place}")
+    if mode == "bypassPermissions" and os.geteuid() == 0 and not subject.environ.get("IS_SANDBOX"):
+        in_the_way = True
+        said = f"defaultMode is {mode} in {place}, which is refused to root"
+        yield warn(name, said, "remove it: the default mode is enough for the loop")
     if not in_the_way:
-        by = f"by {allowed[-1]}" if allowed else "by its skills, for the turn that starts them"
+        by = f"by {allowed[-1]}" if allowed else "by its skills, and by its hook in a campaign"
         yield ok(name, f"agent-loops is allowed {by}")
     sandboxed, place = host_settings.last(settings, "sandbox", "enabled")
     excluded, _ = host_settings.last(settings, "sandbox", "excludedCommands")
@@ -155,24 +151,15 @@ def permissions(subject: Subject) -> Iterator[Check]:
         yield warn(name, said, "add agent-loops to `sandbox.excludedCommands` there")
 
 
-def hooks(subject: Subject) -> Iterator[Check]:
-    """Hooks of others that are asked before our commands and edits, or rewrite what was edited."""
-    settings = host_settings.read(subject)
-    off, path = host_settings.last(settings, "disableAllHooks")
-    if off is True:
-        yield warn("hooks", f"disableAllHooks in {path}: the plugin's do not run", f"edit {path}")
-        return
-    found = list(host_settings.hooks(settings, subject.environ))
-    for hook in found[:_HOOKS_NAMED]:
-        does = "may refuse an experiment" if hook.event == "PreToolUse" else "may change an edit"
-        said = f"{hook.event} on {hook.tool} {does}: `{hook.command}` in {hook.path}"
-        yield warn("hooks", said, "see that it lets `agent-loops` through")
-    if len(found) > _HOOKS_NAMED:
-        yield warn("hooks", f"and {len(found) - _HOOKS_NAMED} more of this kind")
-    if not found:
-        yield ok("hooks", "no other hook on Bash, Edit or Write")
+def folder(subject: Subject) -> Iterator[Check]:
+    """Whether the project can be written in: its record's pointer, and what is put back."""
+    if os.access(subject.root, os.W_OK | os.X_OK):
+        yield ok("folder", f"{subject.root} is writable")
+    else:
+        step = "make it writable (`chmod u+w`, or mount the disk for writing)"
+        yield missing("folder", f"{subject.root} is read-only: nothing can be put back there", step)
 
 
 MAKERS: tuple[CheckMaker, ...] = (
-    claude_code, command, plugin, settings_files, bash_limits, permissions, hooks,
+    claude_code, command, plugin, settings_files, bash_limits, permissions, folder,
 )  # fmt: skip

@@ -5,6 +5,7 @@ Writes none, and knows nothing of the command line with which a session was star
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,12 @@ MANAGED = {
     "darwin": Path("/Library/Application Support/ClaudeCode/managed-settings.json"),
     "linux": Path("/etc/claude-code/managed-settings.json"),
 }
-_BLOCKING = {"PreToolUse": ("Bash", "Edit", "Write"), "PostToolUse": ("Edit", "Write")}
+# Asked before a tool is used; may rewrite what it wrote; asked when a turn ends.
+_BLOCKING = {
+    "PreToolUse": ("Bash", "Edit", "Write", "Read"),
+    "PostToolUse": ("Edit", "Write"),
+    "Stop": ("the turn's end",),
+}
 
 
 class Settings(NamedTuple):
@@ -38,7 +44,7 @@ class Settings(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """A hook of somebody's that is called for a tool that experiments use."""
+    """A hook of somebody's that is called for what the loop does."""
 
     event: str
     tool: str
@@ -118,12 +124,12 @@ def _matches(rule: str, command: str) -> bool:
 
 
 def hooks(settings: Sequence[Settings], environ: Mapping[str, str]) -> Iterator[Hook]:
-    """Hooks of settings files and of other plugins that run around the tools of an experiment."""
+    """Hooks of settings files and of other plugins that run around the steps of the loop."""
     sources = [*settings, *_plugin_hooks(settings, environ)]
     for item in sources:
         for event, tools in _BLOCKING.items():
             for group in _list(item.part("hooks").get(event)):
-                tool = next((tool for tool in tools if _is_for(group, tool)), "")
+                tool = next((tool for tool in tools if _is_for(group, tool, event)), "")
                 for hook in _list(group.get("hooks")) if tool else ():
                     if isinstance(hook, dict):
                         said = hook.get("command") or hook.get("url") or hook.get("type")
@@ -131,9 +137,11 @@ def hooks(settings: Sequence[Settings], environ: Mapping[str, str]) -> Iterator[
                         yield Hook(event, tool, command, item.path)
 
 
-def _is_for(group: object, tool: str) -> bool:
+def _is_for(group: object, tool: str, event: str) -> bool:
     if not isinstance(group, dict):
         return False
+    if event == "Stop":
+        return True  # it knows no matcher
     matcher = str(group.get("matcher") or "*")
     if matcher == "*":
         return True
@@ -150,6 +158,38 @@ def _plugin_hooks(settings: Sequence[Settings], environ: Mapping[str, str]) -> I
         path = folder / "hooks" / "hooks.json"
         if is_enabled(settings, name) and name.partition("@")[0] != PLUGIN and path.is_file():
             yield _read(path)
+
+
+def managed_only(settings: Sequence[Settings]) -> Path | None:
+    """The organization's file that lets no hooks but its own run; None without one."""
+    for item in settings:
+        is_managed = item.path in MANAGED.values()
+        if is_managed and item.values.get("allowManagedHooksOnly") is True:
+            return item.path
+    return None
+
+
+def on_path(environ: Mapping[str, str]) -> str:
+    """The folder of the plugin whose `bin/` the host has put on PATH."""
+    for folder in os.get_exec_path(environ):
+        root = Path(folder).parent
+        try:
+            manifest = files.load_json((root / ".claude-plugin/plugin.json").read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(manifest, dict) and manifest.get("name") == PLUGIN:
+            return str(root)
+    return ""
+
+
+def plugin_folder(settings: Sequence[Settings], environ: Mapping[str, str]) -> Path | None:
+    """Our plugin as the host has it; None where it is no plugin here."""
+    if found := on_path(environ):
+        return Path(found)
+    for name, folder in installed(environ):
+        if name.partition("@")[0] == PLUGIN and is_enabled(settings, name) is not False:
+            return folder
+    return None
 
 
 def is_enabled(settings: Sequence[Settings], plugin: str) -> bool | None:

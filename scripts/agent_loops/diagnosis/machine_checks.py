@@ -84,9 +84,9 @@ def disk(subject: Subject) -> Iterator[Check]:
     folder = _there(subject.sandbox or subject.root)
     free = shutil.disk_usage(folder).free
     largest = _largest_run(subject.sandbox) if subject.sandbox else 0
-    line = f"{_size(free)} free in {folder}"
+    line = f"{size_in_words(free)} free in {folder}"
     if largest:
-        line += f"; a run leaves up to {_size(largest)}"
+        line += f"; a run leaves up to {size_in_words(largest)}"
     step = "free some room, or give another `sandbox_root`"
     if free < max(_LEAST_DISK_BYTES, largest):
         yield missing("disk", line, step)
@@ -104,10 +104,11 @@ def _there(folder: Path) -> Path:
 def _largest_run(sandbox: Path) -> int:
     """Bytes that the largest of the last experiments holds, as far as a quick look tells."""
     folders = sorted(sandbox.glob("iter*"), key=os.path.getmtime)[-_LOOKED_AT_FOLDERS:]
-    return max(map(_bytes_in, folders), default=0)
+    return max(map(bytes_in, folders), default=0)
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
+    """What lies in a folder, as far as a quick look tells."""
     total = 0
     for path in itertools.islice(folder.rglob("*"), _LOOKED_AT_FILES):
         with contextlib.suppress(OSError):
@@ -176,7 +177,7 @@ def ending_processes(_: Subject) -> Iterator[Check]:
 
 def memory(_: Subject) -> Iterator[Check]:
     total, available = _memory_bytes()
-    line = f"{_size(available)} of {_size(total)} available, {_cpus()} CPUs"
+    line = f"{size_in_words(available)} of {size_in_words(total)} available, {_cpus()} CPUs"
     if available < _LITTLE_MEMORY_BYTES:
         yield warn("memory", line, "end what else uses memory")
     else:
@@ -305,12 +306,13 @@ def user(_: Subject) -> Iterator[Check]:
         yield warn("user", "root: what an agent's code does wrong, it does to the machine", step)
 
 
-def _size(count: float) -> str:
+def size_in_words(count: float) -> str:
+    """Bytes in GB or MB."""
     return f"{count / _GIB:.1f} GB" if count >= _GIB else f"{count / (1 << 20):.0f} MB"
 
 
 def _mib(text: str) -> str:
-    return _size(int(text) << 20) if text.isdigit() else "memory unknown"
+    return size_in_words(int(text) << 20) if text.isdigit() else "memory unknown"
 
 
 MAKERS: tuple[CheckMaker, ...] = (

@@ -1,0 +1,38 @@
+"""What the hooks remembered of the host's sessions on a project: one small file each.
+
+Only reads. A session without such a file is one in which the hooks did not run, or were not asked.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from agent_loops import files
+from agent_loops.paths import ProjectPaths
+
+
+class Session(NamedTuple):
+    """`seen` is when a hook last ran in it, in seconds since the epoch."""
+
+    name: str
+    seen: float
+    mode: str
+    transcript: str
+
+
+def remembered(project: ProjectPaths) -> list[Session]:
+    """Every session that the hooks saw, the last one first."""
+    folder = project.state_dir / "sessions"
+    found = [_read(path) for path in folder.glob("*.json")]
+    return sorted((item for item in found if item is not None), key=lambda item: -item.seen)
+
+
+def _read(path: Path) -> Session | None:
+    try:
+        value = files.load_json(files.read_regular(path))
+        seen = float(value.get("seen") or path.stat().st_mtime)
+        mode, transcript = str(value.get("mode") or ""), str(value.get("transcript") or "")
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
+    return Session(path.stem, seen, mode, transcript)

@@ -1,0 +1,119 @@
+"""Whether the host would ask the person at night, by what was seen in the session that leads.
+
+What no experiment has shown yet is said to be unseen: nothing is taken for granted here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from agent_loops import answers, campaigns
+from agent_loops.diagnosis import hook_checks, host_checks, sessions
+from agent_loops.diagnosis.checks import Check, missing, ok, warn
+from agent_loops.diagnosis.sessions import Session
+from agent_loops.diagnosis.subjects import Subject
+from agent_loops.readiness import grants, transcripts
+from agent_loops.readiness.transcripts import Seen
+from agent_loops.state import Campaign
+
+NAME = "prompts"
+_WATCH = "start the loop by /agent-loops:karpathy, watch one idea, then `agent-loops ready` again"
+
+
+class Evidence(NamedTuple):
+    """Of the session that leads: what its hooks remembered, and what its transcript shows.
+
+    `tried` counts the experiments of the campaign that a session of the host's began.
+    """
+
+    session: Session | None
+    seen: Seen | None
+    tried: int
+
+    @property
+    def mode(self) -> str:
+        """The permission mode, as last seen."""
+        return (self.seen.mode if self.seen else "") or (self.session.mode if self.session else "")
+
+
+def evidence(subject: Subject, campaign: Campaign) -> Evidence:
+    """Of the calling session, else of the one that the campaign belongs to, else the last seen."""
+    remembered = sessions.remembered(subject.project)
+    wanted = campaigns.session_of(subject.environ) or campaign.session
+    named = [item for item in remembered if item.name == wanted]
+    session = next(iter(named if wanted else remembered), None)
+    seen = transcripts.read(Path(session.transcript)) if session and session.transcript else None
+    tried = sum(
+        bool(item.started.session) and not item.started.rehearsal
+        for item in campaign.experiments.values()
+    )
+    return Evidence(session, seen, tried)
+
+
+def look(subject: Subject, found: Evidence) -> Iterator[Check]:
+    """Fine, or what would make the host ask, refuse or do nothing."""
+    in_the_way = list(_settings(subject))
+    in_the_way += _hooks(found)
+    in_the_way += _mode(found)
+    in_the_way += _refusals(found)
+    yield from in_the_way
+    if not any(check.state == "missing" for check in in_the_way):
+        yield ok(NAME, f"none expected: {_seen(found)}")
+
+
+def _settings(subject: Subject) -> Iterator[Check]:
+    """Rules against our commands, hooks of others, and what the person has not granted."""
+    for maker in (host_checks.permissions, hook_checks.hooks):
+        for check in maker(subject):
+            if check.state != "ok":
+                yield check._replace(name=NAME)
+    if grants.propose(subject.root, subject.environ).adds:
+        said = "not granted: commands beside plain agent-loops ones may be asked about"
+        yield warn(NAME, said, "agent-loops setup --allow")
+
+
+def _hooks(found: Evidence) -> Iterator[Check]:
+    if found.session is not None and (found.tried or (found.seen and found.seen.tries)):
+        return
+    if found.session is not None:
+        yield missing(NAME, "not seen yet: no agent has made an experiment here", _WATCH)
+    elif found.tried:
+        said = "the plugin's hooks did not run in the session that experiments: nothing keeps it on"
+        yield missing(NAME, said, "agent-loops doctor")
+    else:
+        yield missing(NAME, "not seen yet: no session has been at this campaign", _WATCH)
+
+
+def _mode(found: Evidence) -> Iterator[Check]:
+    match found.mode:
+        case "plan":
+            yield missing(
+                NAME, "the session is in plan mode: nothing is run", "Shift+Tab leaves it"
+            )
+        case "bypassPermissions":
+            said = "the session bypasses permissions: nothing is asked, and only our hooks protect"
+            yield warn(NAME, said, "the default mode is enough for the loop")
+
+
+def _refusals(found: Evidence) -> Iterator[Check]:
+    if found.seen is not None and found.seen.refused:
+        said = f"{found.seen.refused} of {found.seen.commands} agent-loops commands were refused"
+        yield warn(NAME, f"{said} in this session", "agent-loops setup --allow")
+
+
+def _seen(found: Evidence) -> str:
+    words = []
+    if found.session is not None:
+        ago = answers.duration(max(0.0, time.time() - found.session.seen))
+        words.append(f"hooks seen {ago} ago in {found.mode or 'an unknown'} mode")
+    if found.mode == "dontAsk":
+        words.append("what would be asked is refused")
+    if found.seen is not None:
+        refused = found.seen.refused
+        words.append(f"{found.seen.commands} commands, {refused or 'none'} refused")
+    elif found.tried:
+        words.append(f"{found.tried} experiments by an agent")
+    return ", ".join(words)
