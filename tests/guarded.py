@@ -1,4 +1,4 @@
-"""A small project with a campaign, and the guard as the host calls it: a process, JSON in, JSON out."""
+"""A small project with a campaign, and the guard as the host calls it: JSON in, JSON out."""
 
 from __future__ import annotations
 
