@@ -178,7 +178,7 @@ def test_every_command_and_flag_exists(path: Path) -> None:
         assert command in known, words
         assert set(flags) <= set(known[command]._option_string_actions), words
         if whole:
-            cli._parser(command).parse_args(["1" if word == "N" else word for word in words])
+            cli._parser(command).parse_args(["1" if word == "N" else word for word in own])
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_id)
