@@ -71,6 +71,8 @@ class Scope:
 
     def absolute(self, path: str) -> list[str]:
         """The path in each folder that the command may be in; a link made before is followed."""
+        if not path.isascii() or "\0" in path:
+            path = path.encode("utf-8", "replace").decode().replace("\0", UNKNOWN)
         if os.path.isabs(path):
             places = [os.path.normpath(path)]
         else:

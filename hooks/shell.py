@@ -28,7 +28,7 @@ _ANSI = re.compile(
 )
 _ANSI_NAMED = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r"}
 _ANSI_NAMED.update({"t": "\t", "v": "\v"})
-_NO_TEXT = re.compile("[\\0\\ue000-\\ue0ff]")  # `expand` marks characters by these
+_NO_TEXT = re.compile("[\0\ud800-\udfff\ue000-\ue0ff]")  # `expand` marks characters by these
 _BLANK = " \t"
 _META = " \t\n;&|()<>"
 _END = frozenset("then else elif fi do done esac }".split())

@@ -13,7 +13,7 @@ import listings
 import prefixes
 from calls import Call, Feed
 from expand import UNKNOWN, Expander, Scope
-from shell import Function, Group, Pipe, Script, Simple, Unparsable, parse
+from shell import Function, Group, Lit, Pipe, Script, Simple, Unparsable, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,6 +187,7 @@ class Walker:
             call = Call([*head, *rest], scope, feed)
             call.writes = writes
             call.assigned = assigned
+            call.literal = _is_literal(node)
             self.call(call)
 
     def call(self, call: Call) -> None:
@@ -230,6 +231,8 @@ class Walker:
     def _script(self, call: Call) -> bool:
         """Follows a script that is started by its name, with what its first line names."""
         name = call.argv[0]
+        if name.endswith(("agent-loops", ".agent-loops/run")):
+            return False  # judged by its words
         text = _read([name], call.scope) if "/" in name else None
         if text is None or not text.startswith("#!"):
             return False
@@ -297,6 +300,15 @@ class Walker:
             self.text(text, scope, feed)
         self.loose -= 1
         scope.positional = before
+
+
+def _is_literal(node: Simple) -> bool:
+    """Whether bash would expand nothing in its words and its input."""
+    here = [item for item in node.redirects if item.op in ("<<", "<<<")]
+    words = [*node.words, *(item.target for item in here)]
+    if any(item.op == "<<" and not item.quoted for item in here):
+        return False
+    return all(isinstance(part, Lit) for word in words for part in word.parts)
 
 
 def _turns(values: list[str]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""A small project with a campaign, and the guard as the host calls it: a process, JSON in, JSON out."""
+"""A small project with a campaign, and the guard as the host calls it: JSON in, JSON out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def built(root: Path) -> Project:
     project.write("tools/metric.py", "def score(x):\n    return x\n")
     project.write("tools/plot.py", "import sys\nprint(sys.argv)\n")
     project.write("README.md", "# A project\n")
-    project.write("notes/a.txt", "a note\n")
+    project.write("notes/a.md", "a note\n")
     project.write("Makefile", "train:\n\tpython train.py\n")
     commit_all(root)
     session = {"CLAUDE_CODE_SESSION_ID": SESSION, "CLAUDECODE": "1"}
