@@ -17,7 +17,8 @@ import writers
 from calls import Call, Feed
 from expand import UNKNOWN, Scope
 from ground import Ground
-from shell import Script, Unparsable, parse
+from shell import Unparsable, parse
+from syntax import Script
 from walk import SHELLS, Walker
 
 TYPE_CHECKING = False

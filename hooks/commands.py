@@ -10,7 +10,7 @@ import os
 
 from expand import UNKNOWN
 from ground import own_command
-from shell import Script, Simple
+from syntax import Script, Simple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,12 +92,12 @@ def _is_own(word: str, ground: Ground, cwd: str) -> bool:
 def refusal(call: Call, session: Session, *, active: bool, halted_by: str) -> str:
     """Why the agent may not run this agent-loops command."""
     words = words_of(call)
-    if not call.loose and (not call.literal or any(UNKNOWN in word for word in words)):
-        return _TEXTS
     if (set(call.cleared) & {"*", *_IDENTITY}) or (set(call.assigned) & _IDENTITY):
         return _POSING
     if any(set(call.then.vars) & {name} for name in _IDENTITY):
         return _POSING
+    if not call.loose and (not call.literal or any(UNKNOWN in word for word in words)):
+        return _TEXTS
     name = next((word for word in words if not word.startswith("-")), "")
     if name not in _PERSONS or not session.loops:
         return ""

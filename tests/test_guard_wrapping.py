@@ -84,12 +84,12 @@ def test_a_refused_command_is_refused_in_every_wrapping(name: str, project: Proj
 
 
 PIECES = st.sampled_from(
-    r"""agent-loops try status 'x' "y" --edit - <<'EDIT' rm prepare.py sandbox/t1/journal.jsonl
+    [*r"""agent-loops try status 'x' "y" --edit - <<'EDIT' rm prepare.py sandbox/t1/journal.jsonl
     > >> | || && & ; ( ) { } $( ` $x ${x:-y} $'\x41' if then fi for in do done case esac x=1 cd /tmp
     python -c "open('prepare.py','w')" git reset --hard stop resume env -u CLAUDE_CODE_SESSION_ID
-    xargs find . -exec {} \; sudo <( <<< 2>&1 * ~ \ # [[ ]] (( )) ! eval""".split()
-    + ["\n", "\nEDIT\n"]
-)
+    xargs find . -exec {} \; sudo <( <<< 2>&1 * ~ \ # [[ ]] (( )) ! eval""".split(),
+    "\n", "\nEDIT\n"]
+)  # fmt: skip
 
 
 @settings(
