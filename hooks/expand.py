@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 
-from shell import Arith, Lit, Proc, Sub, Var, Word
+from syntax import Arith, Lit, Proc, Sub, Var, Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shell import Function, Part, Script
+    from syntax import Function, Part, Script
 
 UNKNOWN = "\ue0ff"  # no command may hold it: see `shell.parse`
 _SPECIAL = "*?[]{},~ \t\n\\-"
@@ -71,6 +71,8 @@ class Scope:
 
     def absolute(self, path: str) -> list[str]:
         """The path in each folder that the command may be in; a link made before is followed."""
+        if not path.isascii() or "\0" in path:
+            path = path.encode("utf-8", "replace").decode().replace("\0", UNKNOWN)
         if os.path.isabs(path):
             places = [os.path.normpath(path)]
         else:
@@ -171,7 +173,7 @@ def _keeps_empty(part: Part) -> bool:
 def _applied(op: str, value: str, arg: str) -> str:
     """`${name OP arg}`, where it can be known."""
     if op in ("-", ":-", "=", ":="):
-        return arg if value in ("", UNKNOWN) else value
+        return arg if value == UNKNOWN or (not value and op[0] == ":") else value
     if op in ("+", ":+"):
         return arg if value else ""
     if op in ("", "?", ":?") and (op != "?" or not arg):

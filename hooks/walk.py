@@ -13,13 +13,14 @@ import listings
 import prefixes
 from calls import Call, Feed
 from expand import UNKNOWN, Expander, Scope
-from shell import Function, Group, Pipe, Script, Simple, Unparsable, parse
+from shell import Unparsable, parse
+from syntax import Function, Group, Lit, Pipe, Script, Simple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shell import Node, Redirect
+    from syntax import Node, Redirect
 
 SHELLS = frozenset("bash sh dash zsh ksh ash mksh fish rbash".split())
 _MOST_BYTES = 128 << 10
@@ -40,6 +41,7 @@ class Walker:
         self.complaints: list[str] = []
         self.nested = 0
         self.loose = 0
+        self._made: dict[int, Call] = {}  # by the node that it stands for
 
     def text(self, text: str, scope: Scope, feed: Feed | None = None) -> None:
         """Follows a command's text; what does not parse inside another is a complaint."""
@@ -90,16 +92,15 @@ class Walker:
             inner.to_file = feed.to_file and index == len(pipe.nodes) - 1
             if index:
                 inner.fed, inner.text, inner.sources = True, printed, []
-            first = len(self.calls)
             self._node(node, scope.copy(), inner)
-            printed = self._printed(node, first)
+            printed = self._printed(node)
 
-    def _printed(self, node: Node, first: int) -> str | None:
+    def _printed(self, node: Node) -> str | None:
         """What a command that was just followed prints, where that is known."""
-        made = self.calls[first:]
-        if not isinstance(node, Simple) or len(made) != 1:
+        made = self._made.get(id(node)) if isinstance(node, Simple) else None
+        if made is None or made.writes or (made.argv[:1] and made.argv[0] in made.scope.functions):
             return None
-        return listings.printed(made[0].argv, made[0].then, made[0].feed.text)
+        return listings.printed(made.argv, made.then, made.feed.text)
 
     def _peeked(self, node: Node, scope: Scope) -> list[str]:
         """The words of a later stage, without following it."""
@@ -141,13 +142,12 @@ class Walker:
         """Follows `$( )`; what it prints, where that is known."""
         feed = Feed()
         feed.captured = True
-        first = len(self.calls)
         self.nested += 1
         if self.nested >= _MOST_NESTED:
             raise Unparsable("nested too deep")
         self.script(script, scope.copy(), feed)
         self.nested -= 1
-        return self._printed(script.items[0][0], first) if len(script.items) == 1 else None
+        return self._printed(script.items[0][0]) if len(script.items) == 1 else None
 
     def _redirect(self, redirects: list[Redirect], expander: Expander, feed: Feed) -> list[str]:
         """The files that are opened for writing; notes in `feed` what is read and hidden."""
@@ -187,6 +187,8 @@ class Walker:
             call = Call([*head, *rest], scope, feed)
             call.writes = writes
             call.assigned = assigned
+            call.literal = _is_literal(node)
+            self._made[id(node)] = call
             self.call(call)
 
     def call(self, call: Call) -> None:
@@ -230,6 +232,8 @@ class Walker:
     def _script(self, call: Call) -> bool:
         """Follows a script that is started by its name, with what its first line names."""
         name = call.argv[0]
+        if name.endswith(("agent-loops", ".agent-loops/run")):
+            return False  # judged by its words
         text = _read([name], call.scope) if "/" in name else None
         if text is None or not text.startswith("#!"):
             return False
@@ -297,6 +301,15 @@ class Walker:
             self.text(text, scope, feed)
         self.loose -= 1
         scope.positional = before
+
+
+def _is_literal(node: Simple) -> bool:
+    """Whether bash would expand nothing in its words and its input."""
+    here = [item for item in node.redirects if item.op in ("<<", "<<<")]
+    words = [*node.words, *(item.target for item in here)]
+    if any(item.op == "<<" and not item.quoted for item in here):
+        return False
+    return all(isinstance(part, Lit) for word in words for part in word.parts)
 
 
 def _turns(values: list[str]) -> list[list[str]]:

@@ -37,19 +37,20 @@ def built(root: Path) -> Project:
     project.write("tools/metric.py", "def score(x):\n    return x\n")
     project.write("tools/plot.py", "import sys\nprint(sys.argv)\n")
     project.write("README.md", "# A project\n")
-    project.write("notes/a.txt", "a note\n")
+    project.write("notes/a.md", "a note\n")
     project.write("Makefile", "train:\n\tpython train.py\n")
+    _write_helpers(project)
     commit_all(root)
     session = {"CLAUDE_CODE_SESSION_ID": SESSION, "CLAUDECODE": "1"}
     for words in (("setup",), ("try", "baseline")):
         answer = project.call(*words, env=session)
         assert answer.code == 0, answer
-    _write_helpers(project)
+    _write_logs(project)
     return project
 
 
 def _write_helpers(project: Project) -> None:
-    """Files that lie in nobody's way: prose and scripts in notes/ are made executable only here."""
+    """Scripts that a bypass may start; they are there from the beginning, so they are harness."""
     project.write("notes/evil.sh", EVIL_SH)
     (project.root / "notes/evil.sh").chmod(0o755)
     project.write("notes/evil.py", EVIL_PY)
@@ -57,6 +58,10 @@ def _write_helpers(project: Project) -> None:
     project.write("notes/prepare.py", "x = 1\n")
     project.write("notes/copy_of_train.py", project.read("train.py"))
     project.write("notes/evil.mk", "all:\n\t@printf '#' >> $$(printf 'yp.eraperp' | rev)\n")
+
+
+def _write_logs(project: Project) -> None:
+    """Other names of a harness file, and logs that are long or wide."""
     (project.root / "alias.py").symlink_to("prepare.py")
     (project.root / "hard.py").hardlink_to(project.root / "prepare.py")
     lines = "".join(f"step {number} loss {1 / (number + 1):.6f}\n" for number in range(4000))

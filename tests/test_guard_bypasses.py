@@ -68,21 +68,41 @@ def test_the_guard_leaves_it_to_the_host(
     assert asked(project, placed(row, project)).kind == ""
 
 
+def untouched(project: Project, root: Path) -> Project:
+    """A copy without the links, which are none of the project's."""
+    twin = copied(project, root)
+    for name in ("hard.py", "alias.py"):
+        (twin.root / name).unlink()
+    return twin
+
+
+def test_the_engine_goes_on_where_nothing_was_done(project: Project, tmp_path: Path) -> None:
+    twin = untouched(project, tmp_path / "copy")
+    twin.edit("LR = 0.01", "LR = 0.02")
+    answer = twin.ask("try", "an idea", env={"CLAUDE_CODE_SESSION_ID": SESSION})
+    assert (answer.code, answer["status"]) == (0, "keep"), answer
+
+
 @pytest.mark.parametrize(("row", "group"), ROWS["engine"])
 def test_the_engine_catches_what_the_guard_does_not_see(
-    row: str, group: Mapping[str, Any], project: Project, tmp_path: Path
+    row: str | Mapping[str, str], group: Mapping[str, Any], project: Project, tmp_path: Path
 ) -> None:
-    twin = copied(project, tmp_path / "copy")
-    (twin.root / "hard.py").unlink()
-    row = placed(row, twin)
-    assert asked(twin, row).kind == "", "the guard has learned to see it: move the row"
-    journal = (twin.sandbox / "journal.jsonl").read_bytes()
-    rows = twin.rows()
-    done = subprocess.run(["bash", "-c", row], cwd=twin.root, capture_output=True, check=False)
-    assert done.returncode == 0, done
+    twin = untouched(project, tmp_path / "copy")
+    journal, rows = (twin.sandbox / "journal.jsonl").read_bytes(), twin.rows()
+    if isinstance(row, str):
+        command = placed(row, twin)
+        assert asked(twin, command).kind == "", "the guard has learned to see it: move the row"
+        words = ["bash", "-c", command]
+        done = subprocess.run(words, cwd=twin.root, capture_output=True, check=False)
+        assert done.returncode == 0, done
+    else:
+        twin.write("train.py", f"{row['train.py']}\n{twin.read('train.py')}")
     answer = twin.ask("try", "an idea", env={"CLAUDE_CODE_SESSION_ID": SESSION})
+    if group["then"] != "restored":
+        assert group["names"] in json.dumps(answer.values)
     if group["then"] == "refused":
         assert (answer.code, answer["status"]) == (3, "refused"), answer
-        assert group["names"] in json.dumps(answer.values)
+    if group["then"] == "crash":
+        assert answer["status"] == "crash", answer
     assert twin.rows()[: len(rows)] == rows
     assert (twin.sandbox / "journal.jsonl").read_bytes().startswith(journal)
