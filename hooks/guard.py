@@ -1,1 +1,114 @@
-"""PreToolUse: stub."""
+"""PreToolUse: spares the loop's own work a prompt, and refuses what would spoil a measurement.
+
+A guard against slips and temptations, not a sandbox: it sees the words of a command, not what a
+program does. What it misses, the engine's digests of harness and candidate catch before and after
+each run; where the training script itself is dishonest, only `eval_cmd` measures out of its reach.
+It says nothing about everything else, which stays with the host's own permissions; and nothing
+where it fails itself.
+"""
+
+from __future__ import annotations
+
+import os
+
+import campaign
+import ground as grounds
+from campaign import Campaign, Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_EDITING = ("Edit", "MultiEdit", "Write", "NotebookEdit")
+_LOOP_SKILLS = ("agent-loops:karpathy", "agent-loops:ml-autoresearch")
+
+
+def main() -> None:
+    event = campaign.read_event()
+    here, session = campaign.found(event)
+    if not here.is_ours:
+        return
+    decision, reason = _decided(event, here, session)
+    if decision:
+        campaign.answer(
+            {
+                "hookSpecificOutput": {
+                    "hookEventName": "PreToolUse",
+                    "permissionDecision": decision,
+                    "permissionDecisionReason": f"agent-loops: {reason}",
+                }
+            }
+        )
+
+
+def _decided(event: dict[str, Any], here: Campaign, session: Session) -> tuple[str, str]:
+    """The decision ("" leaves it to the host) and its reason."""
+    tool, given = str(event.get("tool_name")), event.get("tool_input")
+    given = given if isinstance(given, dict) else {}
+    cwd = os.path.realpath(str(event.get("cwd") or here.root))
+    if tool == "Skill":
+        if given.get("skill") in _LOOP_SKILLS and here.state == "active":
+            session.save(loops=True)
+        return "", ""
+    if here.state != "active":
+        return _while_halted(given, here, session, cwd) if tool == "Bash" else ("", "")
+    if not here.is_led_by(session) and not _takes(tool, given, here):
+        return "", ""
+    if tool in _EDITING:
+        path = str(given.get("file_path") or given.get("notebook_path") or "")
+        return _of_edit(os.path.normpath(os.path.join(cwd, path)), here) if path else ("", "")
+    if tool == "Read":
+        return _of_read(given, here)
+    return _of_command(str(given.get("command") or ""), here, session, cwd)
+
+
+def _takes(tool: str, given: dict[str, Any], here: Campaign) -> bool:
+    """Whether the session takes a campaign that nobody leads yet, by its first experiment."""
+    return tool == "Bash" and not here.text("session") and " try " in f"{given.get('command')} "
+
+
+def _while_halted(
+    given: dict[str, Any], here: Campaign, session: Session, cwd: str
+) -> tuple[str, str]:
+    """The person halted it: only the person lets it go on."""
+    command = str(given.get("command") or "")
+    if not session.loops or "resume" not in command.translate({39: None, 34: None, 92: None}):
+        return "", ""
+    import bash
+
+    return bash.while_halted(command, here, session, cwd)
+
+
+def _of_edit(path: str, here: Campaign) -> tuple[str, str]:
+    ground = grounds.Ground(here)
+    reason = ground.refusal(path)
+    if reason:
+        return "deny", reason
+    real = os.path.realpath(path)
+    if ground.is_editable(real) and _is_plain_file(path):
+        return "allow", "an editable file of the campaign"
+    return ("allow", "the agent's own notes") if ground.is_note(real) else ("", "")
+
+
+def _is_plain_file(path: str) -> bool:
+    return not os.path.islink(path) and (os.path.isfile(path) or not os.path.lexists(path))
+
+
+def _of_read(given: dict[str, Any], here: Campaign) -> tuple[str, str]:
+    path = str(given.get("file_path") or "")
+    if grounds.is_of_skills(path):
+        return "allow", "a file of the skill"
+    import logs
+
+    reason = logs.refusal_to_read(given, grounds.Ground(here)) if ".log" in path else ""
+    return ("deny", reason) if reason else ("", "")
+
+
+def _of_command(command: str, here: Campaign, session: Session, cwd: str) -> tuple[str, str]:
+    import bash
+
+    return bash.decided(command, here, session, cwd)
+
+
+if __name__ == "__main__":
+    main()
