@@ -20,7 +20,10 @@ def main() -> None:
         return
     here, session = campaign.found(event)
     if here.is_ours:
-        session.save(loops=prompt.startswith(_BEGINS_LOOP), blocks=0)
+        # A campaign that is halted is resumed by the person's word: theirs is the last one then,
+        # until the first experiment.
+        begins = prompt.startswith(_BEGINS_LOOP) and here.state == "active"
+        session.save(loops=begins, blocks=0)
 
 
 if __name__ == "__main__":
