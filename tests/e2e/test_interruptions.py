@@ -143,7 +143,7 @@ def test_two_sessions_on_one_campaign(host: Host, project: Campaign) -> None:
         assert "#2 keep" in request.last
         moment.is_over()
         until(lambda: not running.is_alive)
-        yield bash("agent-loops stop")
+        host.agent_loops(project.root, "stop")
         yield say("mine")
 
     with Model(host.network, leader) as first:
@@ -202,7 +202,9 @@ def test_an_agent_that_does_nothing_is_let_go_after_a_few_times(
 
 
 @pytest.mark.parametrize("switch", ["pause", "stop"])
-def test_a_switch_in_another_terminal_ends_it(host: Host, project: Campaign, switch: str) -> None:
+def test_a_switch_in_another_terminal_ends_it_until_the_person_says_otherwise(
+    host: Host, project: Campaign, switch: str
+) -> None:
     host.agent_loops(project.root, "setup")
 
     def script(request: Request) -> Play:
@@ -210,10 +212,28 @@ def test_a_switch_in_another_terminal_ends_it(host: Host, project: Campaign, swi
         host.agent_loops(project.root, switch)
         request = yield attempt(*IDEA)
         assert f"refused ({switch}" in request.last
+        request = yield bash("agent-loops resume")
+        assert "the person's switch" in request.last
+        request = yield bash("agent-loops history")
+        assert "baseline" in request.last
         yield say("the report")
 
     with Model(host.network, script) as model:
         ended = host.run(project.root, model, BEGIN)
-    assert (len(model.main), ended.denied, ended.result["result"]) == (3, [], "the report")
+    assert (len(model.main), ended.result["result"]) == (5, "the report")
     assert project.verdicts == [("keep", "baseline")]
     assert "LR = 0.01" in project.read("train.py")
+
+    def again(request: Request) -> Play:
+        assert "next: agent-loops resume" in request.last
+        yield bash("agent-loops resume")
+        request = yield attempt(*IDEA)
+        assert "#2 keep" in request.last
+        request = yield say("Shall I go on?")
+        assert "do not end your turn" in request.last
+        host.agent_loops(project.root, switch)
+        yield say("the second report")
+
+    with Model(host.network, again) as model:
+        ended = host.run(project.root, model, BEGIN, "--continue")
+    assert (ended.denied, ended.result["result"]) == ([], "the second report")
