@@ -77,10 +77,13 @@ def _reads_here(words: list[str], ground: Ground) -> bool:
 
 
 def while_halted(command: str, here: Campaign, session: Session, cwd: str) -> tuple[str, str]:
-    """Refuses `resume` to an agent whose campaign the person halted."""
-    walker = Walker()
+    """Refuses `resume` to an agent whose campaign the person halted; what it reports it may ask."""
+    walker, ground = Walker(), Ground(here)
     try:
-        walker.script(parse(command), Scope(cwd), Feed())
+        script = parse(command)
+        if set(commands.plain_words(script, ground, cwd)[:1]) & commands.READING:
+            return "allow", "how the campaign ended"
+        walker.script(script, Scope(cwd), Feed())
     except (Unparsable, RecursionError):
         return ("deny", _PLAINLY) if "agent-loops" in command else ("", "")
     for call in walker.calls:

@@ -22,6 +22,7 @@ ALLOWED = frozenset(
     "try wait status history show diff note checkout override infer doctor ready pause stop "
     "rebaseline resume report".split()
 )
+READING = frozenset("wait status history show diff".split())
 _PERSONS = {
     "pause": "go on with `agent-loops try`, or `agent-loops note` what is wrong",
     "stop": "go on with `agent-loops try`; a stop condition or the person ends the loop",

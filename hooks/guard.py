@@ -76,9 +76,10 @@ def _takes(tool: str, given: dict[str, Any], here: Campaign) -> bool:
 def _while_halted(
     given: dict[str, Any], here: Campaign, session: Session, cwd: str
 ) -> tuple[str, str]:
-    """The person halted it: only the person lets it go on."""
+    """The person halted it, or it is over: only the person lets it go on; the agent may report."""
     command = str(given.get("command") or "")
-    if not session.loops or "resume" not in command.translate({39: None, 34: None, 92: None}):
+    bare = command.translate({39: None, 34: None, 92: None})
+    if not session.loops or not ("resume" in bare or "agent-loops" in bare):
         return _HOST
     import bash
 

@@ -20,5 +20,7 @@ def main() -> None:
         return
     here, session = campaign.found(event)
     if here.is_ours:
-        loops = prompt.startswith(_BEGINS_LOOP)
-        session.save(**campaign.seen(event), loops=loops, blocks=0)
+        # A campaign that is halted is resumed by the person's word: theirs is the last one then,
+        # until the first experiment.
+        begins = prompt.startswith(_BEGINS_LOOP) and here.state == "active"
+        session.save(**campaign.seen(event), loops=begins, blocks=0)

@@ -115,7 +115,7 @@ class Ended:
 
     @property
     def session(self) -> str:
-        return next(str(event["session_id"]) for event in self.events if "session_id" in event)
+        return str(self.result["session_id"])  # the first events of --continue have another
 
     @property
     def denied(self) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ from network import Network
 _COMPACTION = "Your task is to create a detailed summary"
 # A conversation has at least one of these tools; titles and classifiers have none.
 _MAIN_TOOLS = {"Bash", "Skill"}
+# Never the same twice: a conversation may be resumed with another model.
+_ids = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,11 @@ class Model:
         self._script = script
         self._play: Play | None = None
         self._turn = threading.Lock()
-        self._ids = itertools.count(1)
         listening = network.listen()
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self._server = _Server(("127.0.0.1", 0), _Handler, bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = listening
-        self._server.daemon_threads = True
         self._server.model = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True)
 
@@ -196,14 +196,14 @@ class Model:
         blocks += [
             {
                 "type": "tool_use",
-                "id": f"toolu_{next(self._ids):06}",
+                "id": f"toolu_{next(_ids):06}",
                 "name": call.tool,
                 "input": call.input,
             }
             for call in turn.calls
         ]
         return {
-            "id": f"msg_{next(self._ids):06}",
+            "id": f"msg_{next(_ids):06}",
             "type": "message",
             "role": "assistant",
             "model": asked.body.get("model", "scripted"),
@@ -225,6 +225,13 @@ def _kind(body: Mapping[str, Any]) -> str:
     if _COMPACTION in _text(messages[-1]["content"]):
         return "compaction"
     return "main" if tools & _MAIN_TOOLS else "side"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Says nothing: a client that is killed hears no more."""
 
 
 class _Handler(BaseHTTPRequestHandler):

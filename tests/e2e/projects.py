@@ -58,13 +58,15 @@ class Campaign(Project):
         return len(self.rows()) if (self.sandbox / "results.tsv").exists() else 0
 
 
-def attempt(idea: str, search: str, replace: str, *more: str, tokens: int = 1000) -> Turn:
+def attempt(
+    idea: str, search: str, replace: str, *, wait_s: float = 60, tokens: int = 1000
+) -> Turn:
     """One experiment as the skill says it: an edit by blocks and the run, in one command."""
     block = edit_block("train.py", search, replace)
-    options = " ".join(["--wait-s 60", *more])
-    command = f"agent-loops try '{idea}' {options} --edit - <<'EDIT'\n{block}EDIT"
+    command = f"agent-loops try '{idea}' --wait-s {wait_s} --edit - <<'EDIT'\n{block}EDIT"
     return bash(command, tokens=tokens, timeout=600000)
 
 
 BASELINE = bash("agent-loops try baseline --wait-s 60", timeout=600000)
+WAIT = bash("agent-loops wait --wait-s 60", timeout=600000)
 SETUP = bash("agent-loops setup")

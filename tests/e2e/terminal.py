@@ -105,6 +105,10 @@ class Terminal:
     def sees(self, text: str, *, timeout_s: float = _LIMIT_S) -> None:
         self.until(lambda: text in self.history, f"{text!r}", timeout_s=timeout_s)
 
+    def is_idle(self) -> None:
+        """Waits until the client does nothing but wait for the person."""
+        self.until(lambda: "esc to interrupt" not in self.screen, "an idle client")
+
     def is_prompted(self) -> bool:
         """Whether the client ever asked for a permission."""
         return bool(PROMPT.search(self.history))

@@ -17,7 +17,6 @@ from terminal import Terminal
 pytestmark = pytest.mark.e2e
 
 SKILLS = ("karpathy", "setup", "status")
-STOP = bash("agent-loops stop --why 'the person asked'")
 QUESTION = {
     "question": "Metric: val_bpb, minimize?",
     "header": "Metric",
@@ -91,8 +90,9 @@ def test_a_slash_command_brings_the_skill_and_where_the_campaign_stands(
 
 
 def test_a_loop_from_the_command_needs_no_permission(host: Host, project: Campaign) -> None:
+    project.rebind(max_experiments=2)
     idea = attempt("lr: up", "LR = 0.01", "LR = 0.04")
-    with Model(host.network, [SETUP, BASELINE, idea, STOP, say("0.03 better")]) as model:
+    with Model(host.network, [SETUP, BASELINE, idea, say("0.03 better")]) as model:
         ended = host.run(project.root, model, BEGIN)
     assert "#2 keep  val_bpb 1.135000" in model.heard
     assert project.verdicts == [("keep", "baseline"), ("keep", "lr: up")]
@@ -103,6 +103,7 @@ def test_a_skill_that_the_model_loads_itself_wants_the_persons_permission_once(
     host: Host, project: Campaign
 ) -> None:
     """A rule of the person's, which nothing of ours may set by itself."""
+    project.rebind(max_experiments=1)
     load = use("Skill", skill="agent-loops:karpathy", args="for an hour")
     script = [load, say("it needs a permission")]
     with Model(host.network, script) as model:
@@ -111,7 +112,7 @@ def test_a_skill_that_the_model_loads_itself_wants_the_persons_permission_once(
     assert "The karpathy loop" not in model.heard
 
     allowed = "Skill(agent-loops:*)"
-    with Model(host.network, [load, SETUP, BASELINE, STOP]) as model:
+    with Model(host.network, [load, SETUP, BASELINE]) as model:
         ended = host.run(
             project.root, model, "run experiments overnight", "--allowedTools", allowed
         )

@@ -1,0 +1,111 @@
+"""The person at the terminal speaks, interrupts, clears: the loop ends its turn, or goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from client import Host
+from model import Model, Play, Request, bash, say
+from projects import BASELINE, BEGIN, WAIT, Campaign, attempt
+from terminal import Terminal
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("tmux")]
+
+MODE = ("--permission-mode", "default")
+IDEA = ("lr: up", "LR = 0.01", "LR = 0.02")
+FURTHER = ("lr: further up", "LR = 0.02", "LR = 0.03")
+SLOW = "python3 -c 'import time; time.sleep(2)'; python3 train.py"
+
+
+def test_a_word_from_the_person_lets_the_turn_end_and_the_command_goes_on(
+    host: Host, project: Campaign
+) -> None:
+    project.rebind(max_experiments=3, run_cmd=SLOW)
+    host.agent_loops(project.root, "setup")
+
+    def script(request: Request) -> Play:
+        yield BASELINE
+        request = yield attempt(*IDEA)
+        assert "how far are we?" in request.last
+        request = yield say("0.01 better so far.")
+        assert BEGIN in request.last
+        yield attempt(*FURTHER)
+        yield say("That is the end.")
+
+    with (
+        Model(host.network, script) as model,
+        Terminal(host, project.root, model, *MODE) as terminal,
+    ):
+        terminal.type(BEGIN)
+        terminal.until(lambda: len(project.events("run_started")) == 2, "the second run")
+        terminal.type("how far are we?")
+        terminal.sees("0.01 better so far.")
+        terminal.is_idle()
+        assert len(model.main) == 3  # nobody was sent on
+        assert project.pointer["state"] == "active"
+        terminal.type(BEGIN)
+        terminal.sees("That is the end.")
+        assert not terminal.is_prompted()
+    assert [status for status, _ in project.verdicts] == ["keep"] * 3
+
+
+def test_an_interrupt_leaves_the_run_alive_and_the_loop_is_taken_up(
+    host: Host, project: Campaign
+) -> None:
+    project.rebind(max_experiments=2, run_cmd=SLOW)
+    host.agent_loops(project.root, "setup")
+
+    def script(request: Request) -> Play:
+        yield BASELINE
+        request = yield attempt(*IDEA)
+        assert "running   #2 for" in request.last
+        request = yield WAIT
+        assert "#2 keep" in request.last
+        yield say("That is the end.")
+
+    with (
+        Model(host.network, script) as model,
+        Terminal(host, project.root, model, *MODE) as terminal,
+    ):
+        terminal.type(BEGIN)
+        terminal.until(lambda: len(project.events("run_started")) == 2, "the second run")
+        terminal.keys("Escape")
+        terminal.sees("Interrupted")
+        terminal.type(BEGIN)
+        terminal.sees("That is the end.")
+        assert not terminal.is_prompted()
+    assert project.verdicts == [("keep", "baseline"), ("keep", "lr: up")]
+    assert len(project.events("run_started")) == 2
+
+
+def test_a_cleared_conversation_is_another_session_which_takes_over(
+    host: Host, project: Campaign
+) -> None:
+    project.rebind(max_experiments=2)
+    host.agent_loops(project.root, "setup")
+
+    def script(request: Request) -> Play:
+        yield BASELINE
+        host.agent_loops(project.root, "pause")
+        yield say("Paused.")
+        request = yield bash("agent-loops status")
+        yield bash("agent-loops resume --take-over")
+        request = yield attempt(*IDEA)
+        assert "#2 keep" in request.last
+        yield say("That is the end.")
+
+    with (
+        Model(host.network, script) as model,
+        Terminal(host, project.root, model, *MODE) as terminal,
+    ):
+        terminal.type(BEGIN)
+        terminal.sees("Paused.")
+        first = project.pointer["session"]
+        terminal.type("/clear")
+        terminal.until(lambda: "Paused." not in terminal.screen, "an empty screen")
+        terminal.type(BEGIN)
+        terminal.sees("That is the end.")
+        assert not terminal.is_prompted()
+    assert first
+    assert project.pointer["session"] not in ("", first)
+    assert project.verdicts == [("keep", "baseline"), ("keep", "lr: up")]
