@@ -552,6 +552,18 @@ def test_it_is_not_started_by_an_agent(project: Project) -> None:
     assert "a terminal of their own" in done.out
 
 
+def test_the_two_dashes_are_not_forgotten_in_vain(project: Project) -> None:
+    done = project.call("watch", "claude", "-p")
+    assert done.code == 2
+    assert "agent-loops watch -- claude -p" in " ".join(done.err.split())
+
+
+def test_what_an_agent_says_at_its_end_is_no_trouble(project: Project) -> None:
+    watched = Watched(project, "-p")
+    end = "echo 'wandb: Not logged in. Please run /login'; exit 0"
+    assert watched.run(end, watched.call("pause")).status == "paused"
+
+
 @pytest.mark.parametrize("flag", ["--bg", "--background", "--cloud", "--desktop"])
 def test_a_client_that_leaves_is_not_watched(project: Project, flag: str) -> None:
     done = project.call("watch", "--", "claude", flag)

@@ -145,21 +145,23 @@ class Watchdog:
         self._lock.name_client(client.pid)
         code, cause = self._follow(client, began)
         self._lock.name_client(0)
-        self._world.terminal.restore(was_killed=code < 0 or code > 128)
+        self._world.terminal.restore(was_killed=code in (-signal.SIGKILL, 137))
         after = self._look()
         return Ended(
             words=words,
             code=code,
-            said=self._said(client, after, began),
+            said=self._said(client, after, began, code),
             cause=cause,
             lasted_s=self._world.now() - began,
             progressed=after.progress > before.progress,
             runs_on=after.is_running,
         )
 
-    def _said(self, client: Client, standing: Standing, began: float) -> Said:
+    def _said(self, client: Client, standing: Standing, began: float, code: int) -> Said:
         """Its last words; of one that had the terminal to itself those in its conversation."""
         said = client_words.understood(client.tail, _utc(self._world.now()))
+        if code == 0 and said.until is None:
+            return Said("nothing")  # an agent that ends its turn may speak of logins and limits
         if said.kind == "nothing":
             word = self._lookout.last_word(standing.session)
             if word.at >= began:
