@@ -20,12 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from agent_loops import pointer
+from agent_loops import open_clients, pointer
 from agent_loops.client_command import ClientCommand
 from agent_loops.errors import Refused
 from agent_loops.lookout import Lookout
+from agent_loops.surroundings import Surroundings
 from agent_loops.watch_lock import WatchLock
-from agent_loops.watchdog import Ending, Watchdog, World
+from agent_loops.watchdog import Ending, Watchdog
 from copies import copied
 from support import ENTRY, Project, processes_with, until
 
@@ -57,7 +58,7 @@ def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
     return copied(tmp_path / "a 'project'", tmp_path_factory, "watch", make)
 
 
-class Quick(World):
+class Quick(Surroundings):
     """Waits take no time, and the clock believes that they did."""
 
     def __init__(self, root: Path, *, interactive: bool) -> None:
@@ -273,6 +274,64 @@ def test_a_client_that_is_not_idle_is_left_alone(project: Project, reason: str) 
     if reason == "a run":
         assert dog._is_quiet(standing, 0.0)
     lock.release()
+
+
+def conversation(at: float, *said: dict[str, object]) -> None:
+    """What the client keeps of the leading session, written last at that time."""
+    path = Path.home() / f".claude/projects/-x/{LEADER}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in said))
+    os.utime(path, (at, at))
+
+
+def words(text: str, *, is_error: bool = True) -> dict[str, object]:
+    return {
+        "type": "assistant", "isApiErrorMessage": is_error,
+        "message": {"role": "assistant", "content": [{"type": "text", "text": text}]},
+    }  # fmt: skip
+
+
+def test_a_client_at_a_limit_is_left_alone_until_its_reset(project: Project) -> None:
+    """Also one that has the terminal to itself: its conversation says when that is."""
+    watched = Watched(project, interactive=True)
+    loops(project, value=True)
+    began = time.time()
+    said_at = began + 1000.0
+    limit = words("You've hit your session limit · resets in 5h")
+    conversation(said_at, words("so far", is_error=False), limit, {"type": "system"})
+    lock = WatchLock(project.root / ".agent-loops/watch.lock")
+    dog = Watchdog(watched.command, watched.lookout, watched.world, lock)
+    standing = watched.lookout.look()
+
+    def is_quiet_after(seconds: float) -> bool:
+        watched.world.offset_s = said_at + seconds - time.time()
+        return dog._is_quiet(standing, began)
+
+    assert not is_quiet_after(4 * 3600)
+    assert not is_quiet_after(5 * 3600 - 5)
+    assert is_quiet_after(5 * 3600 + 5)
+    conversation(said_at, limit, words("on again", is_error=False))
+    assert not is_quiet_after(1700)
+    assert is_quiet_after(1900)
+    lock.release()
+
+
+def test_an_interactive_clients_last_words_stand_in_its_conversation(project: Project) -> None:
+    watched = Watched(project, interactive=True)
+    watched.world.leap_s = 60.0
+    limit = words("You've hit your session limit · resets in 5h")
+    conversation(time.time() + 5, limit)
+    assert watched.run("kill -9 $$", watched.call("pause")).status == "paused"
+    assert 5 * 3600 < watched.world.waited[0] < 5 * 3600 + 200
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", '{"type":"assistant"}', '{"type":"assistant","a'])
+def test_a_conversation_in_another_format_says_nothing(text: str) -> None:
+    conversation(time.time())
+    path = next((Path.home() / ".claude/projects/-x").iterdir())
+    path.write_text(text)
+    assert open_clients.last_word({}, LEADER).error == ""
+    assert open_clients.last_word({}, "../x").at == 0.0
 
 
 def test_no_campaign_yet_is_no_obstacle(tmp_path: Path) -> None:
@@ -493,6 +552,18 @@ def test_it_is_not_started_by_an_agent(project: Project) -> None:
     assert "a terminal of their own" in done.out
 
 
+def test_the_two_dashes_are_not_forgotten_in_vain(project: Project) -> None:
+    done = project.call("watch", "claude", "-p")
+    assert done.code == 2
+    assert "agent-loops watch -- claude -p" in " ".join(done.err.split())
+
+
+def test_what_an_agent_says_at_its_end_is_no_trouble(project: Project) -> None:
+    watched = Watched(project, "-p")
+    end = "echo 'wandb: Not logged in. Please run /login'; exit 0"
+    assert watched.run(end, watched.call("pause")).status == "paused"
+
+
 @pytest.mark.parametrize("flag", ["--bg", "--background", "--cloud", "--desktop"])
 def test_a_client_that_leaves_is_not_watched(project: Project, flag: str) -> None:
     done = project.call("watch", "--", "claude", flag)
@@ -575,3 +646,49 @@ def test_ctrl_c_while_it_waits_ends_it(project: Project) -> None:
     *passed_on, answer = out.splitlines()
     assert passed_on == ["usage limit reached"]
     assert (first.returncode, json.loads(answer)["status"]) == (0, "left")
+
+
+STOPS_ITSELF = """\
+import os, signal, sys
+open("../up", "w").close()
+os.kill(os.getpid(), signal.SIGSTOP)
+print("AWAKE", flush=True)
+"""
+
+
+def test_suspending_the_client_gives_the_shell_back(project: Project) -> None:
+    """As Ctrl-Z does in a client that has the keyboard to itself; `fg` goes on with both."""
+    path = project.root.parent / "claude"
+    path.write_text(f"#!{sys.executable}\n{STOPS_ITSELF}")
+    path.chmod(0o755)
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(project.root)
+        os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+    call = shlex.join(project.command("watch", "--", str(path)))
+    os.write(master, f"PS1=; stty -echo\n{call}\n".encode())
+    seen = b""
+    for text, answer in (
+        (b"Stopped", b"echo back at the she''ll; fg\n"),
+        (b"back at the shell", b""),
+        (b"AWAKE", b""),
+        (b"the client was ended by hand", b"exit\n"),
+    ):
+        deadline = time.monotonic() + 30
+        while text not in seen:
+            left_s = deadline - time.monotonic()
+            assert left_s > 0, seen
+            assert select.select([master], [], [], left_s)[0], seen
+            seen += os.read(master, 4096)
+        os.write(master, answer)
+    os.waitpid(pid, 0)
+    os.close(master)
+
+
+def test_without_a_shell_a_suspended_client_goes_on(project: Project) -> None:
+    """Nobody could type `fg`: in a tmux window of its own, say."""
+    script = "kill -STOP $$; touch ../on; " + shlex.join(project.command("pause"))
+    alone = watch(project, *client(project.root, script), start_new_session=True)
+    assert alone.wait(30) == 0
+    alone.communicate()
+    assert (project.root.parent / "on").exists()

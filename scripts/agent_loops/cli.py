@@ -175,6 +175,8 @@ def _no_such_command(word: str) -> str:
 
 
 def _unexpected(parsed: argparse.Namespace, rest: Sequence[str]) -> str:
+    if parsed.command == "watch":
+        return f"put -- before the client: `agent-loops watch -- {' '.join(rest)}`"
     text = parsed.idea if parsed.command == "try" else getattr(parsed, "text", None)
     if text is not None and not any(word.startswith("-") for word in rest):
         import shlex

@@ -21,10 +21,11 @@ from typing import Any
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TAIL_BYTES = 16 << 10
 _GRACE_S = 10.0
-# What a client that was killed may have left switched on: mouse, paste and focus reports, the
-# other screen, a hidden cursor.
+# What a client that was killed may have left: reports of mouse, focus, pastes and keys switched on,
+# a hidden cursor, colours, and half a screen below it.
 _TERMINAL_AS_BEFORE = (
-    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[?1049l\x1b[?25h\x1b[0m"
+    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[>4m"
+    "\x1b[?25h\x1b[0m\r\n\x1b[J"
 )
 
 

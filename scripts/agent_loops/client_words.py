@@ -21,7 +21,8 @@ _PATTERNS: dict[Kind, str] = {
     "no session": r"no conversation found|session (?:\S+ )?not found",
     "limit": (
         r"usage limit reached|(?:-hour|session|weekly|daily|monthly|spend|opus|sonnet|haiku) "
-        r"limit reached|hit your [^.\n]{0,60}limit|rate.?limit|too many requests|\b429\b"
+        r"limit reached|hit your [^.\n]{0,60}limit|rate.?limit|too many requests"
+        r"|(?:error|rejected|status)\W{0,4}\b429\b"
         r"|out of (?:extra )?usage"
     ),
     "login": (
@@ -36,6 +37,7 @@ _PATTERNS: dict[Kind, str] = {
     ),
 }
 _KINDS = {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in _PATTERNS.items()}
+_IS_ERROR = re.compile(r'"(?:is_error|isApiErrorMessage)": ?true|"type": ?"error"')
 _EPOCH = re.compile(r"limit reached\s*\|\s*(\d{10})(?:\d{3})?\b", re.IGNORECASE)
 _IN = re.compile(
     r"\bresets? in (?:(\d+)\s*d\w*)?\s*(?:(\d+)\s*h\w*)?\s*(?:(\d+)\s*m\w*)?", re.IGNORECASE
@@ -60,6 +62,8 @@ class Said(NamedTuple):
 def understood(text: str, now: datetime) -> Said:
     """The meaning of the last words, judged by their last line that means anything."""
     for line in reversed(text[-_LAST_CHARACTERS:].splitlines()):
+        if line.startswith("{") and not _IS_ERROR.search(line):
+            continue  # of what the client tells in JSON as it goes on, most is no trouble
         for kind, pattern in _KINDS.items():
             if pattern.search(line):
                 return Said(kind, _reset(line, now) if kind == "limit" else None, line.strip())

@@ -18,6 +18,7 @@ from agent_loops.campaigns import Store
 from agent_loops.errors import AgentLoopsError, Refused, UsageError
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
+from agent_loops.open_clients import LastWord
 from agent_loops.paths import ProjectPaths
 
 ENDED = ("paused", "stopped", "finished")
@@ -86,7 +87,7 @@ class Lookout:
         pid = open_clients.leading(self._environ, session)
         return None if pid == but else pid
 
-    def last_word(self, session: str) -> float:
+    def last_word(self, session: str) -> LastWord:
         return open_clients.last_word(self._environ, session)
 
     def tell(self) -> None:

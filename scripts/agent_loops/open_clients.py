@@ -5,12 +5,13 @@ Reads its configuration folder, whose format is its own: where it has another on
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_loops import files, processes
 
@@ -27,13 +28,43 @@ def leading(environ: Mapping[str, str], session: str) -> int | None:
     return None
 
 
-def last_word(environ: Mapping[str, str], session: str) -> float:
-    """When the session's conversation grew last, in seconds since the epoch; 0 where unknown."""
+class LastWord(NamedTuple):
+    """When the conversation grew last, in seconds since the epoch, and its `error` if it ended so.
+
+    The error is the client's own message that the model could not be reached; mostly empty.
+    """
+
+    at: float = 0.0
+    error: str = ""
+
+
+def last_word(environ: Mapping[str, str], session: str) -> LastWord:
+    """The end of a session's conversation; where there is none, an empty one of long ago."""
     if not session or not session.replace("-", "").isalnum():
-        return 0.0
+        return LastWord()
     # The folder is named after the project in a way that changed between versions.
     paths = glob.glob(f"{glob.escape(str(_home(environ)))}/projects/*/{session}.jsonl")
-    return max((_mtime(path) for path in paths), default=0.0)
+    newest = max(paths, key=_mtime, default="")
+    return LastWord(_mtime(newest), _error(newest)) if newest else LastWord()
+
+
+def _error(path: str) -> str:
+    """What the client said in the model's place, where that was the last that was said."""
+    try:
+        with files.open_regular(Path(path)) as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _MOST_BYTES))
+            lines = stream.read().splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        if b'"type":"assistant"' not in line and b'"type": "assistant"' not in line:
+            continue
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            said = files.load_json(line)
+            if said["type"] == "assistant":
+                parts = said["message"]["content"] if said.get("isApiErrorMessage") is True else []
+                return "\n".join(str(part.get("text") or "") for part in parts)
+    return ""
 
 
 def _home(environ: Mapping[str, str]) -> Path:

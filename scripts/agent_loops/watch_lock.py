@@ -5,6 +5,7 @@ Says nothing of clients that nobody watches.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,12 @@ class WatchLock:
             "birth": process.birth if process else 0.0,
             "boot_id": machine.boot_id(),
         }
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, files.dump_json(note).encode() + b"\n", 0)
+        with contextlib.suppress(OSError):  # a full disk is no reason to leave a client alone
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, files.dump_json(note).encode() + b"\n", 0)
 
     def release(self) -> None:
-        os.ftruncate(self._fd, 0)
+        """Lets the next one in; what was noted stays, for a client may be alive still."""
         os.close(self._fd)
 
 

@@ -6,12 +6,8 @@ Enter would answer it. A client that sits still is ended and its session resumed
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
 import signal
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -20,14 +16,18 @@ from typing import NamedTuple
 from agent_loops import answers, client_words, display, pointer
 from agent_loops.answers import Answer
 from agent_loops.client_command import ClientCommand
-from agent_loops.client_process import Client, Terminal
+from agent_loops.client_process import Client
+from agent_loops.client_words import Said
 from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.lookout import ENDED, Lookout, Standing
 from agent_loops.patience import GO_ON_S, Ended, Patience
 from agent_loops.state import local_clock
+from agent_loops.succession import Succession
+from agent_loops.surroundings import Surroundings
 from agent_loops.watch_lock import WatchLock
 
 QUIET_S = 1800.0
+_QUIET_AFTER_RESET_S = 120.0
 _LOOK_S = 2.0
 _AFTER_CTRL_C_S = 3.0
 
@@ -38,34 +38,6 @@ class Ending(NamedTuple):
     status: str
     text: str
     next_step: str = ""
-
-
-class World:
-    """The clock, the terminal and the processes; tests have another clock."""
-
-    def __init__(self, workspace: Path, environ: Mapping[str, str]) -> None:
-        self.terminal = Terminal()
-        self.has_terminal = os.isatty(0) and os.isatty(1)
-        self._workspace = workspace
-        self._environ = environ
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    def rest(self, seconds: float) -> None:
-        """Lets so much time pass, less where a signal comes."""
-        self.terminal.pause(seconds)
-
-    def start(self, words: Sequence[str], *, reads: bool, is_first: bool) -> Client:
-        return Client(
-            words, workspace=self._workspace, environ=self._environ, reads=reads, is_first=is_first
-        )
-
-    def say(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            sys.stderr.write(f"agent-loops: {text}\n")
-            sys.stderr.flush()
 
 
 def run(start: Path, words: Sequence[str], environ: Mapping[str, str]) -> Answer:
@@ -86,7 +58,7 @@ def run(start: Path, words: Sequence[str], environ: Mapping[str, str]) -> Answer
     pointer.make_state_dir(project)
     lock = WatchLock(project.watch_lock)
     try:
-        world = World(project.root, environ)
+        world = Surroundings(project.root, environ)
         with world.terminal.handling():
             ending = Watchdog(command, lookout, world, lock).run()
     finally:
@@ -105,7 +77,7 @@ class Watchdog:
     """The rules: what is done after each client, and what ends the watch."""
 
     def __init__(
-        self, command: ClientCommand, lookout: Lookout, world: World, lock: WatchLock
+        self, command: ClientCommand, lookout: Lookout, world: Surroundings, lock: WatchLock
     ) -> None:
         self._command = command
         self._lookout = lookout
@@ -114,8 +86,8 @@ class Watchdog:
         self._prints = command.prints or not world.has_terminal
         self._client_pid = 0
         self._patience = Patience()
-        self._not_resumable: set[str] = set()
-        self._told_of = ""
+        self._succession = Succession(command)
+        self._told_of = ("", False)
 
     def run(self) -> Ending:
         """Starts the client as given, then again and again; returns when there is an end."""
@@ -132,8 +104,6 @@ class Watchdog:
                 words, wait_s = self._next(ended)
                 ending = self._wait(wait_s)
             if ending is not None:
-                if ending.status in ENDED:
-                    self._lookout.settle()
                 return ending
 
     def _refuse_doubling(self) -> None:
@@ -151,10 +121,13 @@ class Watchdog:
     def _look(self) -> Standing:
         """How it stands; the person is told of an end that nobody else can notice."""
         standing = self._lookout.look()
-        if standing.state != self._told_of:
-            self._told_of = standing.state
+        now = (standing.state, standing.is_running)
+        if now != self._told_of:
+            self._told_of = now
             if standing.state in ENDED:
                 self._lookout.tell()
+                if not standing.is_running:
+                    self._lookout.settle()  # its agent may sit at a limit until the morning
         return standing
 
     # ---- while a client lives ----
@@ -172,18 +145,28 @@ class Watchdog:
         self._lock.name_client(client.pid)
         code, cause = self._follow(client, began)
         self._lock.name_client(0)
-        self._world.terminal.restore(was_killed=code < 0 or code > 128)
-        now = datetime.fromtimestamp(self._world.now(), timezone.utc)
+        self._world.terminal.restore(was_killed=code in (-signal.SIGKILL, 137))
         after = self._look()
         return Ended(
             words=words,
             code=code,
-            said=client_words.understood(client.tail, now),
+            said=self._said(client, after, began, code),
             cause=cause,
             lasted_s=self._world.now() - began,
             progressed=after.progress > before.progress,
             runs_on=after.is_running,
         )
+
+    def _said(self, client: Client, standing: Standing, began: float, code: int) -> Said:
+        """Its last words; of one that had the terminal to itself those in its conversation."""
+        said = client_words.understood(client.tail, _utc(self._world.now()))
+        if code == 0 and said.until is None:
+            return Said("nothing")  # an agent that ends its turn may speak of logins and limits
+        if said.kind == "nothing":
+            word = self._lookout.last_word(standing.session)
+            if word.at >= began:
+                return client_words.understood(word.error, _utc(word.at))
+        return said
 
     def _follow(self, client: Client, began: float) -> tuple[int, str]:
         """Its exit code, and what ended it."""
@@ -215,13 +198,14 @@ class Watchdog:
         """
         if standing.state != "active" or standing.is_running or not standing.loops:
             return False
-        signs = (
-            began,
-            standing.moved_at,
-            self._world.terminal.typed_at(),
-            self._lookout.last_word(standing.session),
-        )
-        return self._world.now() - max(signs) >= QUIET_S
+        word = self._lookout.last_word(standing.session)
+        signs = (began, standing.moved_at, self._world.terminal.typed_at(), word.at)
+        quiet_s = self._world.now() - max(signs)
+        # Read as of when it was said: "resets 3am" is another day's after three.
+        until = client_words.understood(word.error, _utc(word.at)).until
+        if until is None:
+            return quiet_s >= QUIET_S
+        return quiet_s >= _QUIET_AFTER_RESET_S and self._world.now() >= until.timestamp()
 
     # ---- after it ended ----
 
@@ -247,7 +231,8 @@ class Watchdog:
         if standing.state != "active":
             return Ending("left", f"{why}; no campaign is under way")
         runs = "; its run goes on, and the result waits" if standing.is_running else ""
-        again = shlex.join(["agent-loops", "watch", "--", *self._next_words(standing)])
+        words = self._succession.words(standing.session, has_campaign=True)
+        again = shlex.join(["agent-loops", "watch", "--", *words])
         text = f"{why}; campaign {standing.tag} is active and nobody works on it{runs}"
         return Ending("left", f"{text}; {standing.words}", f"to go on: {again}")
 
@@ -261,36 +246,17 @@ class Watchdog:
     def _next(self, ended: Ended) -> tuple[tuple[str, ...], float]:
         """The words of the next start, and how long to wait before it."""
         standing = self._look()
-        was_lost = self._forget_lost_session(ended, standing)
-        words = self._next_words(standing)
+        session, has_campaign = standing.session, standing.state != "none"
+        was_lost = self._succession.lost(ended, session)
         wait_s = GO_ON_S if was_lost else self._patience.wait_s(ended, self._world.now())
-        now = datetime.fromtimestamp(self._world.now(), timezone.utc)
-        at = (now + timedelta(seconds=wait_s)).isoformat()
-        what = "a new session takes the campaign over"
-        if "--resume" in words:
-            what = f"session {standing.session} goes on"
-        elif standing.state == "none":
-            what = "as it was started"
-        said = f"again in {answers.duration(wait_s)} ({local_clock(at, now)}), {what}"
-        self._world.say(f"{ended.in_words()}; {said}. Ctrl-C ends this")
-        return words, wait_s
-
-    def _next_words(self, standing: Standing) -> tuple[str, ...]:
-        if standing.state == "none":
-            return self._command.words
-        if standing.session and standing.session not in self._not_resumable:
-            return self._command.resuming(standing.session)
-        return self._command.afresh()
-
-    def _forget_lost_session(self, ended: Ended, standing: Standing) -> bool:
-        """Whether the session cannot be resumed: the client says so, or ends at once."""
-        if standing.session not in ended.words or ended.progressed or not standing.session:
-            return False
-        kind = ended.said.kind
-        if kind == "no session" or (ended.is_quick and kind == "nothing"):
-            self._not_resumable.add(standing.session)
-            return True
-        return False
+        now = _utc(self._world.now())
+        at = local_clock((now + timedelta(seconds=wait_s)).isoformat(), now)
+        who = self._succession.in_words(session, has_campaign=has_campaign)
+        self._world.say(
+            f"{ended.in_words()}; again in {answers.duration(wait_s)} ({at}), {who}. "
+            "Ctrl-C ends this"
+        )
+        return self._succession.words(session, has_campaign=has_campaign), wait_s
 
     def _wait(self, seconds: float) -> Ending | None:
         """Waits, and as long as another client leads the campaign; an end that comes meanwhile."""
@@ -311,6 +277,10 @@ class Watchdog:
                     self._world.say(f"process {pid}, another client, leads the campaign; waiting")
                 said = pid
             self._world.rest(min(left_s, _LOOK_S) if left_s > 0 else _LOOK_S)
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def _campaign_ended(standing: Standing) -> Ending:
