@@ -190,9 +190,11 @@ def test_safe_to_leave_after_an_agents_experiment(project: Project, tmp_path: Pa
     path = tmp_path / "transcript.jsonl"
     path.write_text(
         entry("user", [], permissionMode="default")
-        + call(1, "agent-loops status", "x" * 100)
+        + call(1, "agent-loops doctor", "x" * 100)
         + call(2, "agent-loops try 'lr: more' --edit - <<'EDIT'\ntry\nEDIT", "y" * 200, tokens=1000)
         + call(3, "agent-loops wait --wait-s 580", "z" * 50, tokens=1300)
+        + call(4, "agent-loops ready", "not counted")
+        + call(5, "ls", "not counted")
         + '{"message": torn'
     )
     remember(project, transcript=path)
@@ -207,7 +209,7 @@ def test_safe_to_leave_after_an_agents_experiment(project: Project, tmp_path: Pa
     text = project.call("ready").out
     assert text.startswith("safe to leave\n")
     assert "none expected: hooks seen" in text
-    assert "in default mode, 3 commands, none refused" in text
+    assert "in default mode, 2 commands, none refused" in text
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,15 @@ def test_the_permission_mode_counts(project: Project, mode: str, status: str, wo
     answer = project.ask("ready")
     assert answer["status"] == status, answer
     assert words in said(answer, "prompts") + said(answer, "prompts", "cautions")
+
+
+def test_last_weeks_session_vouches_for_nothing(project: Project) -> None:
+    project.baseline()
+    lead(project)
+    remember(project)
+    path = f".agent-loops/sessions/{SESSION}.json"
+    project.write(path, json.dumps({**json.loads(project.read(path)), "seen": time.time() - 1e6}))
+    assert "no session was seen for" in said(project.ask("ready"), "prompts")
 
 
 def test_experiments_without_hooks_are_not_taken_for_safe(project: Project) -> None:
@@ -340,6 +351,7 @@ def test_an_interrupted_check_leaves_a_run_that_wait_takes_up(
     assert (answer["experiment"], answer["status"], answer["kind"]) == (2, "discard", "rehearsal")
     assert len(project.events("run_started")) == 2
     until(lambda: not processes_with(f"{project.root}"), timeout_s=10)
+    assert project.ask("ready")["rehearsal"]["resumed"] is True
 
 
 def test_an_experiment_of_the_agents_is_not_disturbed(tmp_path: Path) -> None:
