@@ -133,12 +133,13 @@ def rehearse(run: Loop, deadline: float | None) -> None:
     """
     trying.refuse_if_running(run)
     caller = _Caller(lambda: _begin(run))
-    went_on = False
     try:
         caller.await_word()
-        went_on = files.is_locked(run.store.paths.run_lock)
-    finally:
-        caller.kill()
+    except BaseException:
+        caller.leave()  # an interrupted check leaves a run alive, not one that was never begun
+        raise
+    went_on = files.is_locked(run.store.paths.run_lock)
+    caller.kill()
     with run.store.locked() as campaign:
         if under_way(campaign) and went_on:
             run.store.append(events.Note(text=_KILLED))
@@ -246,10 +247,12 @@ class _Caller:
         """With all of its group; the run has left that."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)  # it may not lead a group yet
-        os.waitpid(self._pid, 0)
+        self.leave()
+
+    def leave(self) -> None:
+        """Lets it come to its end, which is at hand once it has begun."""
         os.close(self._lifeline)
+        os.waitpid(self._pid, 0)
 
 
 def _serve(begin: Callable[[], None], word: int, lifeline: int) -> NoReturn:
