@@ -234,6 +234,13 @@ def test_it_says_what_git_would_do_with_the_file(project: Project) -> None:
     assert f"git tracks {NAME}" in note
 
 
+def test_in_a_part_of_a_repository_it_says_where_sessions_begin(tmp_path: Path) -> None:
+    project = Project(tmp_path / "whole" / "part")
+    commit_all(tmp_path / "whole")
+    notes = project.ask("setup", "--allow")["notes"]
+    assert f"started in {project.root}, not further up" in notes[-1]
+
+
 def test_it_needs_no_campaign_and_leaves_one_alone(project: Project) -> None:
     (project.root / "loop.run.yaml").unlink()
     assert project.ask("setup", "--allow")["file"] == str(project.root / NAME)

@@ -32,6 +32,7 @@ from small_campaign import (
     copied,
     editable,
     end_runs,
+    files_of,
     marked_processes,
     markers_of,
     quick_folder,
@@ -384,3 +385,28 @@ def test_client_killed_while_the_machine_is_checked(commands: Commands, folder: 
 
     call = Call(["try", "idea 4"], prepare=better, again=again)
     assert walk(commands, template, call, stride=strides(11), ends=ends) > 8
+
+
+@pytest.mark.parametrize("role", [CLIENT, LAUNCHER], ids=["the check", "its caller"])
+def test_a_rehearsal_killed_at_any_step_is_taken_up(
+    commands: Commands, folder: Path, role: int
+) -> None:
+    """Whatever dies of the check at bedtime, the next one ends what is left and answers."""
+    template = begun(commands, folder)
+    step = 1
+    while True:
+        project = copied(template, folder / str(step) / NAME)
+        before = files_of(project)
+        answer = commands(project, "ready", fault=Fault("kill", role, step))
+        if not commands.struck:
+            assert answer.code == 0, answer
+            break
+        again = commands(project, "ready")
+        assert again.code == 0, again
+        assert again["rehearsal"]["restored"] is True, again
+        assert files_of(project) == before
+        assert not marked_processes(markers_of(project))
+        ran = (project.root.parent / "runs").read_text().split()
+        assert len(ran) == len(set(ran)), "one run was executed twice"
+        step += strides(12)
+    assert step > 12

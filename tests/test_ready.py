@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import namedtuple
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from agent_loops.readiness import transcripts
-from support import TRAIN, Answer, Project, commit_all, edit_block, git, processes_with, until
+from support import ROOT, TRAIN, Answer, Project, commit_all, edit_block, git, processes_with, until
 
 SESSION = "11111111-2222-3333-4444-555555555555"
 SLOW = TRAIN.replace("import prepare\n", "import prepare, time\n").replace(
@@ -190,9 +191,11 @@ def test_safe_to_leave_after_an_agents_experiment(project: Project, tmp_path: Pa
     path = tmp_path / "transcript.jsonl"
     path.write_text(
         entry("user", [], permissionMode="default")
-        + call(1, "agent-loops status", "x" * 100)
+        + call(1, "agent-loops doctor", "x" * 100)
         + call(2, "agent-loops try 'lr: more' --edit - <<'EDIT'\ntry\nEDIT", "y" * 200, tokens=1000)
         + call(3, "agent-loops wait --wait-s 580", "z" * 50, tokens=1300)
+        + call(4, "agent-loops ready", "not counted")
+        + call(5, "ls", "not counted")
         + '{"message": torn'
     )
     remember(project, transcript=path)
@@ -207,7 +210,7 @@ def test_safe_to_leave_after_an_agents_experiment(project: Project, tmp_path: Pa
     text = project.call("ready").out
     assert text.startswith("safe to leave\n")
     assert "none expected: hooks seen" in text
-    assert "in default mode, 3 commands, none refused" in text
+    assert "in default mode, 2 commands, none refused" in text
 
 
 @pytest.mark.parametrize(
@@ -227,6 +230,15 @@ def test_the_permission_mode_counts(project: Project, mode: str, status: str, wo
     answer = project.ask("ready")
     assert answer["status"] == status, answer
     assert words in said(answer, "prompts") + said(answer, "prompts", "cautions")
+
+
+def test_last_weeks_session_vouches_for_nothing(project: Project) -> None:
+    project.baseline()
+    lead(project)
+    remember(project)
+    path = f".agent-loops/sessions/{SESSION}.json"
+    project.write(path, json.dumps({**json.loads(project.read(path)), "seen": time.time() - 1e6}))
+    assert "no session was seen for" in said(project.ask("ready"), "prompts")
 
 
 def test_experiments_without_hooks_are_not_taken_for_safe(project: Project) -> None:
@@ -340,6 +352,7 @@ def test_an_interrupted_check_leaves_a_run_that_wait_takes_up(
     assert (answer["experiment"], answer["status"], answer["kind"]) == (2, "discard", "rehearsal")
     assert len(project.events("run_started")) == 2
     until(lambda: not processes_with(f"{project.root}"), timeout_s=10)
+    assert project.ask("ready")["rehearsal"]["resumed"] is True
 
 
 def test_an_experiment_of_the_agents_is_not_disturbed(tmp_path: Path) -> None:
@@ -420,3 +433,92 @@ def test_refusals_and_subagents_are_told_apart(tmp_path: Path) -> None:
     assert seen is not None
     assert (seen.commands, seen.tries, seen.refused) == (2, 2, 1)
     assert seen.tokens_each is None
+
+
+# --- the machine -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("apps", "key", "words"),
+    [
+        ("", "", "GPU 0 NVIDIA H100, 79.6 GB: idle"),
+        ("GPU-a, 4711, 20480, python\n", "cautions", "held by python (pid 4711, 20.0 GB)"),
+    ],
+)
+def test_whoever_else_is_on_the_device_is_named(
+    project: Project, tmp_path: Path, apps: str, key: str, words: str
+) -> None:
+    program = tmp_path / "bin/nvidia-smi"
+    program.parent.mkdir()
+    gpu = "0, GPU-a, NVIDIA H100, 81559, 4\n"
+    program.write_text(
+        "#!/bin/sh\n"
+        f"case $1 in --query-gpu=*) printf '%s' '{gpu}' ;; *) printf '%s' '{apps}' ;; esac\n"
+    )
+    program.chmod(0o755)
+    project.baseline()
+    env = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+    answer = project.ask("ready", env=env)
+    if key:
+        assert words in said(answer, "device", key)
+    elif "device" not in names(answer, "cautions"):  # this machine may be busy itself
+        assert words in project.call("ready", env=env).out
+
+
+def test_files_that_do_not_fit_on_the_disk_are_in_the_way(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agent_loops import campaigns
+    from agent_loops.loop import Loop
+    from agent_loops.readiness import readiness, sights
+
+    project.baseline()
+    project.ask("ready")
+    store = campaigns.find_store(campaigns.find_project(project.root))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(sights.shutil, "disk_usage", lambda _: usage(10**6, 10**6, 1000))
+    answer = readiness.run(Loop(store, project.root, os.environ), wait_s=None)
+    reasons = [item for item in answer.values["reasons"] if item["name"] == "disk"]
+    assert "keep_outputs" in reasons[0]["next"]
+    assert answer.values["disk"]["needed_bytes"] > 1000
+
+
+# --- what the hooks remember -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hook", "more"),
+    [("person", {"prompt": "/agent-loops:karpathy"}), ("keep_going", {"background_tasks": []})],
+)
+def test_hooks_remember_that_they_ran_and_how(
+    project: Project, hook: str, more: dict[str, object]
+) -> None:
+    from agent_loops.diagnosis import sessions
+    from agent_loops.paths import ProjectPaths
+
+    project.baseline()
+    project.write(f".agent-loops/sessions/{SESSION}.json", '{"loops": true, "seen": 1}')
+    event = {"session_id": SESSION, "permission_mode": "acceptEdits",
+             "transcript_path": "/home/me/t.jsonl", **more}  # fmt: skip
+    subprocess.run(
+        [ROOT / "hooks/hook", hook], input=json.dumps(event).encode(), cwd=project.root,
+        env={**os.environ, "CLAUDE_CODE_SESSION_ID": SESSION}, check=True, capture_output=True,
+    )  # fmt: skip
+    [session] = sessions.remembered(ProjectPaths(project.root))
+    assert (session.name, session.mode) == (SESSION, "acceptEdits")
+    assert session.transcript == "/home/me/t.jsonl"
+    assert time.time() - session.seen < 60
+
+
+def test_a_new_context_is_not_told_of_rehearsals_as_tries(project: Project) -> None:
+    project.baseline()
+    project.ask("ready")
+    lead(project)
+    project.ask("ready")
+    done = subprocess.run(
+        [ROOT / "hooks/hook", "reorient"], input=b'{"session_id": "x", "source": "startup"}',
+        cwd=project.root, check=True, capture_output=True,
+    )  # fmt: skip
+    text = json.loads(done.stdout)["hookSpecificOutput"]["additionalContext"]
+    assert "Tried: lr 1 (1 kept)" in text
+    assert "rehearsal" not in text.partition("Tried:")[2]

@@ -5,6 +5,7 @@ Only reads. A session without such a file is one in which the hooks did not run,
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from agent_loops.paths import ProjectPaths
 
 
 class Session(NamedTuple):
-    """`seen` is when a hook last ran in it, in seconds since the epoch."""
+    """`seen` is when a hook last ran in it, or its transcript grew, in seconds since the epoch."""
 
     name: str
     seen: float
@@ -35,4 +36,7 @@ def _read(path: Path) -> Session | None:
         mode, transcript = str(value.get("mode") or ""), str(value.get("transcript") or "")
     except (OSError, ValueError, AttributeError, TypeError):
         return None
+    if transcript:
+        with contextlib.suppress(OSError):
+            seen = max(seen, Path(transcript).stat().st_mtime)
     return Session(path.stem, seen, mode, transcript)

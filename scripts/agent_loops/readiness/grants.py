@@ -92,7 +92,7 @@ def run(
         return _answer(proposal, "nothing to add", [f"nothing to add: {NAME} has it all"])
     shown = [*proposal.diff, *(f"note: {note}" for note in proposal.notes)]
     if ask is None:
-        line = "nothing is written: the person runs it in a terminal, and types yes there"
+        line = "nothing is written: the person runs it in a terminal of their own, and types yes"
         return _answer(proposal, "proposed", [*shown, line, f"next: {_COMMAND}"])
     if ask([*shown, "", *_meaning(proposal)]).strip().lower() != _CONSENT:
         return _answer(proposal, "not written", ["nothing is written"])
@@ -237,22 +237,24 @@ def _overruled(settings: Sequence[Settings], path: Path, variables: Mapping[str,
 
 
 def _git_notes(root: Path, path: Path) -> list[str]:
-    """Whether the file would be committed with the project."""
-    git, name = Git(root), str(path)
-    note = ""
+    """Whether the file would be committed with the project, and where sessions must begin."""
+    git, name, notes = Git(root), str(path), []
     try:
-        if git.run("rev-parse", "--is-inside-work-tree", expected=(0, 128)).line != "true":
+        top = git.run("rev-parse", "--show-toplevel", expected=(0, 128))
+        if top.code != 0:
             return []
         if git.run("ls-files", "--error-unmatch", "--", name, expected=(0, 1)).code == 0:
-            note = (
+            notes.append(
                 f"git tracks {NAME}: what you grant would be committed, and counts only in a "
                 f"trusted folder; `git rm --cached {NAME}` keeps it yours"
             )
         elif _is_shown(Git(root, {"GIT_LITERAL_PATHSPECS": "0"}), name):
-            note = f"git would show {NAME}: a line **/{NAME} in .git/info/exclude keeps it yours"
+            notes.append(f"git would show it: a line **/{NAME} in .git/info/exclude keeps it yours")
+        if Path(top.line).resolve() != root.resolve():
+            notes.append(f"it counts in sessions that are started in {root}, not further up")
     except AgentLoopsError:
         return []
-    return [note] if note else []
+    return notes
 
 
 def _is_shown(git: Git, name: str) -> bool:

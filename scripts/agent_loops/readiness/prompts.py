@@ -20,6 +20,8 @@ from agent_loops.readiness.transcripts import Seen
 from agent_loops.state import Campaign
 
 NAME = "prompts"
+# Last night's session says nothing of the mode in which this evening's was started.
+_STALE_S = 12 * 3600.0
 _WATCH = "start the loop by /agent-loops:karpathy, watch one idea, then `agent-loops ready` again"
 
 
@@ -76,9 +78,13 @@ def _settings(subject: Subject) -> Iterator[Check]:
 
 
 def _hooks(found: Evidence) -> Iterator[Check]:
-    if found.session is not None and (found.tried or (found.seen and found.seen.tries)):
+    tries = found.tried or (found.seen.tries if found.seen else 0)
+    ago_s = time.time() - found.session.seen if found.session is not None else 0.0
+    if found.session is not None and tries and ago_s < _STALE_S:
         return
-    if found.session is not None:
+    if found.session is not None and tries:
+        yield missing(NAME, f"no session was seen for {answers.duration(ago_s)}", _WATCH)
+    elif found.session is not None:
         yield missing(NAME, "not seen yet: no agent has made an experiment here", _WATCH)
     elif found.tried:
         said = "the plugin's hooks did not run in the session that experiments: nothing keeps it on"

@@ -42,9 +42,10 @@ def _rehearsed(loop: Loop, deadline: float | None) -> bool:
     """Measures the baseline and rehearses, as far as that is still to be done; false: it runs."""
     open_ = loop.campaign.open
     ours = open_ is not None and (open_.started.rehearsal or open_.started.baseline)
-    if ours and loop.campaign.under_way and not loop.campaign.waits_for_run:
+    if ours and loop.campaign.under_way:
         rehearsal.take_up(loop, deadline)
         if loop.campaign.under_way:
+            gates.refuse_switched_off(loop.campaign)  # its next run is held
             return False
     trying.refuse_if_running(loop)
     campaign = loop.campaign
@@ -57,7 +58,7 @@ def _rehearsed(loop: Loop, deadline: float | None) -> bool:
         if campaign.under_way or campaign.wants_baseline:
             return not campaign.under_way
     gates.refuse_changed_harness(loop.workspace)
-    if rehearsal.proof(loop) is None:
+    if rehearsal.is_due(loop):
         rehearsal.rehearse(loop, deadline)
     return not loop.campaign.under_way
 

@@ -32,6 +32,7 @@ from agent_loops.workspace import Workspace
 # Begins with a category, so that whoever counts ideas by category can leave it out.
 DESCRIPTION = "rehearsal: the incumbent's code and one blank line"
 _KILLED = "the process that began the rehearsal was killed while its run went on"
+_MOST_FOR_A_KILL = 2
 # A blank line at the end means nothing in these; in a text that is data it may.
 _CODE = frozenset(
     ".py .pyi .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .kt .scala .js .mjs .ts .tsx .jl .r .lua "
@@ -69,6 +70,23 @@ def last(campaign: Campaign) -> Experiment | None:
         if item.started.rehearsal and item.started.base == campaign.incumbent_number:
             return item
     return None
+
+
+def is_due(run: Loop) -> bool:
+    """Whether one more would tell more: what ends at once may end before its caller is killed."""
+    proven = proof(run)
+    if proven is not None and proven.killed:
+        return False
+    return proven is None or _count(run.campaign) < _MOST_FOR_A_KILL
+
+
+def _count(campaign: Campaign) -> int:
+    return sum(
+        item.started.rehearsal
+        and item.epoch == campaign.epoch
+        and item.started.base == campaign.incumbent_number
+        for item in campaign.experiments.values()
+    )
 
 
 def proof(run: Loop) -> Proof | None:
@@ -115,12 +133,13 @@ def rehearse(run: Loop, deadline: float | None) -> None:
     """
     trying.refuse_if_running(run)
     caller = _Caller(lambda: _begin(run))
-    went_on = False
     try:
         caller.await_word()
-        went_on = files.is_locked(run.store.paths.run_lock)
-    finally:
-        caller.kill()
+    except BaseException:
+        caller.leave()  # an interrupted check leaves a run alive, not one that was never begun
+        raise
+    went_on = files.is_locked(run.store.paths.run_lock)
+    caller.kill()
     with run.store.locked() as campaign:
         if under_way(campaign) and went_on:
             run.store.append(events.Note(text=_KILLED))
@@ -228,10 +247,12 @@ class _Caller:
         """With all of its group; the run has left that."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)  # it may not lead a group yet
-        os.waitpid(self._pid, 0)
+        self.leave()
+
+    def leave(self) -> None:
+        """Lets it come to its end, which is at hand once it has begun."""
         os.close(self._lifeline)
+        os.waitpid(self._pid, 0)
 
 
 def _serve(begin: Callable[[], None], word: int, lifeline: int) -> NoReturn:

@@ -100,7 +100,7 @@ def _rehearsal_checks(loop: Loop, proof: Proof, *, restored: bool) -> Iterator[C
         step = "the same code must pass: see budget_slack and guards"
         yield warn("rehearsal", f"an idea would be discarded: {proof.trouble}", step)
     if not proof.killed:
-        yield warn("rehearsal", "the run was over before its caller was killed: resume not seen")
+        yield warn("rehearsal", "its run was over too soon to lose its caller: resume was not seen")
     if proof.noticed_s is not None and proof.noticed_s > _LATE_S:
         said = f"the end of the run was met {answers.duration(proof.noticed_s)} late"
         yield warn("rehearsal", said, "a slow disk, or a `cleanup_cmd` that takes its time?")

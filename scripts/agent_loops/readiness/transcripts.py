@@ -15,14 +15,17 @@ from agent_loops import files
 # A night's transcript may be long; its end tells enough.
 _MOST_BYTES = 32 << 20
 _OURS = re.compile(r"(?:^|[\s;&|/(])agent-loops\s+([a-z]+)(?![\w./])")
+# What experiments take; the rest is asked for once, or by the person.
+_OF_THE_LOOP = frozenset("try wait status history show diff override checkout note".split())
 _REFUSED = ("Permission to use ", "The user doesn't want to ", "This command requires approval")
 
 
 class Seen(NamedTuple):
-    """Of one session: its `agent-loops` commands, and what they cost in context.
+    """Of one session: its `agent-loops` commands in the loop, and what they cost in context.
 
     `written` and `answered` are characters of those commands and of their results; `requests` are
-    the model's from the first `try` on, `tokens` what the context grew by meanwhile (0: not known).
+    the model's from the first `try` to the last of them, `tokens` what the context grew by
+    meanwhile (0: not known).
     `refused` are commands of ours that the host or the person turned down; `mode` is the
     permission mode of the last prompt.
     """
@@ -80,6 +83,7 @@ class _Reader:
     def __init__(self) -> None:
         self._ours: set[str] = set()
         self._requests: set[str] = set()
+        self._since_ours: set[str] = set()
         self._contexts: list[int] = []
         self._count = dict.fromkeys(("commands", "tries", "written", "answered", "refused"), 0)
         self._mode = ""
@@ -90,6 +94,7 @@ class _Reader:
             return
         if entry.get("type") == "user":
             self._mode = str(entry.get("permissionMode") or self._mode)
+        before = self._count["commands"]
         content = message.get("content")
         for block in content if isinstance(content, list) else ():
             if isinstance(block, dict) and block.get("type") == "tool_use":
@@ -97,13 +102,15 @@ class _Reader:
             elif isinstance(block, dict) and block.get("type") == "tool_result":
                 self._take_result(block)
         if entry.get("type") == "assistant" and self._count["tries"]:
-            self._requests.add(str(message.get("id")))
-            self._contexts.append(_context_of(message.get("usage")))
+            self._since_ours.add(str(message.get("id")))
+            if self._count["commands"] > before:
+                self._requests |= self._since_ours
+                self._contexts.append(_context_of(message.get("usage")))
 
     def _take_call(self, block: Mapping[str, Any]) -> None:
         given = block.get("input")
         command = str(given.get("command") or "") if isinstance(given, dict) else ""
-        found = _OURS.findall(command.partition("<<")[0])
+        found = _OF_THE_LOOP.intersection(_OURS.findall(command.partition("<<")[0]))
         if block.get("name") != "Bash" or not found:
             return
         self._ours.add(str(block.get("id")))
