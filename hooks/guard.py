@@ -30,6 +30,8 @@ def main() -> None:
     if not here.is_ours:
         return
     decision, reason = _decided(event, here, session)
+    if decision == "allow":
+        session.save(**campaign.seen(event))  # `agent-loops ready` tells what was seen
     if decision:
         campaign.answer(
             {
