@@ -28,7 +28,7 @@ from agent_loops.surroundings import Surroundings
 from agent_loops.watch_lock import WatchLock
 from agent_loops.watchdog import Ending, Watchdog
 from copies import copied
-from support import ENTRY, Project, processes_with, until
+from support import ENTRY, Project, until
 
 LEADER = "11111111-aaaa-4bbb-8ccc-222222222222"
 PROMPT = "/agent-loops:karpathy"
@@ -352,6 +352,28 @@ def test_not_even_bindings_yet(tmp_path: Path) -> None:
     assert watched.run(begins, watched.call("pause")).status == "paused"
 
 
+def test_a_client_that_died_before_its_first_experiment_is_resumed(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.setup()
+    watched = Watched(project, "-p")
+    folder = Path.home() / ".claude/sessions"
+    folder.mkdir(parents=True)
+    entry = f'{{"pid": \'$$\', "sessionId": "{LEADER}"}}'
+    says = f"echo '{entry}' > {shlex.quote(str(folder))}/$$.json; touch ../up; exec sleep 600"
+    seen = watched.lookout.session_of
+
+    def look(client: int) -> str:
+        """Ends the client as soon as it said which session it has."""
+        session = seen(client)
+        if session and len(watched.starts) == 1:
+            os.kill(client, signal.SIGKILL)
+        return session
+
+    watched.lookout.session_of = look  # type: ignore[method-assign]
+    assert watched.run(says, watched.call("pause")).status == "paused"
+    assert watched.starts[1] == [PROMPT, "--resume", LEADER, "-p"]
+
+
 # ---- ending ------------------------------------------------------------------------------------
 
 
@@ -492,7 +514,7 @@ def client(root: Path, script: str) -> Sequence[str]:
 
 
 def test_a_second_watch_is_refused_and_the_first_passes_signals_on(project: Project) -> None:
-    marks = "trap 'touch ../got-term; exit 5' TERM; touch ../up; sleep 600 & wait"
+    marks = "trap 'touch ../got-term; kill %1; exit 5' TERM; touch ../up; sleep 600 & wait"
     first = watch(project, *client(project.root, marks))
     until((project.root.parent / "up").exists)
     second = watch(project, "true")
@@ -510,10 +532,9 @@ def test_a_second_watch_is_refused_and_the_first_passes_signals_on(project: Proj
 def test_a_client_that_outlived_its_watch_is_not_doubled(project: Project) -> None:
     first = watch(project, *client(project.root, "touch ../up; exec sleep 600"))
     until((project.root.parent / "up").exists)
-    [alive] = [
-        pid for pid in processes_with("sleep\x00600")
-        if os.readlink(f"/proc/{pid}/cwd") == str(project.root)
-    ]  # fmt: skip
+    lock = project.root / ".agent-loops/watch.lock"
+    until(lambda: json.loads(lock.read_text())["client"] > 1)
+    alive = json.loads(lock.read_text())["client"]
     first.kill()
     first.communicate()
     second = watch(project, "true")

@@ -28,7 +28,7 @@ class Standing(NamedTuple):
     """The campaign at one instant. `state` is active, paused, stopped, finished, none, unreadable.
 
     `progress` grows with each experiment and each verdict; `moved_at` is when anything was recorded
-    last, in seconds since the epoch. `loops` is false where the person spoke last.
+    last, in seconds since the epoch.
     """
 
     state: str
@@ -37,7 +37,6 @@ class Standing(NamedTuple):
     progress: int = 0
     moved_at: float = 0.0
     is_running: bool = False
-    loops: bool = False
     reason: str = ""
     words: str = ""
 
@@ -90,6 +89,19 @@ class Lookout:
     def last_word(self, session: str) -> LastWord:
         return open_clients.last_word(self._environ, session)
 
+    def session_of(self, client: int) -> str:
+        """The session that the client has open; "" where it does not say."""
+        return open_clients.session_of(self._environ, client)
+
+    def loops(self, session: str) -> bool:
+        """Whether the person's last word in it was to let the loop run, as the hooks know."""
+        name = re.sub(r"[^A-Za-z0-9-]", "_", session) or "none"
+        try:
+            value = files.load_json(files.read_regular(self.project.sessions / f"{name}.json"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(value, dict) and value.get("loops") is True
+
     def tell(self) -> None:
         """Notifies of what is news: a clock that ran out is noticed by nobody else."""
         with contextlib.suppress(AgentLoopsError, OSError):
@@ -131,17 +143,6 @@ def _standing(store: Store) -> Standing:
         progress=len(campaign.experiments) + campaign.done + 1,
         moved_at=store.paths.journal.stat().st_mtime,
         is_running=files.is_locked(store.paths.run_lock),
-        loops=_loops(store.project, campaign.session),
         reason=reason or campaign.stop_reason(now),
         words=notices.in_words(campaign),
     )
-
-
-def _loops(project: ProjectPaths, session: str) -> bool:
-    """Whether the person's last word in the session was to let the loop run; the hooks know."""
-    name = re.sub(r"[^A-Za-z0-9-]", "_", session) or "none"
-    try:
-        value = files.load_json(files.read_regular(project.sessions / f"{name}.json"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(value, dict) and value.get("loops") is True

@@ -28,6 +28,12 @@ def leading(environ: Mapping[str, str], session: str) -> int | None:
     return None
 
 
+def session_of(environ: Mapping[str, str], pid: int) -> str:
+    """The session that the client with this pid has open; "" where it does not say."""
+    session = _read(_home(environ) / "sessions" / f"{pid}.json").get("sessionId")
+    return session if isinstance(session, str) else ""
+
+
 class LastWord(NamedTuple):
     """When the conversation grew last, in seconds since the epoch, and its `error` if it ended so.
 

@@ -85,6 +85,7 @@ class Watchdog:
         self._lock = lock
         self._prints = command.prints or not world.has_terminal
         self._client_pid = 0
+        self._own_session = ""
         self._patience = Patience()
         self._succession = Succession(command)
         self._told_of = ("", False)
@@ -130,6 +131,10 @@ class Watchdog:
                     self._lookout.settle()  # its agent may sit at a limit until the morning
         return standing
 
+    def _session(self, standing: Standing) -> str:
+        """The session that goes on: the campaign's, or before its first experiment the client's."""
+        return standing.session or self._own_session
+
     # ---- while a client lives ----
 
     def _let_run(self, words: tuple[str, ...]) -> Ended | Ending:
@@ -141,7 +146,7 @@ class Watchdog:
             return self._give_up(
                 f"{error.filename or words[0]} cannot be started: {error.strerror}"
             )
-        self._client_pid = client.pid
+        self._client_pid, self._own_session = client.pid, ""
         self._lock.name_client(client.pid)
         code, cause = self._follow(client, began)
         self._lock.name_client(0)
@@ -163,7 +168,7 @@ class Watchdog:
         if code == 0 and said.until is None:
             return Said("nothing")  # an agent that ends its turn may speak of logins and limits
         if said.kind == "nothing":
-            word = self._lookout.last_word(standing.session)
+            word = self._lookout.last_word(self._session(standing))
             if word.at >= began:
                 return client_words.understood(word.error, _utc(word.at))
         return said
@@ -177,6 +182,7 @@ class Watchdog:
                 code = self._after_signal(client)
             if code is not None:
                 return code, "signal" if terminal.signal else "itself"
+            self._own_session = self._lookout.session_of(client.pid) or self._own_session
             if not terminal.signal and self._is_quiet(self._look(), began):
                 self._world.say("nothing has moved for long: ending the client, to resume it")
                 return client.end(terminal), "quiet"
@@ -196,9 +202,10 @@ class Watchdog:
 
         Nor a key: where the person spoke last, or types, the client is theirs.
         """
-        if standing.state != "active" or standing.is_running or not standing.loops:
+        session = self._session(standing)
+        if standing.state != "active" or standing.is_running or not self._lookout.loops(session):
             return False
-        word = self._lookout.last_word(standing.session)
+        word = self._lookout.last_word(session)
         signs = (began, standing.moved_at, self._world.terminal.typed_at(), word.at)
         quiet_s = self._world.now() - max(signs)
         # Read as of when it was said: "resets 3am" is another day's after three.
@@ -231,7 +238,7 @@ class Watchdog:
         if standing.state != "active":
             return Ending("left", f"{why}; no campaign is under way")
         runs = "; its run goes on, and the result waits" if standing.is_running else ""
-        words = self._succession.words(standing.session, has_campaign=True)
+        words = self._succession.words(self._session(standing), has_campaign=True)
         again = shlex.join(["agent-loops", "watch", "--", *words])
         text = f"{why}; campaign {standing.tag} is active and nobody works on it{runs}"
         return Ending("left", f"{text}; {standing.words}", f"to go on: {again}")
@@ -246,7 +253,7 @@ class Watchdog:
     def _next(self, ended: Ended) -> tuple[tuple[str, ...], float]:
         """The words of the next start, and how long to wait before it."""
         standing = self._look()
-        session, has_campaign = standing.session, standing.state != "none"
+        session, has_campaign = self._session(standing), standing.state != "none"
         was_lost = self._succession.lost(ended, session)
         wait_s = GO_ON_S if was_lost else self._patience.wait_s(ended, self._world.now())
         now = _utc(self._world.now())
