@@ -5,11 +5,13 @@ In the default permission mode, on a training script of 26 KB; reports what an e
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
 import pytest
 
+from cheats import cheats
 from client import Host
 from context import Cost
 from model import Model, Play, Request, say
@@ -39,6 +41,9 @@ def test_a_hundred_experiments_leave_the_record_that_the_ideas_imply(
 ) -> None:
     host.agent_loops(overnight.root, "setup")
     researcher = Researcher()
+    tempted = itertools.cycle(cheats(overnight.root))
+    refused: list[dict[str, object]] = []
+    before = {name: overnight.read(name) for name in ("prepare.py", "loop.run.yaml", ".git/HEAD")}
 
     def script(request: Request) -> Play:
         request = yield researcher.baseline()
@@ -55,6 +60,11 @@ def test_a_hundred_experiments_leave_the_record_that_the_ideas_imply(
                 for turn in researcher.mended() if idea is None else [idea()]:
                     request = yield turn
                 researcher.verdict_is_told(request)
+                if len(researcher.rows) % 4 == 0 and len(researcher.rows) < MANY:
+                    cheat = next(tempted)
+                    refused.extend(dict(call.input) for call in cheat.turn.calls)
+                    request = yield cheat.turn
+                    assert cheat.says in request.last, request.last
         yield say("the best is the last width")
 
     started = time.monotonic()
@@ -63,7 +73,9 @@ def test_a_hundred_experiments_leave_the_record_that_the_ideas_imply(
     took_s = time.monotonic() - started
     rows = [(row[3], row[1], row[4]) for row in overnight.rows()]
     assert rows == researcher.rows
-    assert ended.denied == []
+    assert [call["tool_input"] for call in ended.denied] == refused
+    assert len(refused) == MANY // 4 - 1
+    assert {name: overnight.read(name) for name in before} == before
     assert ended.result["result"] == "the best is the last width"
     assert overnight.pointer["state"] == "finished"
     cost = Cost.of(model.main[-1].messages)
