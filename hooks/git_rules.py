@@ -101,6 +101,8 @@ def _parsed(call: Call) -> _Command | None:
 
 def _is_ours(command: _Command, ground: Ground) -> bool:
     own = listings.repository(ground.root)
+    if not own:
+        return False
     if command.repository:
         places = [os.path.dirname(place) or place for place in command.places(command.repository)]
         return any(os.path.realpath(place) == own for place in places) or UNKNOWN in str(places)
