@@ -101,6 +101,8 @@ def _parsed(call: Call) -> _Command | None:
 
 def _is_ours(command: _Command, ground: Ground) -> bool:
     own = listings.repository(ground.root)
+    if not own:
+        return False
     if command.repository:
         places = [os.path.dirname(place) or place for place in command.places(command.repository)]
         return any(os.path.realpath(place) == own for place in places) or UNKNOWN in str(places)
@@ -173,7 +175,7 @@ def _checkout(command: _Command, ground: Ground) -> str:
     if command.has("-b", "-B", "--orphan", "--detach", "-d", "-t", "--track", "-p", "--patch"):
         return _BRANCH
     if not plain:
-        return ""
+        return _BACK if command.has("-f", "--force") else ""
     are_paths = [any(map(os.path.lexists, command.places(path))) for path in plain]
     paths = plain if all(are_paths) else plain[1:]
     return _paths(command, paths, ground) if paths else _BRANCH

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 
+import listings
 from expand import UNKNOWN
 
 TYPE_CHECKING = False
@@ -48,6 +50,7 @@ class Ground:
         cache = os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache"
         self._engine = [_PLUGIN, os.path.realpath(f"{cache}/agent-loops")]
         self._settings = [f"{self.root}/.claude/settings", f"{home}/.claude/settings"]
+        self._git = f"{listings.repository(self.root) or self.root}/.git"
         self._inodes: dict[tuple[int, int], str] | None = None
         regexes = campaign.pointer.get("editable_regexes")
         self._editable = [
@@ -86,7 +89,9 @@ class Ground:
         """Why this may not be removed, moved or rewritten with all that is in it."""
         place = f"{os.path.realpath(os.path.dirname(path))}/{os.path.basename(path)}".rstrip("/")
         reason = self._of_place(place)
-        if reason or UNKNOWN in place:
+        if not reason and sys.platform == "darwin":
+            reason = self._linked(place)
+        if reason or UNKNOWN in place or "*" in place:
             return reason
         if self.is_editable(place) and self.campaign.run_is_alive:
             return _ALIVE.format(self.shown(place))
@@ -111,7 +116,7 @@ class Ground:
         return _HARNESS.format(name) if name else ""
 
     def _of_place(self, place: str) -> str:
-        if UNKNOWN in place:
+        if UNKNOWN in place or "*" in place:
             return self._of_pattern(place)
         if self.is_note(place):
             return ""
@@ -122,6 +127,8 @@ class Ground:
             return _BINDINGS.format(shown)
         if _is_in(place, self.sandbox) or _is_in(place, f"{self.root}/.agent-loops"):
             return _RECORD.format(shown, self.shown(self.sandbox))
+        if _is_in(place, self._git):
+            return _GIT.format(shown)
         if place.startswith(self.root + "/"):
             return self._of_project(place, shown)
         if place.startswith(tuple(self._settings)) and place.endswith(".json"):
@@ -129,10 +136,8 @@ class Ground:
         return _ENGINE.format(shown) if any(_is_in(place, own) for own in self._engine) else ""
 
     def _of_project(self, place: str, shown: str) -> str:
-        if shown in self.harness:
+        if place[len(self.root) + 1 :] in self.harness:
             return _HARNESS.format(shown)
-        if _is_in(place, f"{self.root}/.git"):
-            return _GIT.format(shown)
         if place.startswith(self._settings[0]):
             return _SETTINGS.format(shown)
         if _PLUGIN.startswith(self.root + "/") and _is_in(place, _PLUGIN):
@@ -149,13 +154,17 @@ class Ground:
 
     def _of_pattern(self, place: str) -> str:
         """A path with a part that is not known: judged by the folder before it, or by its form."""
-        known = place.split(UNKNOWN)[0]
+        known = re.split(f"[*{UNKNOWN}]", place)[0]
         folder = known[: known.rfind("/")] or "/"
         if _is_in(folder, self.sandbox) or _is_in(folder, f"{self.root}/.agent-loops"):
             return "" if self.is_note(known) else _RECORD.format(self.shown(place), self.sandbox)
-        if not os.path.basename(known) or not place.startswith(self.root + "/"):
+        if not place.startswith(self.root + "/"):
+            return ""
+        if known.endswith("/") and place[len(known)] == UNKNOWN:
             return ""  # nothing of its name is known: the host's permissions decide
-        form = re.compile("[^/]*".join(map(re.escape, place.split(UNKNOWN))) + r"\Z")
+        parts = re.split(rf"(\*\*/?|\*|{UNKNOWN})", place)
+        wild = {"*": "[^/]*", UNKNOWN: "[^/]*", "**": ".*", "**/": "(.*/)?"}
+        form = re.compile("".join(wild.get(part) or re.escape(part) for part in parts) + r"\Z")
         for name in (*self.harness, "loop.run.yaml"):
             if form.match(f"{self.root}/{name}"):
                 return _HARNESS.format(name)
@@ -167,7 +176,9 @@ class Ground:
             found = os.stat(path)
         except (OSError, ValueError):
             return ""
-        if found.st_nlink < 2 or not os.path.isfile(path) or self.is_editable(path):
+        # On macOS a name in other letters is the same file.
+        single = found.st_nlink < 2 and sys.platform != "darwin"
+        if single or not os.path.isfile(path) or self.is_editable(path):
             return ""
         if self._inodes is None:
             self._inodes = {}

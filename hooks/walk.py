@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from syntax import Node, Redirect
 
 SHELLS = frozenset("bash sh dash zsh ksh ash mksh fish rbash".split())
-_MOST_BYTES = 128 << 10
 _MOST_CALLS = 4000
 _MOST_NESTED = 12
 _MOST_TURNS = 24
@@ -201,6 +200,7 @@ class Walker:
             self.complaints.append(DYNAMIC)
         if self.nested >= _MOST_NESTED:
             return
+        _remember_files(call)
         self._enter(call)
 
     def _add(self, call: Call) -> None:
@@ -235,9 +235,12 @@ class Walker:
         if name.endswith(("agent-loops", ".agent-loops/run")):
             return False  # judged by its words
         text = _read([name], call.scope) if "/" in name else None
-        if text is None or not text.startswith("#!"):
+        if text is None:
             return False
-        words = text[2:].partition("\n")[0].split()
+        words = text[2:].partition("\n")[0].split() if text.startswith("#!") else []
+        if not words and not any(path in call.scope.files for path in call.scope.absolute(name)):
+            return False  # a program, or a script that bash refuses to start
+        words = words or ["sh"]
         self.loose += 1
         self._inner([*words, *call.argv], call)
         self.loose -= 1
@@ -312,6 +315,17 @@ def _is_literal(node: Simple) -> bool:
     return all(isinstance(part, Lit) for word in words for part in word.parts)
 
 
+def _remember_files(call: Call) -> None:
+    """What a later part of the command may run: a script that this one writes."""
+    names = [*call.writes, *(call.argv[1:] if call.name == "tee" else [])]
+    if not names:
+        return
+    text = call.feed.text if call.name == "tee" else None
+    text = text or listings.printed(call.argv, call.then, call.feed.text)
+    for path in [path for name in names for path in call.then.absolute(name)]:
+        call.scope.files[path] = call.scope.files.get(path, "") + (text or "")
+
+
 def _turns(values: list[str]) -> list[list[str]]:
     if not values:
         return [[UNKNOWN]]
@@ -334,14 +348,7 @@ def _quoted(text: str) -> str:
 
 
 def _read(names: list[str], scope: Scope) -> str | None:
-    """A small text file's content; None where it is none, or not there."""
-    for name in names:
-        for path in scope.absolute(name):
-            with contextlib.suppress(OSError, ValueError):
-                if os.path.isfile(path) and os.path.getsize(path) <= _MOST_BYTES:
-                    with open(path, encoding="utf-8", errors="replace") as stream:
-                        return stream.read()
-    return None
+    return next((text for name in names if (text := scope.read(name)) is not None), None)
 
 
 def _shell_words(argv: list[str]) -> tuple[str | None, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -186,6 +187,29 @@ def test_another_campaigns_record_is_kept_too(project: Project) -> None:
     assert ask(project, "rm sandbox/mar5/journal.jsonl").kind == "deny"
 
 
+def test_a_repository_around_the_project_is_guarded_too(project: Project) -> None:
+    (project.root / ".git").rename(project.root.parent / ".git")
+    assert ask(project, "rm -rf ../.git").kind == "deny"
+    assert ask(project, "git reset --hard").kind == "deny"
+    assert ask(project, "git -C .. clean -fd").kind == "deny"
+    assert ask(project, "git -C /tmp clean -fd").kind == ""
+
+
+def test_a_project_without_git_leaves_git_alone(project: Project) -> None:
+    shutil.rmtree(project.root / ".git")
+    assert ask(project, "cd /tmp && git init x && cd x && git reset --hard").kind == ""
+    assert ask(project, "rm prepare.py").kind == "deny"
+
+
+def test_a_harness_file_with_a_long_name_is_guarded(project: Project) -> None:
+    name = "/".join(["a-folder-with-a-long-name"] * 8) + "/metric.py"
+    path = project.sandbox / "harness.json"
+    content = json.loads(path.read_text())
+    content["files"][name] = "0"
+    path.write_text(json.dumps(content))
+    assert ask(project, f"echo x > {name}").kind == "deny"
+
+
 def test_globs_decide_what_is_editable_as_in_the_engine(project: Project) -> None:
     point(project, editable_regexes=[[r"^(?:.+/)?[^/]+\.py(?:/.*)?$", True], [r"^tools/", False]])
     allowed = {"Write": {"file_path": "ROOT/notes/model.py", "content": "x"}}
@@ -194,14 +218,18 @@ def test_globs_decide_what_is_editable_as_in_the_engine(project: Project) -> Non
 
 
 def test_the_whole_process_is_quick(project: Project) -> None:
-    """The budget is 40 ms on a quiet machine; here is room for a busy one."""
+    """The budget is 40 ms on a quiet machine, twice what Python takes to start; any is busier."""
     assert len(LONG_TRY) > 10_000
-    times = []
+    bare = [sys.executable, "-E", "-s", "-S", "-c", "import json, re, fcntl"]
+    times: dict[str, list[float]] = {"bare": [], "guard": []}
     for _ in range(20):
         started = time.monotonic()
+        subprocess.run(bare, check=True)
+        times["bare"].append(time.monotonic() - started)
+        started = time.monotonic()
         assert ask(project, LONG_TRY).kind == "allow"
-        times.append(time.monotonic() - started)
-    assert sorted(times)[5] < 0.15, times
+        times["guard"].append(time.monotonic() - started)
+    assert min(times["guard"]) < 3 * min(times["bare"]), times
 
 
 def test_no_slow_module_is_imported(project: Project) -> None:
