@@ -17,18 +17,20 @@ import writers
 from calls import Call, Feed
 from expand import UNKNOWN, Scope
 from ground import Ground
-from shell import Script, Unparsable, parse
+from shell import Unparsable, parse
+from syntax import Script
 from walk import SHELLS, Walker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from campaign import Campaign, Session
     from inline import Code
 
 _PLAINLY = "This command cannot be checked: write it plainly, one step at a time."
 _PYTHON = re.compile(r"(python|pypy)[\d.]*[a-z]*\Z")
 _OTHERS = frozenset("perl ruby node php lua R Rscript julia deno bun".split())
-_MOST_CODE = 128 << 10
 _BLIND = "Code that names {} and writes cannot be checked: {}"
 
 
@@ -62,13 +64,15 @@ def _of_plain(words: list[str], ground: Ground, session: Session) -> tuple[str, 
 
 def _reads_here(words: list[str], ground: Ground) -> bool:
     """Whether files given to the command lie in the project: it shows parts of them."""
+    home = os.path.realpath(os.path.expanduser("~")) + "/"
     for option in ("--edit", "--idea-file"):
         for word, after in zip(words, [*words[1:], ""]):
             path = after if word == option else word.partition("=")[2]
             if not word.startswith(option) or path == "-":
                 continue
             real = os.path.realpath(os.path.join(ground.root, path))
-            if not real.startswith((ground.root + "/", "/tmp/", "/private/tmp/")):
+            scratch = real.startswith(("/tmp/", "/private/tmp/")) and not real.startswith(home)
+            if not real.startswith(ground.root + "/") and not scratch:
                 return False
     return True
 
@@ -102,9 +106,6 @@ class _Judge:
         self.walker = Walker()
 
     def refusal(self, script: Script) -> str:
-        reason = commands.refusal_of_form(script)
-        if reason:
-            return reason
         self.walker.script(script, Scope(self.cwd), Feed())
         index = 0
         while index < len(self.walker.calls):  # code that is read on the way adds calls
@@ -166,18 +167,18 @@ class _Judge:
                 self.walker.call(made)
 
     def _of_targets(self, code: Code, call: Call) -> str:
-        for path in code.writes:
-            for place in call.then.absolute(path):
-                if reason := self.ground.refusal(place):
-                    return reason
-        for path in code.trees:
-            for place in call.then.absolute(path):
-                if reason := self.ground.refusal_of_tree(place) or self.ground.refusal(place):
-                    return reason
-        for path in code.dumps:
-            for place in call.then.absolute(path):
-                if reason := logs.refusal_to_dump(place, self.ground):
-                    return reason
+        rules: tuple[tuple[list[str], Callable[[str], str]], ...] = (
+            (code.writes, self.ground.refusal),
+            (code.trees, lambda path: self.ground.refusal_of_tree(path)),
+            (code.trees, self.ground.refusal),
+            (code.dumps, lambda path: logs.refusal_to_dump(path, self.ground)),
+        )
+        for paths, rule in rules:
+            for path in paths:
+                for folder in ("", *code.folders):
+                    for place in call.then.absolute(os.path.join(folder, path)):
+                        if reason := rule(place):
+                            return reason
         return ""
 
     def _of_blind(self, code: Code, call: Call, *, inline: bool) -> str:
@@ -185,7 +186,7 @@ class _Judge:
         unknown = any(not path.strip(UNKNOWN) for path in [*code.writes, *code.trees])
         if not inline or not (code.is_blind or unknown):
             return ""
-        for name in code.names:
+        for name in (*code.names, *call.argv[1:]):
             if not name or len(name) > 300 or "\n" in name or name in (".", "/", ".."):
                 continue
             for place in call.then.absolute(name):
@@ -210,19 +211,8 @@ def _code_of(call: Call) -> tuple[str | None, bool]:
             break
     script, module, _ = running.python_words(words)
     if script and script != "-" and not module:
-        return _file(call, script), False
+        return call.then.read(script), False
     return (call.feed.text, True) if not module else (None, False)
-
-
-def _file(call: Call, name: str) -> str | None:
-    for place in call.then.absolute(name):
-        try:
-            if os.path.getsize(place) <= _MOST_CODE:
-                with open(place, encoding="utf-8", errors="replace") as stream:
-                    return stream.read()
-        except (OSError, ValueError):
-            continue
-    return None
 
 
 def _names_protected(command: str, ground: Ground) -> bool:

@@ -35,7 +35,17 @@ class Feed:
 class Call:
     """One program, function or redirect that the command would start."""
 
-    __slots__ = ("argv", "assigned", "cleared", "feed", "loose", "scope", "then", "writes")
+    __slots__ = (
+        "argv",
+        "assigned",
+        "cleared",
+        "feed",
+        "literal",
+        "loose",
+        "scope",
+        "then",
+        "writes",
+    )
 
     def __init__(self, argv: list[str], scope: Scope, feed: Feed) -> None:
         self.argv = argv
@@ -45,6 +55,7 @@ class Call:
         self.assigned: dict[str, list[str]] = {}
         self.cleared: list[str] = []  # variables that it does not get; "*" for all
         self.writes: list[str] = []  # files that its redirects open for writing
+        self.literal = True  # nothing of its words or texts is expanded
         self.loose = False  # it stands in a file that is run, not in the command itself
 
     @property

@@ -10,7 +10,7 @@ import os
 
 from expand import UNKNOWN
 from ground import own_command
-from shell import Lit, Script, Simple, Sub, Var
+from syntax import Script, Simple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ def refusal(call: Call, session: Session, *, active: bool, halted_by: str) -> st
         return _POSING
     if any(set(call.then.vars) & {name} for name in _IDENTITY):
         return _POSING
+    if not call.loose and (not call.literal or any(UNKNOWN in word for word in words)):
+        return _TEXTS
     name = next((word for word in words if not word.startswith("-")), "")
-    if UNKNOWN in name:
-        return "The guard cannot see which agent-loops command this is: write its name plainly."
     if name not in _PERSONS or not session.loops:
         return ""
     if name == "resume" and halted_by == "engine" and not active:
@@ -120,37 +120,3 @@ def refusal_to_pose(call: Call) -> str:
     ):
         return _POSING
     return _POSING if not call.argv and set(call.assigned) & _IDENTITY else ""
-
-
-def refusal_of_form(script: Script) -> str:
-    """Why a text given to agent-loops may not hold substitutions."""
-    for node in _simples(script):
-        words = [word.plain or "" for word in node.words[:1]]
-        if not words or not words[0].endswith(("agent-loops", ".agent-loops/run")):
-            continue
-        if any(isinstance(part, (Sub, Var)) for word in node.words for part in word.parts):
-            return _TEXTS
-        if any(redirect.op == "<<" and not redirect.quoted for redirect in node.redirects):
-            return _TEXTS
-        if any(isinstance(part, (Sub, Var)) for redirect in node.redirects
-               if redirect.op == "<<<" for part in redirect.target.parts):  # fmt: skip
-            return _TEXTS
-        if any(not isinstance(part, Lit) for word in node.words for part in word.parts):
-            return _TEXTS
-    return ""
-
-
-def _simples(script: Script) -> list[Simple]:
-    """Every simple command in the text itself, those in compounds included."""
-    found: list[Simple] = []
-    waiting: list[object] = [node for node, _ in script.items]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Simple):
-            found.append(node)
-            continue
-        waiting += getattr(node, "nodes", [])
-        waiting += [inner for one in getattr(node, "scripts", []) for inner, _ in one.items]
-        if hasattr(node, "body"):
-            waiting.append(node.body)
-    return found

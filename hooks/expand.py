@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 import re
 
-from shell import Arith, Lit, Proc, Sub, Var, Word
+from syntax import Arith, Lit, Proc, Sub, Var, Word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shell import Function, Part, Script
+    from syntax import Function, Part, Script
 
-UNKNOWN = "\0"
+UNKNOWN = "\ue0ff"  # no command may hold it: see `shell.parse`
 _SPECIAL = "*?[]{},~ \t\n\\-"
 _HIDE = {ord(char): 0xE000 + ord(char) for char in _SPECIAL}
 _SHOW = {after: before for before, after in _HIDE.items()}
+MOST_BYTES = 128 << 10
 _MOST_VALUES = 24
 _MOST_FIELDS = 4000
 _BRACE = re.compile(r"\{([^{}]*)\}")
@@ -36,6 +37,7 @@ class Scope:
         self.functions: dict[str, Function] = {}
         self.aliases: dict[str, str] = {}
         self.links: dict[str, str] = {}
+        self.files: dict[str, str] = {}  # written earlier in the same command
         self.positional: list[str] = []
         self.maybe = 0  # above 0 what is assigned may not be: earlier values stay possible
 
@@ -47,6 +49,7 @@ class Scope:
         other.functions = dict(self.functions)
         other.aliases = dict(self.aliases)
         other.links = self.links
+        other.files = self.files
         other.positional = self.positional
         other.maybe = self.maybe
         return other
@@ -71,11 +74,26 @@ class Scope:
 
     def absolute(self, path: str) -> list[str]:
         """The path in each folder that the command may be in; a link made before is followed."""
+        if not path.isascii() or "\0" in path:
+            path = path.encode("utf-8", "replace").decode().replace("\0", UNKNOWN)
         if os.path.isabs(path):
             places = [os.path.normpath(path)]
         else:
             places = [os.path.normpath(f"{cwd}/{path}") for cwd in self.cwds]
         return [self._followed(place) for place in places]
+
+    def read(self, name: str) -> str | None:
+        """A small text file's content; None where it is none, or not there."""
+        for path in self.absolute(name):
+            if path in self.files:
+                return self.files[path]
+            try:
+                if os.path.isfile(path) and os.path.getsize(path) <= MOST_BYTES:
+                    with open(path, encoding="utf-8", errors="replace") as stream:
+                        return stream.read()
+            except (OSError, ValueError):
+                continue
+        return None
 
     def _followed(self, path: str) -> str:
         for link, target in self.links.items():
@@ -171,7 +189,7 @@ def _keeps_empty(part: Part) -> bool:
 def _applied(op: str, value: str, arg: str) -> str:
     """`${name OP arg}`, where it can be known."""
     if op in ("-", ":-", "=", ":="):
-        return arg if value in ("", UNKNOWN) else value
+        return arg if value == UNKNOWN or (not value and op[0] == ":") else value
     if op in ("+", ":+"):
         return arg if value else ""
     if op in ("", "?", ":?") and (op != "?" or not arg):

@@ -173,7 +173,7 @@ def _checkout(command: _Command, ground: Ground) -> str:
     if command.has("-b", "-B", "--orphan", "--detach", "-d", "-t", "--track", "-p", "--patch"):
         return _BRANCH
     if not plain:
-        return ""
+        return _BACK if command.has("-f", "--force") else ""
     are_paths = [any(map(os.path.lexists, command.places(path))) for path in plain]
     paths = plain if all(are_paths) else plain[1:]
     return _paths(command, paths, ground) if paths else _BRANCH

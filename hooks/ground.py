@@ -86,7 +86,7 @@ class Ground:
         """Why this may not be removed, moved or rewritten with all that is in it."""
         place = f"{os.path.realpath(os.path.dirname(path))}/{os.path.basename(path)}".rstrip("/")
         reason = self._of_place(place)
-        if reason or UNKNOWN in place:
+        if reason or UNKNOWN in place or "*" in place:
             return reason
         if self.is_editable(place) and self.campaign.run_is_alive:
             return _ALIVE.format(self.shown(place))
@@ -111,7 +111,7 @@ class Ground:
         return _HARNESS.format(name) if name else ""
 
     def _of_place(self, place: str) -> str:
-        if UNKNOWN in place:
+        if UNKNOWN in place or "*" in place:
             return self._of_pattern(place)
         if self.is_note(place):
             return ""
@@ -149,13 +149,17 @@ class Ground:
 
     def _of_pattern(self, place: str) -> str:
         """A path with a part that is not known: judged by the folder before it, or by its form."""
-        known = place.split(UNKNOWN)[0]
+        known = re.split(f"[*{UNKNOWN}]", place)[0]
         folder = known[: known.rfind("/")] or "/"
         if _is_in(folder, self.sandbox) or _is_in(folder, f"{self.root}/.agent-loops"):
             return "" if self.is_note(known) else _RECORD.format(self.shown(place), self.sandbox)
-        if not os.path.basename(known) or not place.startswith(self.root + "/"):
+        if not place.startswith(self.root + "/"):
+            return ""
+        if known.endswith("/") and place[len(known)] == UNKNOWN:
             return ""  # nothing of its name is known: the host's permissions decide
-        form = re.compile("[^/]*".join(map(re.escape, place.split(UNKNOWN))) + r"\Z")
+        parts = re.split(rf"(\*\*/?|\*|{UNKNOWN})", place)
+        wild = {"*": "[^/]*", UNKNOWN: "[^/]*", "**": ".*", "**/": "(.*/)?"}
+        form = re.compile("".join(wild.get(part) or re.escape(part) for part in parts) + r"\Z")
         for name in (*self.harness, "loop.run.yaml"):
             if form.match(f"{self.root}/{name}"):
                 return _HARNESS.format(name)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _EDITING = ("Edit", "MultiEdit", "Write", "NotebookEdit")
+_HOST = ("", "")
 _LOOP_SKILLS = ("agent-loops:karpathy", "agent-loops:ml-autoresearch")
 
 
@@ -49,17 +50,22 @@ def _decided(event: dict[str, Any], here: Campaign, session: Session) -> tuple[s
     if tool == "Skill":
         if given.get("skill") in _LOOP_SKILLS and here.state == "active":
             session.save(loops=True)
-        return "", ""
+        return _HOST
     if here.state != "active":
-        return _while_halted(given, here, session, cwd) if tool == "Bash" else ("", "")
+        return _while_halted(given, here, session, cwd) if tool == "Bash" else _HOST
     if not here.is_led_by(session) and not _takes(tool, given, here):
-        return "", ""
+        return _HOST
     if tool in _EDITING:
         path = str(given.get("file_path") or given.get("notebook_path") or "")
-        return _of_edit(os.path.normpath(os.path.join(cwd, path)), here) if path else ("", "")
+        path = os.path.normpath(os.path.join(cwd, path)) if _is_path(path) else ""
+        return _of_edit(path, here) if path else _HOST
     if tool == "Read":
         return _of_read(given, here)
     return _of_command(str(given.get("command") or ""), here, session, cwd)
+
+
+def _is_path(path: str) -> bool:
+    return bool(path) and "\0" not in path and path.encode("utf-8", "replace").decode() == path
 
 
 def _takes(tool: str, given: dict[str, Any], here: Campaign) -> bool:
@@ -74,7 +80,7 @@ def _while_halted(
     command = str(given.get("command") or "")
     bare = command.translate({39: None, 34: None, 92: None})
     if not session.loops or not ("resume" in bare or "agent-loops" in bare):
-        return "", ""
+        return _HOST
     import bash
 
     return bash.while_halted(command, here, session, cwd)
@@ -88,7 +94,7 @@ def _of_edit(path: str, here: Campaign) -> tuple[str, str]:
     real = os.path.realpath(path)
     if ground.is_editable(real) and _is_plain_file(path):
         return "allow", "an editable file of the campaign"
-    return ("allow", "the agent's own notes") if ground.is_note(real) else ("", "")
+    return ("allow", "the agent's own notes") if ground.is_note(real) else _HOST
 
 
 def _is_plain_file(path: str) -> bool:
@@ -97,12 +103,14 @@ def _is_plain_file(path: str) -> bool:
 
 def _of_read(given: dict[str, Any], here: Campaign) -> tuple[str, str]:
     path = str(given.get("file_path") or "")
+    if not _is_path(path):
+        return _HOST
     if grounds.is_of_skills(path):
         return "allow", "a file of the skill"
     import logs
 
     reason = logs.refusal_to_read(given, grounds.Ground(here)) if ".log" in path else ""
-    return ("deny", reason) if reason else ("", "")
+    return ("deny", reason) if reason else _HOST
 
 
 def _of_command(command: str, here: Campaign, session: Session, cwd: str) -> tuple[str, str]:

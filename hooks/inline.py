@@ -56,6 +56,7 @@ class Code:
         self.files: list[str] = []  # executed
         self.modules: list[str] = []  # imported or run
         self.names: list[str] = []  # every text in it
+        self.folders: list[str] = []  # that it changes into
         self.dumps: list[str] = []  # files that it prints as they are
         self.kills = False
         self.is_blind = False  # it writes, or may write, where the reader cannot tell
@@ -85,6 +86,7 @@ class _Reader(ast.NodeVisitor):
     def __init__(self) -> None:
         self.code = Code()
         self.values: dict[str, list[str]] = {}
+        self.renamed: dict[str, str] = {}
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and len(node.value) < 1000:
@@ -96,9 +98,14 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         self.code.modules += [alias.name for alias in node.names]
+        self._rename(node.names)
+
+    def _rename(self, names: list[ast.alias]) -> None:
+        self.renamed.update({item.asname: item.name for item in names if item.asname})
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         self.code.modules.append(node.module or "")
+        self._rename(node.names)
         self.code.modules += [f"{node.module or ''}.{alias.name}" for alias in node.names]
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -134,6 +141,8 @@ class _Reader(ast.NodeVisitor):
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
+            if isinstance(value, ast.Attribute):  # r = os.remove
+                self.renamed[target.id] = value.attr
             found = self._fold(value)
             self.code.names += [text for text in found if UNKNOWN not in text]
             self.values[target.id] = (self.values.get(target.id, []) + found)[-_MOST_VALUES:]
@@ -148,13 +157,13 @@ class _Reader(ast.NodeVisitor):
             self.values[name.id] = found[:_MOST_VALUES]
 
     def visit_Call(self, node: ast.Call) -> None:
-        name = _name_of(node.func)
+        name = self._name(node.func)
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         self._judge(node, name, owner)
         self.generic_visit(node)
 
     def _judge(self, node: ast.Call, name: str, owner: ast.expr | None) -> None:
-        code, module = self.code, owner.id if isinstance(owner, ast.Name) else ""
+        code, module = self.code, self._name(owner) if isinstance(owner, ast.Name) else ""
         if name == "open" or (name == "File" and owner is not None):
             self._opened(node, owner)
         elif name in _METHODS and owner is not None and module not in ("os", "shutil"):
@@ -173,6 +182,10 @@ class _Reader(ast.NodeVisitor):
             self._saved(node)
         else:
             self._judge_start(node, name, module)
+
+    def _name(self, function: ast.expr) -> str:
+        name = _name_of(function)
+        return self.renamed.get(name, name) if isinstance(function, ast.Name) else name
 
     def _judge_start(self, node: ast.Call, name: str, module: str) -> None:
         if name in _STARTERS or (_EXECS.match(name) and module == "os"):
@@ -208,8 +221,10 @@ class _Reader(ast.NodeVisitor):
             return
         first = node.args[0]
         if _EXECS.match(name) or name in ("create_subprocess_exec", "posix_spawn"):
-            words = [text for item in node.args for text in self._fold(item)]
-            self.code.commands.append(words)
+            lists = [item.elts if isinstance(item, (ast.List, ast.Tuple)) else [item]
+                     for item in node.args]  # fmt: skip
+            words = [text for items in lists for item in items for text in self._fold(item)]
+            self.code.commands.append(words[1:] if len(words) > 1 else words)
         elif isinstance(first, (ast.List, ast.Tuple)):
             words = []
             for item in first.elts:
@@ -239,6 +254,8 @@ class _Reader(ast.NodeVisitor):
             code.modules += self._args(node, 0)
         elif name == "input" and any(item.arg == "inplace" for item in node.keywords):
             code.writes += self._args(node, 0) + self._args(node, 0, "files")
+        elif name == "chdir":
+            code.folders += self._args(node, 0)
         elif name == "print" and node.args:
             self._printed(node.args[0])
         elif not name or name in ("getattr", "CDLL", "mmap"):
@@ -285,7 +302,7 @@ class _Reader(ast.NodeVisitor):
         return self._folded_call(node) if isinstance(node, ast.Call) else [UNKNOWN]
 
     def _folded_call(self, node: ast.Call) -> list[str]:
-        name = _name_of(node.func)
+        name = self._name(node.func)
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         if name in ("join", "joinpath", "Path", "PurePath", "with_name") and len(node.args) > 1:
             return self._joined([*node.args], "/")
@@ -310,9 +327,14 @@ class _Reader(ast.NodeVisitor):
     def _listed(self, node: ast.Call, owner: ast.expr | None) -> list[str]:
         of_module = isinstance(owner, ast.Name) and owner.id in ("glob", "os", "Path")
         folders = self._args(node, 0) if of_module or owner is None else self._fold(owner)
-        if _name_of(node.func) in ("glob", "iglob") and (of_module or owner is None):
-            return [re.sub(r"[*?].*", UNKNOWN, text) for text in folders]
-        return [f"{text}/{UNKNOWN}" for text in folders]
+        name = _name_of(node.func)
+        if name == "listdir":
+            return ["*"]
+        if name in ("glob", "iglob", "rglob") and not of_module and owner is not None:
+            patterns = self._args(node, 0)
+            between = "/**/" if name == "rglob" else "/"
+            return [f"{text}{between}{pattern}" for text in folders for pattern in patterns]
+        return folders if name in ("glob", "iglob") else [f"{text}/**" for text in folders]
 
     def _joined(self, nodes: list[ast.expr], between: str) -> list[str]:
         found: list[str] = []

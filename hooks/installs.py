@@ -66,6 +66,8 @@ def refusal(argv: list[str]) -> str:
         name, words = _module(words)
     name = re.sub(r"(?<=pip)[\d.]+\Z", "", name)
     name = _SAME.get(name, name)
+    if name == "ensurepip":
+        return REASON
     if name == "setup.py":
         return REASON if {"install", "develop"} & set(words) else ""
     if name not in _CHANGING or {"--dry-run", "--help", "-h", "--version"} & set(words):
@@ -86,7 +88,7 @@ def _module(words: list[str]) -> tuple[str, list[str]]:
         return words[0][2:], words[1:]
     if words[:1] and words[0].split("/")[-1] == "setup.py":
         return "setup.py", words[1:]
-    return "ensurepip" if words[:2] == ["-m", "ensurepip"] else "", words
+    return "", words
 
 
 def _installs(name: str, plain: list[str], words: list[str]) -> bool:

@@ -15,8 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST_ENTRIES = 5000
+_MOST_ENTRIES = 3000
 _LEFT_OUT = frozenset((".git", ".venv", "venv", "node_modules", "__pycache__"))
+_FILTERS = frozenset("cat sort uniq tac grep egrep head tail".split())
 _PRINTING = frozenset("ls find fd fdfind git grep rg egrep ag".split())
 
 
@@ -33,13 +34,20 @@ def printed(argv: list[str], scope: Scope, text: str | None) -> str | None:
     if name in ("realpath", "readlink", "greadlink"):
         plain = [word for word in words if not word.startswith("-")]
         return "\n".join(os.path.realpath(path) for word in plain for path in scope.absolute(word))
-    if name in ("cat", "sort", "uniq", "tac") and not words:
-        return text
+    if name in _FILTERS and text is not None and (not words or name not in ("cat", "head")):
+        return _filtered(name, words, text)
     if name in ("cat", "head"):
         return _content(words, scope)
     if name == "git" and words[:2] == ["rev-parse", "--show-toplevel"]:
         return repository(scope.cwds[0]) or UNKNOWN
     return _listed(name, argv, scope) if name in _PRINTING else None
+
+
+def _filtered(name: str, words: list[str], text: str) -> str:
+    """The lines that a filter lets through; all of them where it is not plain which."""
+    if name not in ("grep", "egrep") or len(words) != 1 or not re.match(r"[\w./-]+\Z", words[0]):
+        return text
+    return "\n".join(line for line in text.split("\n") if re.search(words[0], line))
 
 
 def _echoed(words: list[str]) -> str:
@@ -83,6 +91,8 @@ _OF_WORDS: dict[str, Callable[[list[str]], str | None]] = {
     "echo": _echoed,
     "printf": _formatted,
     "dirname": lambda words: os.path.dirname("".join(words[-1:])) or ".",
+    "which": lambda words: "".join(words[-1:]),
+    "command": lambda words: "".join(words[-1:]),
     "basename": lambda words: "".join(words[:1]).split("/")[-1],
 }
 

@@ -56,9 +56,14 @@ def refusal(call: Call, ground: Ground) -> str:
         printed = sum(_grepped(path, call.argv[1:]) for path in logs)
     elif name in _DUMPING or name in ("read", "echo", "printf"):
         printed = 0 if _is_short(name, call.argv[1:]) else sum(map(os.path.getsize, logs))
+        printed = printed or (_ranged(logs[0], call.argv[1:]) if name == "sed" else 0)
     else:
         return ""
-    if printed <= MOST or _is_shortened(call.feed.downstream):
+    stages = call.feed.downstream
+    piped = _piped(name, logs[0], stages)
+    if piped is not None:
+        printed, stages = piped, stages[1:]
+    if printed <= MOST or _is_shortened(stages):
         return ""
     return _reason(ground, logs[0])
 
@@ -75,6 +80,14 @@ def _logs(call: Call, ground: Ground) -> list[str]:
             if ground.is_log(real) and _size(real) > MOST:
                 found.append(real)
     return found
+
+
+def _piped(name: str, log: str, stages: list[list[str]]) -> int | None:
+    """What `cat LOG | tail -n 5` lets through, where head or tail is the next stage."""
+    following = os.path.basename(stages[0][0]) if stages and stages[0] else ""
+    if name not in ("cat", "nl", "tac") or following not in ("head", "tail"):
+        return None
+    return _ended(log, stages[0][1:], at_end=following == "tail")
 
 
 def _size(path: str) -> int:
@@ -122,6 +135,18 @@ def _is_short(name: str, words: list[str]) -> bool:
     return name in ("cut", "od", "xxd", "hexdump") and any(
         re.match(r"-[NlcfL]", word) for word in words
     )
+
+
+def _ranged(path: str, words: list[str]) -> int:
+    """What `sed -n 'A,Bp'` prints."""
+    found = re.match(r"(\d+),(\d+|\$)p", next((word for word in words if word[:1] != "-"), ""))
+    if not found:
+        return 0
+    first, last = found.groups()
+    with open(path, "rb") as stream:
+        lines = stream.read(_MOST_SCANNED).split(b"\n")
+    taken = lines[int(first) - 1 :] if last == "$" else lines[int(first) - 1 : int(last)]
+    return sum(len(line) + 1 for line in taken)
 
 
 def _count(words: list[str]) -> tuple[int, str]:

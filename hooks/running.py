@@ -178,12 +178,23 @@ def _is_same(file: str, own: set[str]) -> bool:
 
 def refusal_of_code(code: Code, call: Call, own: Runs, ground: Ground) -> str:
     """Why this code would run what the engine runs: an import runs a script without a guard."""
+    if call.feed.text and any(_holds(file, call.feed.text) for file in own.files):
+        return _RUN.format(ground.shown(min(own.files)))
     files = [path for name in code.files for path in _existing(call, name)]
     files += [path for name in code.modules for path in _module_files(call, name)]
     for file in files:
         if _is_same(file, own.files):
             return _RUN.format(ground.shown(file))
     return ""
+
+
+def _holds(file: str, text: str) -> bool:
+    """Whether the code that is piped into an interpreter is that file's."""
+    try:
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            return stream.read().strip() == text.strip()
+    except OSError:
+        return False
 
 
 def refusal_to_kill(call: Call, ground: Ground) -> str:

@@ -13,16 +13,16 @@ import listings
 import prefixes
 from calls import Call, Feed
 from expand import UNKNOWN, Expander, Scope
-from shell import Function, Group, Pipe, Script, Simple, Unparsable, parse
+from shell import Unparsable, parse
+from syntax import Function, Group, Lit, Pipe, Script, Simple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shell import Node, Redirect
+    from syntax import Node, Redirect
 
 SHELLS = frozenset("bash sh dash zsh ksh ash mksh fish rbash".split())
-_MOST_BYTES = 128 << 10
 _MOST_CALLS = 4000
 _MOST_NESTED = 12
 _MOST_TURNS = 24
@@ -40,6 +40,7 @@ class Walker:
         self.complaints: list[str] = []
         self.nested = 0
         self.loose = 0
+        self._made: dict[int, Call] = {}  # by the node that it stands for
 
     def text(self, text: str, scope: Scope, feed: Feed | None = None) -> None:
         """Follows a command's text; what does not parse inside another is a complaint."""
@@ -90,16 +91,15 @@ class Walker:
             inner.to_file = feed.to_file and index == len(pipe.nodes) - 1
             if index:
                 inner.fed, inner.text, inner.sources = True, printed, []
-            first = len(self.calls)
             self._node(node, scope.copy(), inner)
-            printed = self._printed(node, first)
+            printed = self._printed(node)
 
-    def _printed(self, node: Node, first: int) -> str | None:
+    def _printed(self, node: Node) -> str | None:
         """What a command that was just followed prints, where that is known."""
-        made = self.calls[first:]
-        if not isinstance(node, Simple) or len(made) != 1:
+        made = self._made.get(id(node)) if isinstance(node, Simple) else None
+        if made is None or made.writes or (made.argv[:1] and made.argv[0] in made.scope.functions):
             return None
-        return listings.printed(made[0].argv, made[0].then, made[0].feed.text)
+        return listings.printed(made.argv, made.then, made.feed.text)
 
     def _peeked(self, node: Node, scope: Scope) -> list[str]:
         """The words of a later stage, without following it."""
@@ -141,13 +141,12 @@ class Walker:
         """Follows `$( )`; what it prints, where that is known."""
         feed = Feed()
         feed.captured = True
-        first = len(self.calls)
         self.nested += 1
         if self.nested >= _MOST_NESTED:
             raise Unparsable("nested too deep")
         self.script(script, scope.copy(), feed)
         self.nested -= 1
-        return self._printed(script.items[0][0], first) if len(script.items) == 1 else None
+        return self._printed(script.items[0][0]) if len(script.items) == 1 else None
 
     def _redirect(self, redirects: list[Redirect], expander: Expander, feed: Feed) -> list[str]:
         """The files that are opened for writing; notes in `feed` what is read and hidden."""
@@ -187,6 +186,8 @@ class Walker:
             call = Call([*head, *rest], scope, feed)
             call.writes = writes
             call.assigned = assigned
+            call.literal = _is_literal(node)
+            self._made[id(node)] = call
             self.call(call)
 
     def call(self, call: Call) -> None:
@@ -199,11 +200,13 @@ class Walker:
             self.complaints.append(DYNAMIC)
         if self.nested >= _MOST_NESTED:
             return
+        _remember_files(call)
         self._enter(call)
 
     def _add(self, call: Call) -> None:
         call.loose = self.loose > 0
         call.then = call.scope.copy()
+        call.then.links = dict(call.scope.links)
         self.calls.append(call)
 
     def _enter(self, call: Call) -> None:
@@ -222,9 +225,26 @@ class Walker:
             self.text(argv[1], scope)
         elif name in _CHANGING:
             _CHANGING[name](call)
-        else:
+        elif not self._script(call):
             for inner in prefixes.inner_calls(call):
                 self._inner(inner, call)
+
+    def _script(self, call: Call) -> bool:
+        """Follows a script that is started by its name, with what its first line names."""
+        name = call.argv[0]
+        if name.endswith(("agent-loops", ".agent-loops/run")):
+            return False  # judged by its words
+        text = _read([name], call.scope) if "/" in name else None
+        if text is None:
+            return False
+        words = text[2:].partition("\n")[0].split() if text.startswith("#!") else []
+        if not words and not any(path in call.scope.files for path in call.scope.absolute(name)):
+            return False  # a program, or a script that bash refuses to start
+        words = words or ["sh"]
+        self.loose += 1
+        self._inner([*words, *call.argv], call)
+        self.loose -= 1
+        return True
 
     def _inner(self, inner: list[str] | str, call: Call) -> None:
         self.nested += 1
@@ -286,6 +306,26 @@ class Walker:
         scope.positional = before
 
 
+def _is_literal(node: Simple) -> bool:
+    """Whether bash would expand nothing in its words and its input."""
+    here = [item for item in node.redirects if item.op in ("<<", "<<<")]
+    words = [*node.words, *(item.target for item in here)]
+    if any(item.op == "<<" and not item.quoted for item in here):
+        return False
+    return all(isinstance(part, Lit) for word in words for part in word.parts)
+
+
+def _remember_files(call: Call) -> None:
+    """What a later part of the command may run: a script that this one writes."""
+    names = [*call.writes, *(call.argv[1:] if call.name == "tee" else [])]
+    if not names:
+        return
+    text = call.feed.text if call.name == "tee" else None
+    text = text or listings.printed(call.argv, call.then, call.feed.text)
+    for path in [path for name in names for path in call.then.absolute(name)]:
+        call.scope.files[path] = call.scope.files.get(path, "") + (text or "")
+
+
 def _turns(values: list[str]) -> list[list[str]]:
     if not values:
         return [[UNKNOWN]]
@@ -308,14 +348,7 @@ def _quoted(text: str) -> str:
 
 
 def _read(names: list[str], scope: Scope) -> str | None:
-    """A small text file's content; None where it is none, or not there."""
-    for name in names:
-        for path in scope.absolute(name):
-            with contextlib.suppress(OSError, ValueError):
-                if os.path.isfile(path) and os.path.getsize(path) <= _MOST_BYTES:
-                    with open(path, encoding="utf-8", errors="replace") as stream:
-                        return stream.read()
-    return None
+    return next((text for name in names if (text := scope.read(name)) is not None), None)
 
 
 def _shell_words(argv: list[str]) -> tuple[str | None, list[str]]:

@@ -52,7 +52,8 @@ def targets(call: Call) -> list[tuple[str, str]]:
         found += [] if _only_checks(words) else [(TREE, word) for word in plain]
     elif name in _SECOND_ON:
         deep = TREE if any(re.match(r"-[a-zA-Z]*R|--recursive", word) for word in words) else WRITE
-        found += [(deep, word) for word in (plain if "--reference" in words else plain[1:])]
+        mode = any(re.match(r"-[rwxXstugo]+\Z", word) for word in words) or "--reference" in words
+        found += [(deep, word) for word in (plain if mode else plain[1:])]
     elif name in _COPYING:
         found += _copied(call, name, words)
     elif name in ("sed", "gsed"):
