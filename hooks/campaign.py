@@ -175,13 +175,15 @@ class Session:
     """One session of the host's, as far as the hooks remember it.
 
     `loops` is true from the person's `/agent-loops:karpathy` or the agent's first experiment until
-    the person says something else.
+    the person says something else. `heard` is false for an action that the agent may have thought
+    of before it heard what the person typed meanwhile.
     """
 
     def __init__(self, campaign: Campaign, event: dict[str, Any]) -> None:
         self.name = clean(event.get("session_id") or "", 100)
         self._folder = f"{campaign.root}/.agent-loops/sessions"
         self._path = f"{self._folder}/{re.sub(r'[^A-Za-z0-9-]', '_', self.name) or 'none'}.json"
+        self.heard = True
         self.data: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
             with open(self._path, "rb") as stream:
@@ -191,6 +193,16 @@ class Session:
     @property
     def loops(self) -> bool:
         return self.data.get("loops") is True
+
+    def person_speaks(self, *, begins: bool) -> None:
+        """Theirs is the last word; one that comes while the agent works it hears a step later."""
+        at_work = self.data.get("at_work") is True
+        self.save(loops=begins, blocks=0, at_work=True, unheard=at_work and not begins)
+
+    def agent_acts(self) -> None:
+        self.heard = self.data.get("unheard") is not True
+        if self.data:
+            self.save(at_work=True, unheard=False)
 
     def save(self, **changes: object) -> None:
         """Changes what is remembered; does not write where nothing changes."""

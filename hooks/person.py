@@ -23,7 +23,7 @@ def main() -> None:
         # A campaign that is halted is resumed by the person's word: theirs is the last one then,
         # until the first experiment.
         begins = prompt.startswith(_BEGINS_LOOP) and here.state == "active"
-        session.save(loops=begins, blocks=0)
+        session.person_speaks(begins=begins)
 
 
 if __name__ == "__main__":
