@@ -207,7 +207,8 @@ class Session:
 
     `loops` is true from the person's `/agent-loops:karpathy` or the agent's first experiment until
     the person says something else. Where no hook has seen a word yet, the record tells: who leads
-    a campaign with experiments is in the loop.
+    a campaign with experiments is in the loop. `heard` is false for an action that the agent may
+    have thought of before it heard what the person typed meanwhile.
     """
 
     def __init__(self, campaign: Campaign, event: dict[str, Any]) -> None:
@@ -215,6 +216,7 @@ class Session:
         self._folder = f"{campaign.root}/.agent-loops/sessions"
         safe = "".join(char if char.isalnum() or char == "-" else "_" for char in self.name)
         self._path = f"{self._folder}/{safe or 'none'}.json"
+        self.heard = True
         self.data: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
             with open(self._path, "rb") as stream:
@@ -226,6 +228,16 @@ class Session:
     @property
     def loops(self) -> bool:
         return bool(self.data.get("loops", self._is_at_it))
+
+    def person_speaks(self, event: dict[str, Any], *, begins: bool) -> None:
+        """Theirs is the last word; one that comes while the agent works it hears a step later."""
+        unheard = self.data.get("at_work") is True and not begins
+        self.save(**seen(event), loops=begins, blocks=0, at_work=True, unheard=unheard)
+
+    def agent_acts(self) -> None:
+        self.heard = self.data.get("unheard") is not True
+        if self.data:
+            self.save(at_work=True, unheard=False)
 
     def save(self, **changes: object) -> None:
         """Changes what is remembered; does not write where nothing changes."""

@@ -29,6 +29,7 @@ def main() -> None:
     here, session = campaign.found(event)
     if not here.is_ours:
         return
+    session.agent_acts()
     decision, reason = _decided(event, here, session)
     if decision == "allow":
         session.save(**campaign.seen(event))  # `agent-loops ready` tells what was seen

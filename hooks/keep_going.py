@@ -26,21 +26,26 @@ _TRY = "`agent-loops try 'IDEA' --wait-s 580 --edit - <<'EDIT'` (Bash timeout 60
 def main() -> None:
     event = campaign.read_event()
     here, session = campaign.found(event)
-    if here.state != "active" or not here.is_ours:
-        return
-    if not session.loops or not here.is_led_by(session):
-        return
+    if here.is_ours and not _sends_on(event, here, session) and session.data:
+        session.save(at_work=False)
+
+
+def _sends_on(event: dict[str, Any], here: Campaign, session: Session) -> bool:
+    """Says what comes next, where the turn may not end here."""
+    if here.state != "active" or not session.loops or not here.is_led_by(session):
+        return False
     session.save(**campaign.seen(event))
     alive, progress, now = here.run_is_alive, here.progress, time.time()
     if alive and _is_woken_by_the_end(event):
-        return
+        return False
     blocks = _blocks_without_progress(session, progress, now, alive=alive)
     if blocks >= _MOST_BLOCKS:
         what = f"the agent ended its turn {blocks} times without a step; campaign goes on with"
         campaign.answer({"systemMessage": f"agent-loops: {what} /agent-loops:karpathy"})
-        return
+        return False
     session.save(blocks=blocks + 1, progress=progress, blocked_at=now)
     campaign.answer({"decision": "block", "reason": _reason(here, alive=alive)})
+    return True
 
 
 def _is_woken_by_the_end(event: dict[str, Any]) -> bool:

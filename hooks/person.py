@@ -23,4 +23,4 @@ def main() -> None:
         # A campaign that is halted is resumed by the person's word: theirs is the last one then,
         # until the first experiment.
         begins = prompt.startswith(_BEGINS_LOOP) and here.state == "active"
-        session.save(**campaign.seen(event), loops=begins, blocks=0)
+        session.person_speaks(event, begins=begins)

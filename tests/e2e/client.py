@@ -124,10 +124,20 @@ class Ended:
 
 
 class Running:
-    """One `claude -p` under way."""
+    """One `claude -p` under way; as a context, it does not outlive the test."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.is_alive:
+            self.kill(signal.SIGKILL)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
     @property
     def is_alive(self) -> bool:
@@ -208,12 +218,8 @@ class Host:
         timeout_s: float = _LIMIT_S,
         **environ: str,
     ) -> Ended:
-        running = self.start(project, model, prompt, *words, **environ)
-        try:
+        with self.start(project, model, prompt, *words, **environ) as running:
             ended = running.ended(timeout_s=timeout_s)
-        finally:
-            if running.is_alive:
-                running.kill(signal.SIGKILL)
         if model.failures:
             raise model.failures[0]
         return ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,25 @@ if __name__ == "__main__":
     print("peak_vram_mb:     512.0")
 """
 BEGIN = "/agent-loops:karpathy"
+
+
+class Gate:
+    """Holds runs up until it is opened; what a test waits for then needs no particular time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.open()
+
+    def open(self) -> None:
+        self._path.touch()
+
+    def close(self) -> None:
+        self._path.unlink()
+
+    @property
+    def run_cmd(self) -> str:
+        path = shlex.quote(str(self._path))
+        return f"until [ -e {path} ]; do sleep 0.05; done; python3 train.py"
 
 
 class Campaign(Project):

@@ -82,8 +82,7 @@ def test_a_killed_session_is_resumed_where_it_was(
         yield BASELINE
         yield from interrupted(phase, project, moment)
 
-    with Model(host.network, first) as model:
-        running = host.start(project.root, model, BEGIN)
+    with Model(host.network, first) as model, host.start(project.root, model, BEGIN) as running:
         until(lambda: (project.sandbox / "journal.jsonl").exists())
         until(lambda: is_there(phase, project, moment))
         running.kill(ending)
@@ -146,8 +145,7 @@ def test_two_sessions_on_one_campaign(host: Host, project: Campaign) -> None:
         host.agent_loops(project.root, "stop")
         yield say("mine")
 
-    with Model(host.network, leader) as first:
-        running = host.start(project.root, first, BEGIN)
+    with Model(host.network, leader) as first, host.start(project.root, first, BEGIN) as running:
         moment.wait()
         with Model(host.network, visitor) as other:
             assert host.run(project.root, other, "hello").result["result"] == "I look on"

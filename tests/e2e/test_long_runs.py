@@ -95,9 +95,9 @@ def test_a_run_outlives_its_session_and_the_next_takes_it_up(
 ) -> None:
     with Model(host.network, [BASELINE]) as model:
         if ending == "KILL":
-            running = host.start(slow.root, model, BEGIN)
-            until(lambda: slow.events("run_started"))
-            running.kill(signal.SIGKILL)
+            with host.start(slow.root, model, BEGIN) as running:
+                until(lambda: slow.events("run_started"))
+                running.kill(signal.SIGKILL)
         else:
             with Terminal(host, slow.root, model, "--permission-mode", "default") as terminal:
                 terminal.type(BEGIN)
@@ -127,8 +127,10 @@ def test_a_run_outlives_its_session_and_the_next_takes_it_up(
 def test_stop_kill_in_another_terminal_ends_a_run_that_nobody_waits_for(
     host: Host, slow: Campaign
 ) -> None:
-    with Model(host.network, [BASELINE]) as model:
-        running = host.start(slow.root, model, BEGIN)
+    with (
+        Model(host.network, [BASELINE]) as model,
+        host.start(slow.root, model, BEGIN) as running,
+    ):
         until(lambda: slow.events("run_started"))
         running.kill(signal.SIGKILL)
     assert marked_processes(markers_of(slow))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import threading
+
 import pytest
 
 from client import Host
 from model import Model, Play, Request, bash, say
-from projects import BASELINE, BEGIN, WAIT, Campaign, attempt
+from projects import BASELINE, BEGIN, WAIT, Campaign, Gate, attempt
 from terminal import Terminal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("tmux")]
@@ -14,17 +17,24 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("tmux")]
 MODE = ("--permission-mode", "default")
 IDEA = ("lr: up", "LR = 0.01", "LR = 0.02")
 FURTHER = ("lr: further up", "LR = 0.02", "LR = 0.03")
-SLOW = "python3 -c 'import time; time.sleep(2)'; python3 train.py"
+
+
+def loops(project: Campaign) -> bool:
+    """What the hooks remember of the one session: whether the loop is to run."""
+    (path,) = (project.root / ".agent-loops/sessions").glob("*.json")
+    return bool(json.loads(path.read_text())["loops"])
 
 
 def test_a_word_from_the_person_lets_the_turn_end_and_the_command_goes_on(
     host: Host, project: Campaign
 ) -> None:
-    project.rebind(max_experiments=3, run_cmd=SLOW)
+    gate = Gate(project.root.parent / "open")
+    project.rebind(max_experiments=3, run_cmd=gate.run_cmd)
     host.agent_loops(project.root, "setup")
 
     def script(request: Request) -> Play:
         yield BASELINE
+        gate.close()
         request = yield attempt(*IDEA)
         assert "how far are we?" in request.last
         request = yield say("0.01 better so far.")
@@ -39,6 +49,8 @@ def test_a_word_from_the_person_lets_the_turn_end_and_the_command_goes_on(
         terminal.type(BEGIN)
         terminal.until(lambda: len(project.events("run_started")) == 2, "the second run")
         terminal.type("how far are we?")
+        terminal.until(lambda: not loops(project), "the hook on the word")
+        gate.open()
         terminal.sees("0.01 better so far.")
         terminal.is_idle()
         assert len(model.main) == 3  # nobody was sent on
@@ -52,13 +64,16 @@ def test_a_word_from_the_person_lets_the_turn_end_and_the_command_goes_on(
 def test_an_interrupt_leaves_the_run_alive_and_the_loop_is_taken_up(
     host: Host, project: Campaign
 ) -> None:
-    project.rebind(max_experiments=2, run_cmd=SLOW)
+    gate = Gate(project.root.parent / "open")
+    project.rebind(max_experiments=2, run_cmd=gate.run_cmd)
     host.agent_loops(project.root, "setup")
 
     def script(request: Request) -> Play:
         yield BASELINE
+        gate.close()
         request = yield attempt(*IDEA)
         assert "running   #2 for" in request.last
+        gate.open()
         request = yield WAIT
         assert "#2 keep" in request.last
         yield say("That is the end.")
@@ -108,4 +123,35 @@ def test_a_cleared_conversation_is_another_session_which_takes_over(
         assert not terminal.is_prompted()
     assert first
     assert project.pointer["session"] not in ("", first)
+    assert project.verdicts == [("keep", "baseline"), ("keep", "lr: up")]
+
+
+def test_a_word_typed_while_the_model_thinks_is_the_last_word_until_it_has_heard_it(
+    host: Host, project: Campaign
+) -> None:
+    """The experiment that it was about to begin does not unsay it: it may stop when asked to."""
+    host.agent_loops(project.root, "setup")
+    typed = threading.Event()
+
+    def script(request: Request) -> Play:
+        yield BASELINE
+        assert typed.wait(60)
+        request = yield attempt(*IDEA)
+        assert "please stop after this one" in request.last
+        request = yield bash("agent-loops stop --why 'the person asked'")
+        assert "campaign t1 is stopped" in request.last
+        yield say("Stopped, as you asked.")
+
+    with (
+        Model(host.network, script) as model,
+        Terminal(host, project.root, model, *MODE) as terminal,
+    ):
+        terminal.type(BEGIN)
+        terminal.until(lambda: len(model.main) == 2, "the baseline's verdict")
+        terminal.type("please stop after this one")
+        terminal.until(lambda: not loops(project), "the hook on the word")
+        typed.set()
+        terminal.sees("Stopped, as you asked.")
+        assert not terminal.is_prompted()
+    assert project.pointer["state"] == "stopped"
     assert project.verdicts == [("keep", "baseline"), ("keep", "lr: up")]
