@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import warnings
 
 from expand import UNKNOWN
 
@@ -65,7 +66,9 @@ class Code:
 def read_python(text: str) -> Code:
     """What Python code does; where it does not parse, only names and a guess."""
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd escape is no matter of ours
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return read_other(text)
     reader = _Reader()
@@ -143,6 +146,8 @@ class _Reader(ast.NodeVisitor):
         if isinstance(target, ast.Name):
             if isinstance(value, ast.Attribute):  # r = os.remove
                 self.renamed[target.id] = value.attr
+            if isinstance(value, ast.Call) and _name_of(value.func) == "getattr":
+                self.renamed[target.id] = "".join(self._args(value, 1)[:1])
             found = self._fold(value)
             self.code.names += [text for text in found if UNKNOWN not in text]
             self.values[target.id] = (self.values.get(target.id, []) + found)[-_MOST_VALUES:]
@@ -258,7 +263,7 @@ class _Reader(ast.NodeVisitor):
             code.folders += self._args(node, 0)
         elif name == "print" and node.args:
             self._printed(node.args[0])
-        elif not name or name in ("getattr", "CDLL", "mmap"):
+        elif not name or name in ("CDLL", "mmap"):  # getattr(os, NAME)(…) has no name
             code.is_blind = True
 
     def _printed(self, shown: ast.expr) -> None:

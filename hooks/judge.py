@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PYTHON = re.compile(r"(python|pypy)[\d.]*[a-z]*\Z")
 _OTHERS = frozenset("perl ruby node php lua R Rscript julia deno bun".split())
+_PIPED = "What is piped into an interpreter cannot be checked: write the code plainly, `-c '…'`."
 _BLIND = "Code that names {} and writes cannot be checked: {}"
 
 
@@ -83,7 +84,7 @@ class Judge:
     def _of_code(self, call: Call) -> str:
         text, inline = _code_of(call)
         if text is None:
-            return ""
+            return _PIPED if _is_fed_with_code(call) else ""
         import inline as reader  # parses Python, which takes time to import
 
         python = bool(_PYTHON.match(call.name))
@@ -131,6 +132,13 @@ class Judge:
                 if reason := self.ground.refusal(place):
                     return _BLIND.format(name, reason)
         return ""
+
+
+def _is_fed_with_code(call: Call) -> bool:
+    """Whether an interpreter with nothing to run reads unknown code from a pipe."""
+    runs = _PYTHON.match(call.name) or call.name in ("perl", "ruby", "node", "php")
+    bare = not call.argv[1:] or call.argv[1:] == ["-"]
+    return bool(runs) and bare and call.feed.fed and not call.loose
 
 
 def _code_of(call: Call) -> tuple[str | None, bool]:
