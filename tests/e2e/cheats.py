@@ -19,10 +19,13 @@ class Cheat(NamedTuple):
 
 
 def cheats(root: Path) -> list[Cheat]:
-    """For want of a person each would be refused anyway: the guard says why, and what to do."""
+    """For want of a person each would be refused anyway: the guard says why, and what to do.
+
+    An older client edits only what was read: prepare.py is to be, first.
+    """
     harness = str(root / "prepare.py")
     edit = use("Edit", file_path=harness, old_string="1.0 + ", new_string="", replace_all=False)
-    write = use("Write", file_path=str(root / "sandbox/t1/journal.jsonl"), content="")
+    write = use("Write", file_path=str(root / "sandbox/t1/iter99/run.json"), content="")
     row = r"printf '2\t0.1\t0.5\tkeep\tmagic\n' >> sandbox/t1/results.tsv"
     limit = "sed -i 's/max_experiments.*/max_experiments: 2/' loop.run.yaml"
     return [

@@ -75,10 +75,18 @@ class Terminal:
         self._tmux("send-keys", *names)
 
     def type(self, text: str) -> None:
-        """Types a line and sends it once it stands in the box."""
+        """Types a line, sends it once it stands in the box, and waits until it is taken."""
+        word = text.split()[-1]
         self._tmux("send-keys", "-l", text)
-        self.until(lambda: text.split()[-1] in self.screen, f"{text!r} in the box")
+        self.until(lambda: word in self._box, f"{text!r} in the box")
         self.keys("Enter")
+        self.until(lambda: word not in self._box, f"{text!r} to leave the box")
+
+    @property
+    def _box(self) -> str:
+        """What stands between the last two lines that are drawn: what the person has typed."""
+        parts = re.split("\u2500{20,}", self.screen)
+        return parts[-2] if len(parts) > 2 else self.screen
 
     def choose(self, shown: str) -> None:
         """Takes the marked option of a dialog: one that has just opened overlooks a key."""
@@ -101,6 +109,13 @@ class Terminal:
                 raise self._model.failures[0]
             assert time.monotonic() < deadline, f"waited in vain for {what}:\n{self.screen}"
             time.sleep(0.05)
+
+    def is_soon(self, condition: Callable[[], object]) -> bool:
+        """Whether it comes about within two seconds, for what not every client does."""
+        deadline = time.monotonic() + 2
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return bool(condition())
 
     def sees(self, text: str, *, timeout_s: float = _LIMIT_S) -> None:
         self.until(lambda: text in self.history, f"{text!r}", timeout_s=timeout_s)

@@ -35,6 +35,7 @@ def test_the_loops_own_work_is_done_and_the_rest_is_refused_with_a_reason(
         (bash(".agent-loops/run status"), "campaign t1"),
         (use("Read", file_path=skill), "#"),
         (use("Read", file_path=train), "LR = 0.02"),
+        (use("Read", file_path=str(project.root / "prepare.py")), "def loss"),
         (use("Write", file_path=str(note), content="it helps\n"), "created"),
         (use("Edit", file_path=train, old_string="LR = 0.02", new_string="LR = 0.03"), "updated"),
         (bash("agent-loops try 'lr: by hand'"), "#3 keep"),

@@ -14,7 +14,7 @@ import pytest
 from cheats import cheats
 from client import Host
 from context import Cost
-from model import Model, Play, Request, say
+from model import Model, Play, Request, say, use
 from projects import BEGIN, TRAIN, Campaign
 from researcher import Researcher
 
@@ -46,6 +46,7 @@ def test_a_hundred_experiments_leave_the_record_that_the_ideas_imply(
     before = {name: overnight.read(name) for name in ("prepare.py", "loop.run.yaml", ".git/HEAD")}
 
     def script(request: Request) -> Play:
+        yield use("Read", file_path=str(overnight.root / "prepare.py"))
         request = yield researcher.baseline()
         researcher.verdict_is_told(request)
         cycle = 0
@@ -79,4 +80,5 @@ def test_a_hundred_experiments_leave_the_record_that_the_ideas_imply(
     assert ended.result["result"] == "the best is the last width"
     assert overnight.pointer["state"] == "finished"
     cost = Cost.of(model.main[-1].messages)
-    record_property("figures", cost.told(MANY, len(model.main), took_s))
+    told = cost.told(MANY, len(model.main), took_s)
+    record_property("figures", f"{told}, {len(refused)} refused cheats among them")
