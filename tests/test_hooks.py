@@ -203,6 +203,18 @@ class TestReorient:
         assert "\x1b" not in text
         assert "\x07" not in text
 
+    def test_a_table_that_somebody_wrote_in_is_cleaned(self, project: Project) -> None:
+        table = project.read("sandbox/t1/results.tsv")
+        table = table.replace("keep", "keep\x1b[2J").replace("1.165", "1\x07" + "6" * 3000)
+        project.write("sandbox/t1/results.tsv", table.replace("baseline", "\x1b[2J: baseline"))
+        says(LOOP, project.root)
+        told = reason(project.root)
+        assert len(told) < 600
+        for text in (told, context(project.root)):
+            assert "#1 keep" in text
+            assert "\x1b" not in text
+            assert "\x07" not in text
+
     @pytest.mark.parametrize("switch", ["pause", "stop"])
     def test_a_halted_campaign_says_nothing(self, project: Project, switch: str) -> None:
         assert project.ask(switch).code == 0
@@ -282,6 +294,14 @@ class TestKeepGoing:
         begun(project, 'lr: says "event":"paused"', "--edit", "-", stdin=lower(0.02))
         assert reason(project.root)
 
+    def test_a_pointer_behind_a_resume_does_not_end_the_loop(self, project: Project) -> None:
+        says(LOOP, project.root)
+        assert project.ask("pause").code == 0
+        stale = project.read(".agent-loops/active.json")
+        assert project.ask("resume").code == 0
+        project.write(".agent-loops/active.json", stale)
+        assert reason(project.root)
+
     def test_an_end_by_the_clock_is_noticed_though_no_command_came(self, project: Project) -> None:
         says(LOOP, project.root)
         assert project.ask("resume", "--until", "8h").code == 0
@@ -301,7 +321,8 @@ class TestKeepGoing:
         assert reason(running.root, background_tasks=[task]) == ""
         unattended = {"CLAUDE_CODE_ENTRYPOINT": "sdk-cli"}
         assert reason(running.root, background_tasks=[task], env=unattended)
-        assert reason(running.root, background_tasks=[{**task, "command": "sleep 9"}])
+        endless = "tail -f .agent-loops/x"
+        assert reason(running.root, background_tasks=[{**task, "command": endless}])
         assert reason(running.root, background_tasks=[{**task, "status": "completed"}])
 
     def test_a_stale_lock_file_is_no_run(self, project: Project) -> None:
@@ -323,6 +344,19 @@ class TestKeepGoing:
         begun(project, "lr: lower", "--edit", "-", stdin=lower(0.02))
         assert reason(project.root)
 
+    def test_refusals_and_notes_are_no_progress(self, project: Project) -> None:
+        says(LOOP, project.root)
+        sent_on = []
+        for _ in range(4):
+            sent_on.append(bool(reason(project.root)))
+            edit = edit_block("train.py", "NOT THERE", "AT ALL")
+            refused = project.ask(
+                "try", "x", "--edit", "-", stdin=edit, env={"CLAUDE_CODE_SESSION_ID": ME}
+            )
+            assert refused.code == 3
+            assert project.ask("note", "again").code == 0
+        assert sent_on == [True, True, True, False]
+
     def test_a_long_run_may_be_waited_for_again_and_again(self, running: Project) -> None:
         says(LOOP, running.root)
         memory = running.root / f".agent-loops/sessions/{ME}.json"
@@ -339,6 +373,14 @@ def test_sessions_of_last_month_are_forgotten(project: Project) -> None:
     os.utime(folder / f"{OTHER}.json", (0, 0))
     says(LOOP, project.root)
     assert [path.name for path in folder.iterdir()] == [f"{ME}.json"]
+
+
+def test_what_cannot_be_forgotten_keeps_no_session_from_being_remembered(project: Project) -> None:
+    stray = project.root / ".agent-loops/sessions/a folder"
+    stray.mkdir(parents=True)
+    os.utime(stray, (0, 0))
+    says(LOOP, project.root)
+    assert (stray.parent / f"{ME}.json").exists()
 
 
 class TestFaults:
