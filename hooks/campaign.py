@@ -80,7 +80,12 @@ class Row:
     def category(self) -> str:
         """What stands before the colon of the idea; "" where there is none."""
         head, colon, _ = self.description.partition(":")
-        return head.strip().lower() if colon and len(head) <= 24 else ""
+        return clean(head.lower(), 24) if colon and len(head) <= 24 else ""
+
+    def in_words(self, most: int) -> str:
+        """`#5 keep 0.9931 lr: lower`, with at most so many characters of the idea."""
+        figures = f"{clean(self.status, 20)} {clean(self.metric, 40)}".strip()
+        return f"#{self.number} {figures} {clean(self.description, most)}"
 
 
 class Campaign:
@@ -121,11 +126,10 @@ class Campaign:
         A kill can leave the pointer behind the record.
         """
         state, end = self.text("state"), self.text("end_utc")  # 2026-11-21T07:30:00+00:00
-        if state != "active":
-            return state
-        switch = self._last_of(_SWITCHES)
+        if state != "finished":
+            state = _SWITCHES.get(self._last_of(_SWITCHES)[0], state)
         now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-        return "finished" if end and now >= end[: len(now)] else _SWITCHES.get(switch, state)
+        return "finished" if state == "active" and end and now >= end[: len(now)] else state
 
     def is_led_by(self, session: Session) -> bool:
         """Whether this session leads it; one that the person began in a terminal is anybody's."""
@@ -149,30 +153,28 @@ class Campaign:
 
     @property
     def progress(self) -> int:
-        """Grows with everything that is recorded: the record's size in bytes."""
-        try:
-            return os.stat(self.journal).st_size
-        except OSError:
-            return 0
+        """Grows with each step of an experiment and each switch; not with refusals and notes."""
+        return self._last_of((*_SETTLED, *_UNDER_WAY, *_SWITCHES))[1]
 
     @property
     def is_unsettled(self) -> bool:
         """Whether the last experiment was begun, and its verdict is not carried out yet."""
-        return self._last_of((*_SETTLED, *_UNDER_WAY)) in _UNDER_WAY
+        return self._last_of((*_SETTLED, *_UNDER_WAY))[0] in _UNDER_WAY
 
-    def _last_of(self, names: Collection[str]) -> str:
-        """Which of these events the record's end has last; "" where it has none of them."""
+    def _last_of(self, names: Collection[str]) -> tuple[str, int]:
+        """Which of these events the record's end has last, and its number; "" where it has none."""
         tail = b""
         with contextlib.suppress(OSError), open(self.journal, "rb") as stream:
-            stream.seek(max(0, self.progress - _TAIL_BYTES))
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
             tail = stream.read()
         for line in reversed(tail.split(b"\n")):
             if any(b'"event":"%s"' % name.encode() in line for name in names):
-                with contextlib.suppress(ValueError, AttributeError):
-                    event = json.loads(line).get("event")  # the words may stand in an idea, too
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    record = json.loads(line)
+                    event = record["event"]  # the words may stand in an idea, too
                     if event in names:
-                        return str(event)
-        return ""
+                        return str(event), int(record["seq"])
+        return "", 0
 
     def rows(self) -> list[Row]:
         """Every settled experiment, in order."""
@@ -217,11 +219,7 @@ class Session:
         safe = "".join(char if char.isalnum() or char == "-" else "_" for char in self.name)
         self._path = f"{self._folder}/{safe or 'none'}.json"
         self.heard = True
-        self.data: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError):
-            with open(self._path, "rb") as stream:
-                found = json.load(stream)
-            self.data = found if isinstance(found, dict) else {}
+        self.data = self._read()
         leads = self.name != "" and campaign.text("session") == self.name
         self._is_at_it = leads and campaign.pointer.get("experiments") not in (None, 0)
 
@@ -239,12 +237,18 @@ class Session:
         if self.data:
             self.save(at_work=True, unheard=False)
 
+    def _read(self) -> dict[str, Any]:
+        found = None
+        with contextlib.suppress(OSError, ValueError), open(self._path, "rb") as stream:
+            found = json.load(stream)
+        return found if isinstance(found, dict) else {}
+
     def save(self, **changes: object) -> None:
         """Changes what is remembered; does not write where nothing changes."""
-        data = {**self.data, **changes}
-        if data == self.data:
+        before = self._read()  # another hook may have noted the person's word meanwhile
+        self.data = {**before, **changes}
+        if self.data == before:
             return
-        self.data = data
         if os.path.islink(os.path.dirname(self._folder)) or os.path.islink(self._folder):
             return  # nothing is written through a link
         os.makedirs(self._folder, exist_ok=True)
@@ -252,14 +256,15 @@ class Session:
             self._forget_old_ones()
         temporary = f"{self._folder}/.{os.getpid()}-{time.monotonic_ns()}.tmp"
         with open(temporary, "x", encoding="utf-8") as stream:
-            json.dump(data, stream)
+            json.dump(self.data, stream)
         os.replace(temporary, self._path)
 
     def _forget_old_ones(self) -> None:
         oldest = time.time() - _REMEMBERED_S
         for entry in list(os.scandir(self._folder)):
-            if entry.stat(follow_symlinks=False).st_mtime < oldest:
-                os.unlink(entry.path)
+            with contextlib.suppress(OSError):  # gone by another's hand, or no file
+                if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                    os.unlink(entry.path)
 
 
 def found(event: dict[str, Any]) -> tuple[Campaign, Session]:

@@ -20,6 +20,7 @@ _MOST_BLOCKS = 3
 # Whoever comes back later than this has waited in between, or thought: no busy loop.
 _QUICK_S = 60.0
 _WAIT = "`agent-loops wait --wait-s 580` (Bash timeout 600000)"
+_WAITING = tuple(f"agent-loops {name}" for name in ("try", "wait", "ready", "rebaseline"))
 _TRY = "`agent-loops try 'IDEA' --wait-s 580 --edit - <<'EDIT'` (Bash timeout 600000)"
 
 
@@ -54,7 +55,8 @@ def _is_woken_by_the_end(event: dict[str, Any]) -> bool:
         return False
     tasks = event.get("background_tasks")
     return any(
-        task.get("status") == "running" and "agent-loops" in str(task.get("command"))
+        task.get("status") == "running"
+        and any(words in str(task.get("command")) for words in _WAITING)
         for task in (tasks if isinstance(tasks, list) else [])
         if isinstance(task, dict)
     )
@@ -80,8 +82,6 @@ def _reason(here: Campaign, *, alive: bool) -> str:
         lines.append(f"Incumbent {incumbent}, baseline {here.metric_of('baseline')}.")
     rows = here.rows()
     if rows:
-        last = rows[-1]
-        said = f"{last.metric} {campaign.clean(last.description, 80)}".strip()
-        lines.append(f"Last: #{last.number} {last.status} {said}.")
+        lines.append(f"Last: {rows[-1].in_words(80)}.")
     next_step = f"Next: another idea, {_TRY}." if incumbent else "Next: `agent-loops try baseline`."
     return " ".join([*lines, next_step, "Only the person, or a stop condition, ends the loop."])

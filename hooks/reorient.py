@@ -7,14 +7,14 @@ skill's.
 from __future__ import annotations
 
 import json
-import re
 
 import campaign
 from campaign import Campaign, Row, Session
 
 _MOST_BYTES = 1500
 _LAST = 4
-_NOTE = re.compile(rb'^.*"event":"note".*$', re.MULTILINE)
+_NOTES = 3
+_NOTE = b'"event":"note"'
 _BY_THE_PERSON = "the person says: "
 _DEAD_END = 3
 _NO_IDEA = "rehearsal"  # of the incumbent's own code
@@ -36,7 +36,7 @@ def _lines(here: Campaign, session: Session) -> list[str]:
     rows = here.rows()
     lines = [_head(here, session), _next(here, session), _standing(here)]
     if rows:
-        lines.append("Last: " + "; ".join(_short(row) for row in reversed(rows[-_LAST:])))
+        lines.append("Last: " + "; ".join(row.in_words(60) for row in reversed(rows[-_LAST:])))
     notes = _notes(here)
     if notes:
         lines.append("The person's notes: " + "; ".join(f"“{note}”" for note in notes))
@@ -50,7 +50,8 @@ def _head(here: Campaign, session: Session) -> str:
         led = "led by no session yet"
     elif not here.is_led_by(session):
         led = "led by another session"
-    return f"agent-loops: campaign {here.text('tag')} is active in {here.root}, {led}."
+    folder = campaign.clean(here.root, 200)
+    return f"agent-loops: campaign {here.text('tag')} is active in {folder}, {led}."
 
 
 def _next(here: Campaign, session: Session) -> str:
@@ -90,11 +91,6 @@ def _standing(here: Campaign) -> str:
     return f"{goal}. {', '.join(places) or 'No baseline yet'}."
 
 
-def _short(row: Row) -> str:
-    figures = f"{row.status} {row.metric}".strip()
-    return f"#{row.number} {figures} {campaign.clean(row.description, 60)}"
-
-
 def _notes(here: Campaign) -> list[str]:
     """The person's last words, newest first."""
     try:
@@ -102,15 +98,17 @@ def _notes(here: Campaign) -> list[str]:
             data = stream.read()
     except OSError:
         return []
-    texts = []
-    for found in _NOTE.finditer(data):
+    texts: list[str] = []
+    end = len(data)
+    while len(texts) < _NOTES and (at := data.rfind(_NOTE, 0, end)) >= 0:
+        end = data.rfind(b"\n", 0, at) + 1
         try:
-            text = json.loads(found.group())["text"]
+            text = json.loads(data[end : data.find(b"\n", at)])["text"]
         except (ValueError, KeyError, TypeError):
             continue
         if isinstance(text, str) and text.startswith(_BY_THE_PERSON):
             texts.append(campaign.clean(text[len(_BY_THE_PERSON) :], 110))
-    return texts[:-4:-1]
+    return texts
 
 
 def _tried(here: Campaign, rows: list[Row]) -> list[str]:
@@ -128,7 +126,7 @@ def _tried(here: Campaign, rows: list[Row]) -> list[str]:
         lines.append("Dead ends so far: " + ", ".join(dead[:6]))
     near = _near_misses(here, rows)
     if near:
-        lines.append("Near misses: " + "; ".join(_short(row) for row in near))
+        lines.append("Near misses: " + "; ".join(row.in_words(60) for row in near))
     lines.append("All of it: `agent-loops history`.")
     return lines
 

@@ -203,6 +203,18 @@ class TestReorient:
         assert "\x1b" not in text
         assert "\x07" not in text
 
+    def test_a_table_that_somebody_wrote_in_is_cleaned(self, project: Project) -> None:
+        table = project.read("sandbox/t1/results.tsv")
+        table = table.replace("keep", "keep\x1b[2J").replace("1.165", "1\x07" + "6" * 3000)
+        project.write("sandbox/t1/results.tsv", table.replace("baseline", "\x1b[2J: baseline"))
+        says(LOOP, project.root)
+        told = reason(project.root)
+        assert len(told) < 600
+        for text in (told, context(project.root)):
+            assert "#1 keep" in text
+            assert "\x1b" not in text
+            assert "\x07" not in text
+
     @pytest.mark.parametrize("switch", ["pause", "stop"])
     def test_a_halted_campaign_says_nothing(self, project: Project, switch: str) -> None:
         assert project.ask(switch).code == 0
@@ -282,6 +294,14 @@ class TestKeepGoing:
         begun(project, 'lr: says "event":"paused"', "--edit", "-", stdin=lower(0.02))
         assert reason(project.root)
 
+    def test_a_pointer_behind_a_resume_does_not_end_the_loop(self, project: Project) -> None:
+        says(LOOP, project.root)
+        assert project.ask("pause").code == 0
+        stale = project.read(".agent-loops/active.json")
+        assert project.ask("resume").code == 0
+        project.write(".agent-loops/active.json", stale)
+        assert reason(project.root)
+
     def test_an_end_by_the_clock_is_noticed_though_no_command_came(self, project: Project) -> None:
         says(LOOP, project.root)
         assert project.ask("resume", "--until", "8h").code == 0
@@ -301,7 +321,8 @@ class TestKeepGoing:
         assert reason(running.root, background_tasks=[task]) == ""
         unattended = {"CLAUDE_CODE_ENTRYPOINT": "sdk-cli"}
         assert reason(running.root, background_tasks=[task], env=unattended)
-        assert reason(running.root, background_tasks=[{**task, "command": "sleep 9"}])
+        endless = "tail -f .agent-loops/x"
+        assert reason(running.root, background_tasks=[{**task, "command": endless}])
         assert reason(running.root, background_tasks=[{**task, "status": "completed"}])
 
     def test_a_stale_lock_file_is_no_run(self, project: Project) -> None:
@@ -323,6 +344,19 @@ class TestKeepGoing:
         begun(project, "lr: lower", "--edit", "-", stdin=lower(0.02))
         assert reason(project.root)
 
+    def test_refusals_and_notes_are_no_progress(self, project: Project) -> None:
+        says(LOOP, project.root)
+        sent_on = []
+        for _ in range(4):
+            sent_on.append(bool(reason(project.root)))
+            edit = edit_block("train.py", "NOT THERE", "AT ALL")
+            refused = project.ask(
+                "try", "x", "--edit", "-", stdin=edit, env={"CLAUDE_CODE_SESSION_ID": ME}
+            )
+            assert refused.code == 3
+            assert project.ask("note", "again").code == 0
+        assert sent_on == [True, True, True, False]
+
     def test_a_long_run_may_be_waited_for_again_and_again(self, running: Project) -> None:
         says(LOOP, running.root)
         memory = running.root / f".agent-loops/sessions/{ME}.json"
@@ -333,12 +367,58 @@ class TestKeepGoing:
         assert [bool(reason(running.root)) for _ in range(4)][-1] is False
 
 
+class TestThePersonsWord:
+    def test_one_typed_while_the_agent_works_is_not_unsaid_by_what_it_was_about_to_do(
+        self, project: Project
+    ) -> None:
+        says(LOOP, project.root)
+        assert decision(project.root, "agent-loops status") == "allow"
+        says("please stop after this", project.root)
+        assert decision(project.root, "agent-loops try 'lr: thought of before'") == "allow"
+        assert reason(project.root) == ""
+        assert decision(project.root, "agent-loops stop --why 'the person said so'") == "allow"
+        assert decision(project.root, "agent-loops try 'lr: on they go'") == "allow"
+        assert decision(project.root, "agent-loops stop") == "deny"
+        assert reason(project.root)
+
+    def test_one_typed_after_the_turn_is_heard_at_once(self, project: Project) -> None:
+        says(LOOP, project.root)
+        says("how is it going?", project.root)
+        assert reason(project.root) == ""  # the turn ends
+        says("fine, go on", project.root)
+        assert decision(project.root, "agent-loops try 'lr: on they go'") == "allow"
+        assert reason(project.root)
+
+    @pytest.mark.parametrize("switch", ["pause", "stop"])
+    def test_what_they_halted_they_let_go_on(self, project: Project, switch: str) -> None:
+        says(LOOP, project.root)
+        assert project.ask(switch).code == 0
+        assert decision(project.root, "agent-loops resume") == "deny"
+        says(LOOP, project.root)
+        assert decision(project.root, "agent-loops resume") != "deny"
+
+
+def decision(root: Path, command: str) -> str:
+    """The guard's: allow, deny, or "" where it is the host's."""
+    given = {"tool_name": "Bash", "tool_input": {"command": command}}
+    answer = fire("guard", root, **given).get("hookSpecificOutput", {})
+    return str(answer.get("permissionDecision", ""))
+
+
 def test_sessions_of_last_month_are_forgotten(project: Project) -> None:
     says(LOOP, project.root, session=OTHER)
     folder = project.root / ".agent-loops/sessions"
     os.utime(folder / f"{OTHER}.json", (0, 0))
     says(LOOP, project.root)
     assert [path.name for path in folder.iterdir()] == [f"{ME}.json"]
+
+
+def test_what_cannot_be_forgotten_keeps_no_session_from_being_remembered(project: Project) -> None:
+    stray = project.root / ".agent-loops/sessions/a folder"
+    stray.mkdir(parents=True)
+    os.utime(stray, (0, 0))
+    says(LOOP, project.root)
+    assert (stray.parent / f"{ME}.json").exists()
 
 
 class TestFaults:

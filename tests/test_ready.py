@@ -232,6 +232,19 @@ def test_the_permission_mode_counts(project: Project, mode: str, status: str, wo
     assert words in said(answer, "prompts") + said(answer, "prompts", "cautions")
 
 
+def test_whoever_spoke_last_is_told_that_nothing_keeps_the_agent_on(project: Project) -> None:
+    project.baseline()
+    lead(project)
+    remember(project)
+    grant(project)
+    assert said(project.ask("ready"), "loop", "cautions") == ""
+    path = f".agent-loops/sessions/{SESSION}.json"
+    project.write(path, json.dumps({**json.loads(project.read(path)), "loops": False}))
+    answer = project.ask("ready")
+    assert answer["status"] == "ready"
+    assert "/agent-loops:karpathy" in said(answer, "loop", "cautions")
+
+
 def test_last_weeks_session_vouches_for_nothing(project: Project) -> None:
     project.baseline()
     lead(project)

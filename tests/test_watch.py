@@ -23,7 +23,7 @@ import pytest
 from agent_loops import open_clients, pointer
 from agent_loops.client_command import ClientCommand
 from agent_loops.errors import Refused
-from agent_loops.lookout import Lookout
+from agent_loops.lookout import Lookout, Standing
 from agent_loops.surroundings import Surroundings
 from agent_loops.watch_lock import WatchLock
 from agent_loops.watchdog import Ending, Watchdog
@@ -147,6 +147,18 @@ def test_a_client_that_was_killed_is_started_again_in_its_session(project: Proje
     assert ending.status == "paused"
     assert "campaign t1 is paused (by the agent); 1 experiment, best #1" in ending.text
     assert "was killed by signal 9; again in 60.0 s" in watched.world.said[0]
+
+
+def test_what_a_record_calls_a_session_is_no_option_of_the_client(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.setup()
+    option = "--dangerously-skip-permissions"
+    env = {"CLAUDE_CODE_SESSION_ID": option}
+    assert project.ask("try", "baseline", env=env)["status"] == "keep"
+    watched = Watched(project, "-p")
+    watched.run("kill -9 $$", watched.call("pause", session=option))
+    assert watched.starts == [["-p"], [PROMPT, "-p"]]
+    assert option not in watched.world.said[0]
 
 
 def test_an_end_of_p_with_progress_goes_on_at_once_and_resets_the_waits(project: Project) -> None:
@@ -325,7 +337,13 @@ def test_an_interactive_clients_last_words_stand_in_its_conversation(project: Pr
     assert 5 * 3600 < watched.world.waited[0] < 5 * 3600 + 200
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", '{"type":"assistant"}', '{"type":"assistant","a'])
+OTHER_FORMAT = '{"type":"assistant","isApiErrorMessage":true,"message":{"content":"API Error"}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no JSON", '{"type":"assistant"}', '{"type":"assistant","a', '["type"]', OTHER_FORMAT],
+)
 def test_a_conversation_in_another_format_says_nothing(text: str) -> None:
     conversation(time.time())
     path = next((Path.home() / ".claude/projects/-x").iterdir())
@@ -667,6 +685,34 @@ def test_ctrl_c_while_it_waits_ends_it(project: Project) -> None:
     *passed_on, answer = out.splitlines()
     assert passed_on == ["usage limit reached"]
     assert (first.returncode, json.loads(answer)["status"]) == (0, "left")
+
+
+def test_a_signal_behind_ctrl_c_is_not_lost(project: Project) -> None:
+    """An interactive client has Ctrl-C to itself; who closes the terminal then means it."""
+    watched = Watched(project, interactive=True)
+    me = os.getpid()
+    plan = f"trap 'exit 7' TERM; kill -INT {me}; kill -TERM {me}; while :; do sleep 0.1; done"
+    assert watched.run(plan).status == "left"
+    assert watched.world.terminal.signal == signal.SIGTERM
+
+
+def test_a_watch_that_fails_leaves_no_client_behind(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(project)
+    up = project.root.parent / "up"
+    look = Lookout.look
+
+    def fails(lookout: Lookout) -> Standing:
+        if up.exists():
+            raise ZeroDivisionError
+        return look(lookout)
+
+    monkeypatch.setattr(Lookout, "look", fails)
+    with pytest.raises(ZeroDivisionError):
+        watched.run("echo $$ > ../pid; touch ../up; exec sleep 600")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project.root.parent / "pid").read_text()), 0)
 
 
 STOPS_ITSELF = """\

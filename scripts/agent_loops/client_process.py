@@ -143,7 +143,8 @@ class Client:
 class Terminal:
     """This process's side of the terminal: its signals, its settings, and when somebody typed.
 
-    `signal` is the first of the signals that ask us to end; 0 while none came.
+    `signal` is the first of the signals that ask us to end, of Ctrl-C and another one that other; 0
+    while none came.
     """
 
     def __init__(self) -> None:
@@ -171,7 +172,8 @@ class Terminal:
             os.close(self._write)
 
     def _note(self, signum: int, _: FrameType | None) -> None:
-        if signum in _ENDING and not self.signal:
+        # Ctrl-C may be the client's own: it hides none of the others.
+        if signum in _ENDING and self.signal in (0, signal.SIGINT):
             self.signal = int(signum)
 
     def pause(self, seconds: float, readable: Sequence[int] = ()) -> list[int]:

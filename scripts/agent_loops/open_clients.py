@@ -65,7 +65,7 @@ def _error(path: str) -> str:
     for line in reversed(lines):
         if b'"type":"assistant"' not in line and b'"type": "assistant"' not in line:
             continue
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             said = files.load_json(line)
             if said["type"] == "assistant":
                 parts = said["message"]["content"] if said.get("isApiErrorMessage") is True else []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +31,7 @@ def write(campaign: Campaign, project: ProjectPaths, paths: CampaignPaths) -> No
 def _content(campaign: Campaign, project: ProjectPaths, paths: CampaignPaths) -> dict[str, Any]:
     """What a hook needs to know, and cannot work out with the standard library alone.
 
-    A shell reads `state` and `python`, one key a line: see `hooks/hook`.
+    A shell reads `state`, one key a line: see `hooks/hook`.
     """
     bindings, halted = campaign.bindings, campaign.stopped or campaign.paused
     incumbent, best = campaign.incumbent, campaign.best
@@ -40,7 +39,6 @@ def _content(campaign: Campaign, project: ProjectPaths, paths: CampaignPaths) ->
     return {
         "schema": 1,
         "state": state_word(campaign, utc_now()),
-        "python": sys.executable,
         "tag": campaign.tag,
         "sandbox": os.path.relpath(paths.root, project.root) if relative else str(paths.root),
         "session": campaign.session,

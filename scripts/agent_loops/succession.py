@@ -5,8 +5,13 @@ Pure: what became of the last client comes in.
 
 from __future__ import annotations
 
+import re
+
 from agent_loops.client_command import ClientCommand
 from agent_loops.patience import Ended
+
+# A record may come with a repository: what it calls a session must not be an option of the client.
+_SESSION = re.compile(r"[A-Za-z0-9][\w-]{0,99}", re.ASCII)
 
 
 class Succession:
@@ -20,16 +25,19 @@ class Succession:
         """The next start's; `session` leads the campaign, or nobody does where it is empty."""
         if not has_campaign:
             return self._command.words
-        if session and session not in self._not_resumable:
+        if self._goes_on(session):
             return self._command.resuming(session)
         return self._command.afresh()
 
     def in_words(self, session: str, *, has_campaign: bool) -> str:
         if not has_campaign:
             return "as it was started"
-        if session and session not in self._not_resumable:
+        if self._goes_on(session):
             return f"session {session} goes on"
         return "a new session takes the campaign over"
+
+    def _goes_on(self, session: str) -> bool:
+        return bool(_SESSION.fullmatch(session)) and session not in self._not_resumable
 
     def lost(self, ended: Ended, session: str) -> bool:
         """Whether the session was to go on and cannot: the client says so, or ended at once."""

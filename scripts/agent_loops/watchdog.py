@@ -148,7 +148,12 @@ class Watchdog:
             )
         self._client_pid, self._own_session = client.pid, ""
         self._lock.name_client(client.pid)
-        code, cause = self._follow(client, began)
+        try:
+            code, cause = self._follow(client, began)
+        except BaseException:
+            client.end(self._world.terminal)  # nobody would look after it, nor give up its terminal
+            self._world.terminal.restore(was_killed=True)
+            raise
         self._lock.name_client(0)
         self._world.terminal.restore(was_killed=code in (-signal.SIGKILL, 137))
         after = self._look()
@@ -192,7 +197,7 @@ class Watchdog:
         terminal = self._world.terminal
         if terminal.signal == signal.SIGINT and not self._prints:
             code = client.wait(terminal, _AFTER_CTRL_C_S)
-            if code is None:
+            if code is None and terminal.signal == signal.SIGINT:
                 terminal.signal = 0
             return code
         return client.end(terminal)

@@ -14,12 +14,16 @@ from agent_loops.paths import ProjectPaths
 
 
 class Session(NamedTuple):
-    """`seen` is when a hook last ran in it, or its transcript grew, in seconds since the epoch."""
+    """`seen` is when a hook last ran in it, or its transcript grew, in seconds since the epoch.
+
+    `loops` is false where the person spoke last: its agent may end its turn.
+    """
 
     name: str
     seen: float
     mode: str
     transcript: str
+    loops: bool
 
 
 def remembered(project: ProjectPaths) -> list[Session]:
@@ -39,4 +43,4 @@ def _read(path: Path) -> Session | None:
     if transcript:
         with contextlib.suppress(OSError):
             seen = max(seen, Path(transcript).stat().st_mtime)
-    return Session(path.stem, seen, mode, transcript)
+    return Session(path.stem, seen, mode, transcript, value.get("loops") is not False)

@@ -1,4 +1,4 @@
-"""Whether the host would ask the person at night, by what was seen in the session that leads.
+"""Whether the host would ask the person at night, or let the agent end its turn, by what was seen.
 
 What no experiment has shown yet is said to be unseen: nothing is taken for granted here.
 """
@@ -61,6 +61,7 @@ def look(subject: Subject, found: Evidence) -> Iterator[Check]:
     in_the_way += _hooks(found)
     in_the_way += _mode(found)
     in_the_way += _refusals(found)
+    in_the_way += _last_word(found)
     yield from in_the_way
     if not any(check.state == "missing" for check in in_the_way):
         yield ok(NAME, f"none expected: {_seen(found)}")
@@ -108,6 +109,13 @@ def _refusals(found: Evidence) -> Iterator[Check]:
     if found.seen is not None and found.seen.refused:
         said = f"{found.seen.refused} of {found.seen.commands} agent-loops commands were refused"
         yield warn(NAME, f"{said} in this session", "agent-loops setup --allow")
+
+
+def _last_word(found: Evidence) -> Iterator[Check]:
+    """Whoever asks "can I leave it?" has spoken last, and goes to bed on the answer."""
+    if found.session is not None and not found.session.loops:
+        said = "the person spoke last: the agent may end its turn until its next experiment"
+        yield warn("loop", said, "/agent-loops:karpathy, as the last word to it")
 
 
 def _seen(found: Evidence) -> str:
