@@ -46,8 +46,8 @@ def _of_plain(words: list[str], ground: Ground, session: Session, cwd: str) -> t
         return "deny", reason
     if name not in commands.ALLOWED or not _reads_here(words, ground, cwd):
         return "", ""
-    if name == "try" and session.heard and ground.campaign.text("session") in ("", session.name):
-        session.save(loops=True)
+    if name == "try":
+        session.experiments()
     return "allow", f"agent-loops {name}"
 
 

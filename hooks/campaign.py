@@ -134,7 +134,12 @@ class Campaign:
     def is_led_by(self, session: Session) -> bool:
         """Whether this session leads it; one that the person began in a terminal is anybody's."""
         owner = self.text("session")
-        return owner == session.name or (not owner and session.loops)
+        return owner == session.name or (self.is_free and session.loops)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody leads it yet: a session that only set it up does not."""
+        return not self.text("session") or self.pointer.get("experiments") == 0
 
     @property
     def run_is_alive(self) -> bool:
@@ -209,8 +214,9 @@ class Session:
 
     `loops` is true from the person's `/agent-loops:karpathy` or the agent's first experiment until
     the person says something else. Where no hook has seen a word yet, the record tells: who leads
-    a campaign with experiments is in the loop. `heard` is false for an action that the agent may
-    have thought of before it heard what the person typed meanwhile.
+    a campaign with experiments is in the loop. `spoke` is true from any word of theirs, that command
+    too, until the next experiment: their switches are the agent's to call then. `heard` is false for
+    an action that it may have thought of before it heard what the person typed meanwhile.
     """
 
     def __init__(self, campaign: Campaign, event: dict[str, Any]) -> None:
@@ -227,10 +233,20 @@ class Session:
     def loops(self) -> bool:
         return bool(self.data.get("loops", self._is_at_it))
 
+    @property
+    def spoke(self) -> bool:
+        return bool(self.data.get("spoke", not self.loops))
+
     def person_speaks(self, event: dict[str, Any], *, begins: bool) -> None:
         """Theirs is the last word; one that comes while the agent works it hears a step later."""
         unheard = self.data.get("at_work") is True and not begins
-        self.save(**seen(event), loops=begins, blocks=0, at_work=True, unheard=unheard)
+        word = {"loops": begins, "spoke": True, "unheard": unheard}
+        self.save(**seen(event), **word, blocks=0, at_work=True)
+
+    def experiments(self) -> None:
+        """The agent tries an idea: the loop goes on, unless it has yet to hear the person."""
+        if self.heard:
+            self.save(loops=True, spoke=False)
 
     def agent_acts(self) -> None:
         self.heard = self.data.get("unheard") is not True

@@ -41,8 +41,9 @@ def _sends_on(event: dict[str, Any], here: Campaign, session: Session) -> bool:
         return False
     blocks = _blocks_without_progress(session, progress, now, alive=alive)
     if blocks >= _MOST_BLOCKS:
-        what = f"the agent ended its turn {blocks} times without a step; campaign goes on with"
-        campaign.answer({"systemMessage": f"agent-loops: {what} /agent-loops:karpathy"})
+        what = f"the agent ended its turn {blocks} times without a step and is not sent on again"
+        way_on = "the campaign waits until you type /agent-loops:karpathy"
+        campaign.answer({"systemMessage": f"agent-loops: {what}; {way_on}"})
         return False
     session.save(blocks=blocks + 1, progress=progress, blocked_at=now)
     campaign.answer({"decision": "block", "reason": _reason(here, alive=alive)})

@@ -114,7 +114,8 @@ class Store:
         if not self.paths.journal.exists():
             raise AgentLoopsError(
                 f"{self.paths.root}: the campaign's record is gone, a run under way is not ended; "
-                "put the folder back, or begin anew with `agent-loops setup`"
+                "put the folder back; or see to the editable files, which may hold an idea that "
+                "was not measured, and begin anew with `agent-loops setup`"
             )
         with files.locked(self.paths.lock, wait_s=_LOCK_WAIT_S):
             self.refresh()

@@ -194,7 +194,7 @@ def test_an_agent_that_does_nothing_is_let_go_after_a_few_times(
     with Model(host.network, [BASELINE, *[say("I cannot go on.")] * 20]) as model:
         ended = host.run(project.root, model, BEGIN)
     assert len(model.main) == 2 + 3
-    told = [event for event in ended.events if "campaign goes on with" in str(event)]
+    told = [event for event in ended.events if "the campaign waits until you type" in str(event)]
     assert len(told) == 1
     assert project.pointer["state"] == "active"
 

@@ -86,7 +86,7 @@ def _values(finding: Finding, root: Path, written: str) -> dict[str, Any]:
         ],
         "missing": finding.missing,
         "notes": [display.clean(n, 300) for n in finding.notes],
-        "next": _next(finding, written),
+        "next": _next(finding, root, written),
     }
 
 
@@ -96,9 +96,11 @@ def _safe(value: Any) -> Any:
     return [_safe(item) for item in value] if isinstance(value, list) else value
 
 
-def _next(finding: Finding, written: str) -> str:
+def _next(finding: Finding, root: Path, written: str) -> str:
     if written:
         return "read loop.run.yaml, then `agent-loops setup`"
+    if os.path.lexists(root / BINDINGS_NAME):
+        return "compare with the loop.run.yaml that is there, then `agent-loops setup`"
     if finding.answer == "nothing":
         return (
             "write loop.run.yaml by hand (metric, run_cmd, editable_files), then "
@@ -152,7 +154,7 @@ def _lines(finding: Finding, root: Path, written: str) -> list[str]:
     lines += [display.clean(n, _WIDTH) for n in finding.notes[:2]]
     if written:
         lines.append(f"written: {display.clean(written, _WIDTH)}")
-    return [*lines[: _MOST_LINES - 1], f"next: {_next(finding, written)}"]
+    return [*lines[: _MOST_LINES - 1], f"next: {_next(finding, root, written)}"]
 
 
 def _shown(value: object) -> str:

@@ -249,7 +249,9 @@ def _git_notes(root: Path, path: Path) -> list[str]:
                 f"trusted folder; `git rm --cached {NAME}` keeps it yours"
             )
         elif _is_shown(Git(root, {"GIT_LITERAL_PATHSPECS": "0"}), name):
-            notes.append(f"git would show it: a line **/{NAME} in .git/info/exclude keeps it yours")
+            notes.append(
+                f"git would list it as new: the line **/{NAME} in .git/info/exclude hides it"
+            )
         if Path(top.line).resolve() != root.resolve():
             notes.append(f"it counts in sessions that are started in {root}, not further up")
     except AgentLoopsError:
