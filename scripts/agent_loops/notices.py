@@ -94,6 +94,9 @@ def send(store: Store, environ: Mapping[str, str], notice: Notice) -> None:
     """Starts what tells it, if anything does; without a promise that it arrives."""
     campaign = store.campaign
     summary = summarize(campaign, str(store.project.root), notice)
+    secrets = display.secret_values(environ)
+    for key in ("idea", "reason", "text"):  # they leave the machine
+        summary[key] = display.mask(summary[key], secrets)
     command = campaign.bindings.notify_cmd
     if command:
         argv = ["bash", "-c", command]
