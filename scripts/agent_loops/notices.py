@@ -34,7 +34,7 @@ class Notice(NamedTuple):
 def tell(store: Store, environ: Mapping[str, str]) -> None:
     """Tells what is news since the last time. The caller holds the campaign's lock."""
     with contextlib.suppress(AgentLoopsError, OSError, ValueError):
-        told = _told(store)
+        told = files.read_object(store.paths.told)  # what was told last of each event
         news = [notice for notice in due(store.campaign) if told.get(notice.event) != notice.key]
         news = [notice for notice in news if not _is_an_earlier_best(notice, told)]
         if not news:
@@ -73,15 +73,6 @@ def _end(campaign: Campaign) -> Notice | None:
         return None
     rules = f"{campaign.switched_seq} {campaign.bindings_digest[:12]}"
     return Notice("end", f"finished {reason.partition(':')[0]} {rules}", f"finished ({reason})")
-
-
-def _told(store: Store) -> dict[str, Any]:
-    """What was told last of each event; nothing where the file is missing or no such file."""
-    try:
-        value = files.load_json(files.read_regular(store.paths.told))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _is_an_earlier_best(notice: Notice, told: Mapping[str, Any]) -> bool:
