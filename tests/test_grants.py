@@ -239,6 +239,8 @@ def test_in_a_part_of_a_repository_it_says_where_sessions_begin(tmp_path: Path) 
     commit_all(tmp_path / "whole")
     notes = project.ask("setup", "--allow")["notes"]
     assert f"started in {project.root}, not further up" in notes[-1]
+    hostile = Project(tmp_path / "whole" / "part\x1b[2J")
+    assert "\x1b" not in hostile.call("setup", "--allow").out
 
 
 def test_it_needs_no_campaign_and_leaves_one_alone(project: Project) -> None:

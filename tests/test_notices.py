@@ -128,6 +128,16 @@ def test_stopping_is_told_each_time_it_is_done(project: Project) -> None:
     no_more_than(project, 2)
 
 
+def test_no_secret_leaves_the_machine(project: Project) -> None:
+    token, password = "hf_" + "a1" * 12, "correct horse"
+    why = f"the hub refused {token} and {password}"
+    assert project.ask("stop", "--why", why, env={"DB_PASSWORD": password}).code == 0
+    (line,) = told(project, 1)
+    assert line["reason"] == "stopped by the person: the hub refused [masked] and [masked]"
+    assert token not in json.dumps(line)
+    assert password not in json.dumps(line)
+
+
 def test_a_machine_that_broke_is_told(project: Project) -> None:
     project.write("../weather", "ValueError: shapes")
     for value in ("0.4", "0.3", "0.2"):

@@ -252,6 +252,15 @@ def load_json(text: str | bytes) -> Any:
     return json.loads(text, parse_constant=_refuse_constant)
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one where there is no such file, or something else."""
+    try:
+        value = load_json(read_regular(path))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 class LockBusy(Refused):
     """Somebody else holds the lock."""
 

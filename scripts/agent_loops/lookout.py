@@ -96,11 +96,7 @@ class Lookout:
     def loops(self, session: str) -> bool:
         """Whether the person's last word in it was to let the loop run, as the hooks know."""
         name = re.sub(r"[^A-Za-z0-9-]", "_", session) or "none"
-        try:
-            value = files.load_json(files.read_regular(self.project.sessions / f"{name}.json"))
-        except (OSError, ValueError):
-            return False
-        return isinstance(value, dict) and value.get("loops") is True
+        return files.read_object(self.project.sessions / f"{name}.json").get("loops") is True
 
     def tell(self) -> None:
         """Notifies of what is news: a clock that ran out is noticed by nobody else."""

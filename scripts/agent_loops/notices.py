@@ -34,7 +34,7 @@ class Notice(NamedTuple):
 def tell(store: Store, environ: Mapping[str, str]) -> None:
     """Tells what is news since the last time. The caller holds the campaign's lock."""
     with contextlib.suppress(AgentLoopsError, OSError, ValueError):
-        told = _told(store)
+        told = files.read_object(store.paths.told)  # what was told last of each event
         news = [notice for notice in due(store.campaign) if told.get(notice.event) != notice.key]
         news = [notice for notice in news if not _is_an_earlier_best(notice, told)]
         if not news:
@@ -75,15 +75,6 @@ def _end(campaign: Campaign) -> Notice | None:
     return Notice("end", f"finished {reason.partition(':')[0]} {rules}", f"finished ({reason})")
 
 
-def _told(store: Store) -> dict[str, Any]:
-    """What was told last of each event; nothing where the file is missing or no such file."""
-    try:
-        value = files.load_json(files.read_regular(store.paths.told))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _is_an_earlier_best(notice: Notice, told: Mapping[str, Any]) -> bool:
     """Whether a later best was rejected, or read worse when repeated: the old one is no news."""
     last = str(told.get("best", ""))
@@ -94,6 +85,9 @@ def send(store: Store, environ: Mapping[str, str], notice: Notice) -> None:
     """Starts what tells it, if anything does; without a promise that it arrives."""
     campaign = store.campaign
     summary = summarize(campaign, str(store.project.root), notice)
+    secrets = display.secret_values(environ)
+    for key in ("idea", "reason", "text"):  # they leave the machine
+        summary[key] = display.mask(summary[key], secrets)
     command = campaign.bindings.notify_cmd
     if command:
         argv = ["bash", "-c", command]

@@ -22,7 +22,7 @@ _SAME_START_S = 0.05
 def leading(environ: Mapping[str, str], session: str) -> int | None:
     """The pid of a client of this user's that has the session open; None where there is none."""
     for path in sorted(_home(environ).glob("sessions/*.json")) if session else ():
-        client = _read(path)
+        client = files.read_object(path)
         if client.get("sessionId") == session and _is_alive(client):
             return int(client["pid"])
     return None
@@ -30,7 +30,7 @@ def leading(environ: Mapping[str, str], session: str) -> int | None:
 
 def session_of(environ: Mapping[str, str], pid: int) -> str:
     """The session that the client with this pid has open; "" where it does not say."""
-    session = _read(_home(environ) / "sessions" / f"{pid}.json").get("sessionId")
+    session = files.read_object(_home(environ) / "sessions" / f"{pid}.json").get("sessionId")
     return session if isinstance(session, str) else ""
 
 
@@ -75,16 +75,6 @@ def _error(path: str) -> str:
 
 def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        value = files.load_json(files.read_regular(path))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _is_alive(client: Mapping[str, Any]) -> bool:

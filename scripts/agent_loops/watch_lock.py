@@ -26,12 +26,12 @@ class WatchLock:
         try:
             self._fd = files.take_lock(path, wait_s=0)
         except files.LockBusy:
-            holder = _read(path).get("watch")
+            holder = files.read_object(path).get("watch")
             raise Refused(
                 "watched", f"`agent-loops watch` is at work here already: process {holder}",
                 next_step="leave it to that one, or end it first",
             ) from None  # fmt: skip
-        client = _read(path)
+        client = files.read_object(path)
         if _is_alive(client):
             os.close(self._fd)
             raise Refused(
@@ -57,14 +57,6 @@ class WatchLock:
     def release(self) -> None:
         """Lets the next one in; what was noted stays, for a client may be alive still."""
         os.close(self._fd)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = files.load_json(files.read_regular(path))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _is_alive(note: dict[str, Any]) -> bool:

@@ -90,7 +90,7 @@ def run(
     proposal = propose(root, environ)
     if not proposal.adds:
         return _answer(proposal, "nothing to add", [f"nothing to add: {NAME} has it all"])
-    shown = [*proposal.diff, *(f"note: {note}" for note in proposal.notes)]
+    shown = [*proposal.diff, *(_visible(f"note: {note}") for note in proposal.notes)]
     if ask is None:
         line = "nothing is written: the person runs it in a terminal of their own, and types yes"
         return _answer(proposal, "proposed", [*shown, line, f"next: {_COMMAND}"])
