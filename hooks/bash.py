@@ -66,16 +66,24 @@ def _reads_here(words: list[str], ground: Ground, cwd: str) -> bool:
     return True
 
 
+def only_asks(command: str, here: Campaign, cwd: str) -> bool:
+    """Whether it is a plain command that only tells how the campaign stands."""
+    try:
+        words = commands.plain_words(parse(command), Ground(here), cwd)
+    except (Unparsable, RecursionError):
+        return False
+    return bool(set(words[:1]) & commands.READING)
+
+
 def while_halted(command: str, here: Campaign, session: Session, cwd: str) -> tuple[str, str]:
     """Refuses `resume` to an agent whose campaign the person halted; what it reports it may ask."""
     from walk import Walker
 
-    walker, ground = Walker(), Ground(here)
+    walker = Walker()
     try:
-        script = parse(command)
-        if set(commands.plain_words(script, ground, cwd)[:1]) & commands.READING:
+        if only_asks(command, here, cwd):
             return "allow", "how the campaign ended"
-        walker.script(script, Scope(cwd), Feed())
+        walker.script(parse(command), Scope(cwd), Feed())
     except (Unparsable, RecursionError):
         return ("deny", _PLAINLY) if "agent-loops" in command else ("", "")
     for call in walker.calls:

@@ -212,11 +212,12 @@ class Campaign:
 class Session:
     """One session of the host's, as far as the hooks remember it.
 
-    `loops` is true from the person's `/agent-loops:karpathy` or the agent's first experiment until
-    the person says something else. Where no hook has seen a word yet, the record tells: who leads
-    a campaign with experiments is in the loop. `spoke` is true from any word of theirs, that command
-    too, until the next experiment: their switches are the agent's to call then. `heard` is false for
-    an action that it may have thought of before it heard what the person typed meanwhile.
+    `loops` is true from the person's `/agent-loops:karpathy` or the agent's first experiment
+    until the person says something else. Where no hook has seen a word yet, the record tells: who
+    leads a campaign with experiments is in the loop. `spoke` is true from any word of theirs,
+    that command too, until the next experiment: till then the agent may call their switches for
+    them. `heard` is false for an action that it may have thought of before it heard what they
+    typed meanwhile.
     """
 
     def __init__(self, campaign: Campaign, event: dict[str, Any]) -> None:
@@ -237,11 +238,16 @@ class Session:
     def spoke(self) -> bool:
         return bool(self.data.get("spoke", not self.loops))
 
-    def person_speaks(self, event: dict[str, Any], *, begins: bool) -> None:
+    def person_speaks(self, event: dict[str, Any], *, begins: bool, halted: bool) -> None:
         """Theirs is the last word; one that comes while the agent works it hears a step later."""
         unheard = self.data.get("at_work") is True and not begins
-        word = {"loops": begins, "spoke": True, "unheard": unheard}
+        word = {"loops": begins, "spoke": True, "unheard": unheard, "knew_halt": halted}
         self.save(**seen(event), **word, blocks=0, at_work=True)
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether the person has spoken since the campaign was halted, by them or another."""
+        return self.spoke and self.data.get("knew_halt") is not False
 
     def experiments(self) -> None:
         """The agent tries an idea: the loop goes on, unless it has yet to hear the person."""

@@ -100,7 +100,7 @@ def refusal(call: Call, session: Session, *, active: bool, halted_by: str) -> st
     if not call.loose and (not call.literal or any(UNKNOWN in word for word in words)):
         return _TEXTS
     name = next((word for word in words if not word.startswith("-")), "")
-    if name not in _PERSONS or session.spoke:
+    if name not in _PERSONS or (session.spoke if active else session.may_resume):
         return ""
     if name == "resume" and halted_by == "engine" and not active:
         return "" if not any(word.startswith("--until") for word in words) else _persons(name)

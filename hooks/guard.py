@@ -57,11 +57,11 @@ def _decided(event: dict[str, Any], here: Campaign, session: Session) -> tuple[s
     if here.state != "active":
         return _while_halted(given, here, session, cwd) if tool == "Bash" else _HOST
     if not here.is_led_by(session) and not _takes(tool, given, here):
-        return _HOST
+        return _of_onlooker(given, here, cwd) if tool == "Bash" else _HOST
     if tool in _EDITING:
         path = str(given.get("file_path") or given.get("notebook_path") or "")
         path = os.path.normpath(os.path.join(cwd, path)) if _is_path(path) else ""
-        return _of_edit(path, here) if path else _HOST
+        return _of_edit(path, here, session) if path else _HOST
     if tool == "Read":
         return _of_read(given, here)
     return _of_command(str(given.get("command") or ""), here, session, cwd)
@@ -73,7 +73,7 @@ def _is_path(path: str) -> bool:
 
 def _takes(tool: str, given: dict[str, Any], here: Campaign) -> bool:
     """Whether the session takes a campaign that nobody leads yet, by its first experiment."""
-    return tool == "Bash" and not here.text("session") and " try " in f"{given.get('command')} "
+    return tool == "Bash" and here.is_free and " try " in f"{given.get('command')} "
 
 
 def _while_halted(
@@ -89,8 +89,20 @@ def _while_halted(
     return bash.while_halted(command, here, session, cwd)
 
 
-def _of_edit(path: str, here: Campaign) -> tuple[str, str]:
+def _of_onlooker(given: dict[str, Any], here: Campaign, cwd: str) -> tuple[str, str]:
+    """Any session may ask how another's campaign stands."""
+    command = str(given.get("command") or "")
+    if "agent-loops" not in command:
+        return _HOST
+    import bash
+
+    return ("allow", "how the campaign stands") if bash.only_asks(command, here, cwd) else _HOST
+
+
+def _of_edit(path: str, here: Campaign, session: Session) -> tuple[str, str]:
     ground = grounds.Ground(here)
+    if session.spoke and path == f"{here.root}/loop.run.yaml":
+        return _HOST  # the person may have asked for another limit
     reason = ground.refusal(path)
     if reason:
         return "deny", reason

@@ -20,7 +20,5 @@ def main() -> None:
         return
     here, session = campaign.found(event)
     if here.is_ours:
-        # A campaign that is halted is resumed by the person's word: theirs is the last one then,
-        # until the first experiment.
-        begins = prompt.startswith(_BEGINS_LOOP) and here.state == "active"
-        session.person_speaks(event, begins=begins)
+        begins = prompt.startswith(_BEGINS_LOOP)
+        session.person_speaks(event, begins=begins, halted=here.state != "active")

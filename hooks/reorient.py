@@ -26,9 +26,13 @@ def main() -> None:
     if here.state != "active" or not here.is_ours:
         return
     text = "\n".join(_fitted(_lines(here, session)))
-    campaign.answer(
-        {"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}}
-    )
+    told: dict[str, object] = {
+        "hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}
+    }
+    if not session.loops:
+        way_on = "/agent-loops:karpathy goes on with it"
+        told["systemMessage"] = f"agent-loops: campaign {here.text('tag')} is active; {way_on}"
+    campaign.answer(told)
 
 
 def _lines(here: Campaign, session: Session) -> list[str]:

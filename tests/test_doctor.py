@@ -442,6 +442,8 @@ def test_a_campaign_in_a_bad_state(
 def test_another_sessions_campaign_is_told_of(project: Project) -> None:
     first, second = ({"CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": name} for name in "ab")
     assert project.call("setup", env=first).code == 0
+    assert about(ask(project, **second), "session") == "", "it was only set up there"
+    assert project.call("try", "baseline", env=first).code == 0
     assert about(ask(project, **first), "session") == ""
     assert "--take-over" in about(ask(project, **second), "session")
 

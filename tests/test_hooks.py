@@ -368,6 +368,46 @@ class TestKeepGoing:
 
 
 class TestThePersonsWord:
+    @pytest.mark.parametrize(
+        "command", ["agent-loops resume --until 07:30", "agent-loops rebaseline --why 'a limit'"]
+    )
+    def test_limits_that_came_with_the_loops_command_can_be_set(
+        self, project: Project, command: str
+    ) -> None:
+        says(LOOP, project.root)
+        bindings = {"file_path": str(project.root / "loop.run.yaml")}
+        edit = {"tool_name": "Edit", "tool_input": bindings}
+        assert decision(project.root, command) == "allow"
+        assert fire("guard", project.root, **edit) == {}
+        assert reason(project.root)  # and the loop goes on
+        assert decision(project.root, "agent-loops try 'lr: up'") == "allow"
+        assert decision(project.root, command) == "deny"
+        answer = fire("guard", project.root, **edit)["hookSpecificOutput"]
+        assert answer["permissionDecision"] == "deny"
+
+    def test_a_session_that_only_set_it_up_does_not_lead_it(self, tmp_path: Path) -> None:
+        project = Project(tmp_path / "p")
+        assert project.ask("setup", env={"CLAUDE_CODE_SESSION_ID": OTHER}).code == 0
+        says(LOOP, project.root)
+        assert "try baseline" in reason(project.root)
+        assert decision(project.root, "agent-loops try baseline") == "allow"
+        begun(project, "baseline")
+        assert "led by another session" in context(project.root, session=OTHER)
+
+    def test_who_only_looks_on_may_ask_how_it_stands(self, project: Project) -> None:
+        says("how are the experiments going?", project.root, session=OTHER)
+        ask = {"tool_name": "Bash", "tool_input": {"command": "agent-loops status"}}
+        answer = fire("guard", project.root, session=OTHER, **ask)["hookSpecificOutput"]
+        assert answer["permissionDecision"] == "allow"
+        ask["tool_input"] = {"command": "agent-loops try 'mine'"}
+        assert fire("guard", project.root, session=OTHER, **ask) == {}
+
+    def test_they_are_told_what_waits_for_them(self, project: Project) -> None:
+        answer = fire("reorient", project.root, session=OTHER)
+        assert "/agent-loops:karpathy goes on" in answer["systemMessage"]
+        says(LOOP, project.root)
+        assert "systemMessage" not in fire("reorient", project.root)
+
     def test_one_typed_while_the_agent_works_is_not_unsaid_by_what_it_was_about_to_do(
         self, project: Project
     ) -> None:

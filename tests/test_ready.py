@@ -136,7 +136,7 @@ def test_a_rehearsal_is_no_idea(project: Project) -> None:
     assert "rehearsal" in refused["reason"]
     assert lead(project)["experiment"] == 3
     assert project.ask("status")["status"] == "finished"
-    counted = "experiments 2/2: 2 keep, 1 discard, 0 crash (1 rehearsed)"
+    counted = "experiments 2/2: 2 keep, 0 discard, 0 crash (1 rehearsed)"
     assert counted in project.call("status").out
 
 
@@ -368,15 +368,15 @@ def test_an_interrupted_check_leaves_a_run_that_wait_takes_up(
     assert project.ask("ready")["rehearsal"]["resumed"] is True
 
 
-def test_an_experiment_of_the_agents_is_not_disturbed(tmp_path: Path) -> None:
+def test_the_agents_experiment_is_waited_for_and_recorded_first(tmp_path: Path) -> None:
     project = Project(tmp_path / "p", train=training(3))
     project.baseline()
     project.edit("0.01", "0.02")
     assert project.ask("try", "lr: more", "--wait-s", "0")["status"] == "running"
     answer = project.ask("ready")
-    assert "running" in names(answer)
-    assert "agent-loops wait" in said(answer, "running")
-    assert project.ask("wait")["status"] == "keep"
+    assert answer["rehearsal"]["experiment"] == 3
+    assert [row[3] for row in project.rows()] == ["keep", "keep", "discard"]
+    assert "LR = 0.02" in project.read("train.py")
 
 
 def test_with_branches_the_rehearsal_is_a_commit_off_the_branch(project: Project) -> None:

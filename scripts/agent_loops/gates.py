@@ -64,9 +64,12 @@ def refuse_finished(campaign: Campaign) -> None:
 
 
 def refuse_other_session(workspace: Workspace, campaign: Campaign) -> None:
-    """One session at a time leads a campaign; a person's terminal always may."""
+    """One session at a time leads a campaign; a person's terminal always may.
+
+    A session that only set it up does not lead it yet.
+    """
     session = campaigns.session_of(workspace.environ)
-    if session and campaign.session and session != campaign.session:
+    if session and campaign.session and session != campaign.session and campaign.experiments:
         raise Refused(
             "another session", f"campaign {campaign.tag} belongs to session {campaign.session}",
             next_step="`agent-loops resume --take-over` if that session is over",

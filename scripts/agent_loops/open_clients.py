@@ -28,6 +28,11 @@ def leading(environ: Mapping[str, str], session: str) -> int | None:
     return None
 
 
+def are_told(environ: Mapping[str, str]) -> bool:
+    """Whether the host says at all which of its clients are open: an older one does not."""
+    return any(_home(environ).glob("sessions/*.json"))
+
+
 def session_of(environ: Mapping[str, str], pid: int) -> str:
     """The session that the client with this pid has open; "" where it does not say."""
     session = files.read_object(_home(environ) / "sessions" / f"{pid}.json").get("sessionId")

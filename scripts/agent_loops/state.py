@@ -290,12 +290,14 @@ class Campaign:
     @property
     def done(self) -> int:
         """How many experiments have a verdict, rehearsals among them."""
-        return sum(self.counts.values())
+        return sum(self.counts.values()) + self.rehearsals
 
     @property
     def tried(self) -> int:
         """How many experiments were begun that are no rehearsal."""
-        return len(self.experiments) - self.rehearsals
+        open_ = self.open
+        rehearses = open_ is not None and open_.started.rehearsal and not open_.verdict
+        return len(self.experiments) - self.rehearsals - int(rehearses)
 
     def metric_of(self, experiment: Experiment) -> float | None:
         """The estimated metric of an experiment's code, in metric units."""
@@ -600,7 +602,10 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         _change(campaign, event.experiment, runs_wanted=experiment.runs_wanted + 1)
         return
     changes: dict[str, Any] = {"decided": event, "verdict": event.verdict}
-    campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
+    if experiment.started.rehearsal:
+        campaign.rehearsals += 1
+    else:
+        campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
     if event.metric is not None:
         key = key_of(experiment.epoch, experiment.started.code)
         campaign.by_code.setdefault(key, event.experiment)
@@ -612,8 +617,6 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         if experiment.started.baseline:
             campaign.baseline_number = event.experiment
     finished = experiment.last_finished
-    if experiment.started.rehearsal:
-        campaign.rehearsals += 1
     if experiment.started.rehearsal or (finished is not None and _says_nothing(finished)):
         pass
     elif event.verdict == decide.CRASH and not experiment.started.baseline:

@@ -176,6 +176,7 @@ def start(
         before=candidate.base,
     )  # fmt: skip
     added, removed = snapshots.changed_lines(candidate.base, candidate.tree)
+    led_by = campaign.session
     workspace.store.append(
         events.ExperimentStarted(
             experiment=number,
@@ -196,6 +197,8 @@ def start(
             rehearsal=rehearsal,
         )
     )
+    if campaign.session != led_by:
+        workspace.store.write_derived()  # the hooks are to know it while the run goes on
     workspace.told.clear()
 
 

@@ -11,8 +11,8 @@ import pytest
 from client import Host
 from model import Model, Play, Request, bash, say, use
 from projects import BASELINE, BEGIN, SETUP, Campaign, attempt
+from screens import Terminal
 from support import ROOT
-from terminal import Terminal
 
 pytestmark = pytest.mark.e2e
 

@@ -9,9 +9,9 @@ import pytest
 from client import Host
 from model import Fault, Model, Play, Request, bash, say
 from projects import BASELINE, BEGIN, WAIT, Campaign, attempt
+from screens import Terminal
 from small_campaign import marked_processes, markers_of
 from support import until
-from terminal import Terminal
 
 pytestmark = pytest.mark.e2e
 

@@ -10,7 +10,7 @@ import pytest
 from client import Host
 from model import Model, Play, Request, bash, say
 from projects import BASELINE, BEGIN, WAIT, Campaign, Gate, attempt
-from terminal import Terminal
+from screens import Terminal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("tmux")]
 

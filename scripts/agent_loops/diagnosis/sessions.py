@@ -16,7 +16,8 @@ from agent_loops.paths import ProjectPaths
 class Session(NamedTuple):
     """`seen` is when a hook last ran in it, or its transcript grew, in seconds since the epoch.
 
-    `loops` is false where the person spoke last: its agent may end its turn.
+    `loops` is false where the person spoke last: its agent may end its turn. `at_work` is false
+    where it has ended its turn.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Session(NamedTuple):
     mode: str
     transcript: str
     loops: bool
+    at_work: bool = True
 
 
 def remembered(project: ProjectPaths) -> list[Session]:
@@ -43,4 +45,11 @@ def _read(path: Path) -> Session | None:
     if transcript:
         with contextlib.suppress(OSError):
             seen = max(seen, Path(transcript).stat().st_mtime)
-    return Session(path.stem, seen, mode, transcript, value.get("loops") is not False)
+    return Session(
+        path.stem,
+        seen,
+        mode,
+        transcript,
+        value.get("loops") is not False,
+        value.get("at_work") is not False,
+    )

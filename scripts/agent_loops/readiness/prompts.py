@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agent_loops import answers, campaigns
+from agent_loops import answers, campaigns, open_clients
 from agent_loops.diagnosis import hook_checks, host_checks, sessions
 from agent_loops.diagnosis.checks import Check, missing, ok, warn
 from agent_loops.diagnosis.sessions import Session
@@ -61,9 +61,10 @@ def look(subject: Subject, found: Evidence) -> Iterator[Check]:
     in_the_way += _hooks(found)
     in_the_way += _mode(found)
     in_the_way += _refusals(found)
-    in_the_way += _last_word(found)
+    in_the_way += _at_the_loop(subject, found)
     yield from in_the_way
-    if not any(check.state == "missing" for check in in_the_way):
+    refused = found.seen is not None and found.seen.refused
+    if not refused and not any(check.state == "missing" for check in in_the_way):
         yield ok(NAME, f"none expected: {_seen(found)}")
 
 
@@ -111,11 +112,26 @@ def _refusals(found: Evidence) -> Iterator[Check]:
         yield warn(NAME, f"{said} in this session", "agent-loops setup --allow")
 
 
-def _last_word(found: Evidence) -> Iterator[Check]:
-    """Whoever asks "can I leave it?" has spoken last, and goes to bed on the answer."""
-    if found.session is not None and not found.session.loops:
+def _at_the_loop(subject: Subject, found: Evidence) -> Iterator[Check]:
+    """Whether anybody goes on with it; who asks "can I leave it?" has spoken last."""
+    session = found.session
+    if session is None:
+        return
+    if not session.loops:
         said = "the person spoke last: the agent may end its turn until its next experiment"
         yield warn("loop", said, "/agent-loops:karpathy, as the last word to it")
+    if campaigns.session_of(subject.environ) == session.name:
+        return  # it is asking
+    told = open_clients.are_told(subject.environ)
+    if told and open_clients.leading(subject.environ, session.name) is None:
+        said = "nobody is at it: no client has the session open that leads the campaign"
+        yield missing("loop", said, "`claude`, then /agent-loops:karpathy")
+    elif session.loops and not session.at_work:
+        said = "nobody is at it: the agent has ended its turn"
+        yield missing("loop", said, "/agent-loops:karpathy in its client")
+    elif found.seen is not None and found.seen.interrupted:
+        said = "nobody is at it: the agent was interrupted"
+        yield missing("loop", said, "/agent-loops:karpathy in its client")
 
 
 def _seen(found: Evidence) -> str:
@@ -126,8 +142,7 @@ def _seen(found: Evidence) -> str:
     if found.mode == "dontAsk":
         words.append("what would be asked is refused")
     if found.seen is not None:
-        refused = found.seen.refused
-        words.append(f"{found.seen.commands} commands, {refused or 'none'} refused")
+        words.append(f"{found.seen.commands} commands, none refused")
     elif found.tried:
         words.append(f"{found.tried} experiments by an agent")
     return ", ".join(words)

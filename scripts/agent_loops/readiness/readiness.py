@@ -40,9 +40,7 @@ def run(loop: Loop, *, wait_s: float | None) -> Answer:
 
 def _rehearsed(loop: Loop, deadline: float | None) -> bool:
     """Measures the baseline and rehearses, as far as that is still to be done; false: it runs."""
-    open_ = loop.campaign.open
-    ours = open_ is not None and (open_.started.rehearsal or open_.started.baseline)
-    if ours and loop.campaign.under_way:
+    if loop.campaign.under_way:  # whatever it is: between two ideas there is room for a rehearsal
         rehearsal.take_up(loop, deadline)
         if loop.campaign.under_way:
             gates.refuse_switched_off(loop.campaign)  # its next run is held

@@ -17,6 +17,7 @@ _MOST_BYTES = 32 << 20
 _OURS = re.compile(r"(?:^|[\s;&|/(])agent-loops\s+([a-z]+)(?![\w./])")
 # What experiments take; the rest is asked for once, or by the person.
 _OF_THE_LOOP = frozenset("try wait status history show diff override checkout note".split())
+_INTERRUPTED = "[Request interrupted by user"
 _REFUSED = ("Permission to use ", "The user doesn't want to ", "This command requires approval")
 
 
@@ -27,7 +28,7 @@ class Seen(NamedTuple):
     the model's from the first `try` to the last of them, `tokens` what the context grew by
     meanwhile (0: not known).
     `refused` are commands of ours that the host or the person turned down; `mode` is the
-    permission mode of the last prompt.
+    permission mode of the last prompt. `interrupted` is whether the person did so last.
     """
 
     commands: int = 0
@@ -38,6 +39,7 @@ class Seen(NamedTuple):
     tokens: int = 0
     refused: int = 0
     mode: str = ""
+    interrupted: bool = False
 
     @property
     def characters_each(self) -> int | None:
@@ -87,6 +89,7 @@ class _Reader:
         self._contexts: list[int] = []
         self._count = dict.fromkeys(("commands", "tries", "written", "answered", "refused"), 0)
         self._mode = ""
+        self._interrupted = False
 
     def take(self, entry: Mapping[str, Any]) -> None:
         message = entry.get("message")
@@ -96,6 +99,7 @@ class _Reader:
             self._mode = str(entry.get("permissionMode") or self._mode)
         before = self._count["commands"]
         content = message.get("content")
+        self._interrupted = _text_of(content).startswith(_INTERRUPTED)
         for block in content if isinstance(content, list) else ():
             if isinstance(block, dict) and block.get("type") == "tool_use":
                 self._take_call(block)
@@ -129,6 +133,7 @@ class _Reader:
         known = [size for size in self._contexts if size]
         return Seen(
             **self._count, requests=len(self._requests), mode=self._mode,
+            interrupted=self._interrupted,
             tokens=known[-1] - known[0] if known else 0,
         )  # fmt: skip
 
