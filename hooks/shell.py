@@ -269,7 +269,9 @@ class _Reader:
         if delimiter is None:
             raise Unparsable("a delimiter that is no plain text")
         redirect = Redirect(fd, "<<", Word([]), quoted=target.bare is None)
-        self.pending.append((redirect, delimiter, op == "<<-"))
+        # `<<-` takes the tabs off the delimiter, too.
+        indented = op == "<<-"
+        self.pending.append((redirect, delimiter.lstrip("\t") if indented else delimiter, indented))
         return redirect
 
     def word(self) -> Word:
