@@ -1,6 +1,7 @@
 """Decides about a Bash command: plain ones of agent-loops at once, the others by `judge`.
 
-What cannot be parsed is never allowed, and refused only where it names what is protected.
+What cannot be parsed is never allowed, and refused only where it names what is protected; what
+cannot be read in time or memory is refused, as the host would let it pass.
 """
 
 from __future__ import annotations
@@ -9,31 +10,40 @@ import os
 import re
 
 import commands
+import limits
 from calls import Call, Feed
 from expand import Scope
 from ground import Ground
-from shell import Unparsable, parse
+from shell import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from campaign import Campaign, Session
 
 _PLAINLY = "This command cannot be checked: write it plainly, one step at a time."
+_TOO_MUCH = "This command takes too long to check: write it shorter, one step at a time."
 
 
 def decided(command: str, here: Campaign, session: Session, cwd: str) -> tuple[str, str]:
     """The decision ("" leaves it to the host) and its reason."""
     ground = Ground(here)
     try:
-        script = parse(command)
-        words = commands.plain_words(script, ground, cwd)
-        if words:
-            return _of_plain(words, ground, session, cwd)
-        from judge import Judge  # takes long to import, and plain commands need none of it
+        with limits.bounded():
+            return _read(command, ground, session, cwd)
+    except (limits.TooMuch, MemoryError):
+        return "deny", _TOO_MUCH
+    except Exception:  # noqa: BLE001 - a fault of ours is one that a command may be written to raise
+        return ("deny", _PLAINLY) if _names_protected(command, ground) else ("", "")
 
-        reason = Judge(ground, session, cwd).refusal(script)
-    except (Unparsable, RecursionError):
-        reason = _PLAINLY if _names_protected(command, ground) else ""
+
+def _read(command: str, ground: Ground, session: Session, cwd: str) -> tuple[str, str]:
+    script = parse(command)
+    words = commands.plain_words(script, ground, cwd)
+    if words:
+        return _of_plain(words, ground, session, cwd)
+    from judge import Judge  # takes long to import, and plain commands need none of it
+
+    reason = Judge(ground, session, cwd).refusal(script)
     return ("deny", reason) if reason else ("", "")
 
 
@@ -69,22 +79,24 @@ def _reads_here(words: list[str], ground: Ground, cwd: str) -> bool:
 def only_asks(command: str, here: Campaign, cwd: str) -> bool:
     """Whether it is a plain command that only tells how the campaign stands."""
     try:
-        words = commands.plain_words(parse(command), Ground(here), cwd)
-    except (Unparsable, RecursionError):
+        with limits.bounded():
+            words = commands.plain_words(parse(command), Ground(here), cwd)
+    except (limits.TooMuch, Exception):  # noqa: BLE001 - as above
         return False
     return bool(set(words[:1]) & commands.READING)
 
 
 def while_halted(command: str, here: Campaign, session: Session, cwd: str) -> tuple[str, str]:
     """Refuses `resume` to an agent whose campaign the person halted; what it reports it may ask."""
+    if only_asks(command, here, cwd):
+        return "allow", "how the campaign ended"
     from walk import Walker
 
     walker = Walker()
     try:
-        if only_asks(command, here, cwd):
-            return "allow", "how the campaign ended"
-        walker.script(parse(command), Scope(cwd), Feed())
-    except (Unparsable, RecursionError):
+        with limits.bounded():
+            walker.script(parse(command), Scope(cwd), Feed())
+    except (limits.TooMuch, Exception):  # noqa: BLE001 - as above
         return ("deny", _PLAINLY) if "agent-loops" in command else ("", "")
     for call in walker.calls:
         if commands.is_ours(call) and "resume" in commands.words_of(call)[:2]:

@@ -76,7 +76,7 @@ def plain_words(script: Script, ground: Ground, cwd: str) -> list[str]:
         return []
     if len(node.redirects) > 1 or any(redirect.fd not in ("", "0") for redirect in node.redirects):
         return []
-    words = [word.plain for word in node.words]
+    words = [word.plain if word.is_literal else None for word in node.words]
     if any(word is None for word in words):
         return []
     found = [word or "" for word in words]
@@ -86,7 +86,9 @@ def plain_words(script: Script, ground: Ground, cwd: str) -> list[str]:
 def _is_own(word: str, ground: Ground, cwd: str) -> bool:
     if word == "agent-loops":
         return True
-    place = os.path.normpath(os.path.join(cwd, word)) if "/" in word else ""
+    if "/" not in word or "/../" in f"/{word}":  # `..` may lead out through a link
+        return False
+    place = os.path.normpath(os.path.join(cwd, word))
     return place in (own_command(), f"{ground.root}/.agent-loops/run")
 
 

@@ -24,6 +24,7 @@ _SHOW = {after: before for before, after in _HIDE.items()}
 MOST_BYTES = 128 << 10
 _MOST_VALUES = 24
 _MOST_FIELDS = 4000
+_MOST_TEXT = 16 << 20
 _BRACE = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(-?\d+|[A-Za-z])\.\.(-?\d+|[A-Za-z])\Z")
 
@@ -55,7 +56,10 @@ class Scope:
         return other
 
     def assign(self, name: str, values: list[str]) -> None:
-        before = self.vars.get(name, []) if self.maybe else []
+        earlier = self.vars.get(name.rstrip("+"), []) if self.maybe or name.endswith("+") else []
+        if name.endswith("+"):
+            name, values = name[:-1], [head + text for head in earlier or [""] for text in values]
+        before = earlier if self.maybe else []
         self.vars[name] = list(dict.fromkeys([*before, *values]))[:_MOST_VALUES]
 
     def values(self, name: str) -> list[str]:
@@ -80,6 +84,12 @@ class Scope:
             places = [os.path.normpath(path)]
         else:
             places = [os.path.normpath(f"{cwd}/{path}") for cwd in self.cwds]
+        if "../" in path and UNKNOWN not in path:  # behind a link, `..` is where that leads
+            made = [self._followed(os.path.join(cwd, path)) for cwd in self.cwds]
+            places += [
+                f"{os.path.realpath(os.path.dirname(one))}/{os.path.basename(one)}" for one in made
+            ]
+            places = list(dict.fromkeys(places))
         return [self._followed(place) for place in places]
 
     def read(self, name: str) -> str | None:
@@ -140,6 +150,8 @@ class Expander:
         for part in word.parts:
             values = self._part(part)
             texts = [text + value for text in texts for value in values][:_MOST_VALUES]
+            if sum(map(len, texts)) > _MOST_TEXT:
+                raise MemoryError  # x="$x$x", again and again
         return texts
 
     def _part(self, part: Part) -> list[str]:
@@ -270,7 +282,7 @@ def _choices(inner: str) -> list[str]:
     if first.lstrip("-").isdigit() and last.lstrip("-").isdigit():
         low, high = int(first), int(last)
         step = 1 if high >= low else -1
-        return [str(number) for number in range(low, high + step, step)][:100]
+        return [str(number) for number in range(low, high + step, step)[:100]]
     if len(first) == len(last) == 1:
         step = 1 if last >= first else -1
         return [chr(code) for code in range(ord(first), ord(last) + step, step)]
@@ -288,12 +300,15 @@ def _regex(pattern: str) -> str:
         elif char == "?":
             out.append(".")
         elif char == "[":
-            end = pattern.find("]", index + 1)
+            classes = re.match(r"[!^]?\]?(\[:\w+:\]|[^]])*", pattern[index:])  # [[:alpha:]]
+            end = index + classes.end() if classes else -1
+            end = end if pattern[end : end + 1] == "]" else -1
             if end < 0:
                 out.append(r"\[")
                 continue
             inner = pattern[index:end].translate(_SHOW).replace("\\", r"\\").replace("[", r"\[")
-            out.append("[" + ("^" + inner[1:] if inner[:1] in ("!", "^") else inner) + "]")
+            inner = "^" + inner[1:] if inner[:1] in ("!", "^") else inner
+            out.append("." if "[:" in inner else f"[{inner}]")
             index = end + 1
         else:
             out.append(re.escape(char.translate(_SHOW)))

@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     from calls import Call
 
 _VALUED = frozenset("-C -c --git-dir --work-tree --namespace --exec-path --config-env".split())
+_STARTING = re.compile(
+    r"alias\.|core\.(hookspath|fsmonitor|pager|editor|sshcommand|askpass|gitproxy)|pager\.|include"
+    r"|diff\.(.*\.)?(external|textconv|command)|(diff|merge)tool\.|merge\..*\.driver|filter\."
+    r"|gpg\..*program|credential\.|sequence\.editor|remote\..*\.(uploadpack|receivepack)|protocol\."
+)
+_PROGRAMS = {  # options that take a program
+    "grep": r"-[a-zA-Z]*O|--open-files",
+    "difftool": r"-x|--ext",
+    "fetch": r"--upload-pack",
+    "pull": r"--upload-pack",
+    "clone": r"-u|--upload-pack",
+    "ls-remote": r"--upload-pack|--exec",
+    "push": r"--receive-pack|--exec",
+    "archive": r"--exec",
+}
 _KEEPS = "agent-loops puts code back itself"
 _BACK = f"{_KEEPS}: `agent-loops checkout N` for an experiment's code, `agent-loops status` first."
 _HISTORY = "In a campaign the branch's history stays: commit on top, or ask the person."
@@ -42,12 +57,17 @@ def refusal(call: Call, ground: Ground) -> str:
     command = _parsed(call)
     if command is None or not _is_ours(command, ground):
         return ""
-    if any(re.match(r"alias\.|core\.(hookspath|fsmonitor|pager|editor)", item, re.IGNORECASE)
-           for item in command.config):  # fmt: skip
+    if any(_starts_programs(item) for item in command.config) or command.brings_a_program():
         return "git with an alias or a program of its own cannot be checked: write it plainly."
     if UNKNOWN in command.name:
         return "the guard cannot see which git command this is: write its name plainly."
     return _of_command(command, ground)
+
+
+def _starts_programs(setting: str) -> bool:
+    """Whether a setting, `NAME=VALUE`, makes git start something of the agent's."""
+    name, _, value = setting.lower().partition("=")
+    return bool(_STARTING.match(name)) and value not in ("", "cat", "true", "false", "less")
 
 
 class _Command:
@@ -70,6 +90,10 @@ class _Command:
             for word in self.words for option in options
         )  # fmt: skip
 
+    def brings_a_program(self) -> bool:
+        options = _PROGRAMS.get(self.name, "")
+        return bool(options) and any(re.match(options, word) for word in self.words)
+
     def places(self, path: str) -> list[str]:
         if path.startswith(":"):
             path = re.sub(r"^:(/|\([^)]*\))", "", path) or "."
@@ -78,6 +102,12 @@ class _Command:
 
 def _parsed(call: Call) -> _Command | None:
     command, words = _Command(call), call.argv[1:]
+    command.config += [
+        f"{key}={UNKNOWN}"
+        for name, keys in call.assigned.items()
+        if name.startswith("GIT_CONFIG_KEY") or name == "GIT_CONFIG_PARAMETERS"
+        for key in keys
+    ]
     given = call.assigned.get("GIT_DIR") or call.then.vars.get("GIT_DIR")
     command.repository = given[0] if given else ""
     while words and words[0].startswith("-"):
@@ -126,13 +156,11 @@ def _of_command(command: _Command, ground: Ground) -> str:
 def _outputs(command: _Command, ground: Ground) -> str:
     """`git diff --output=F`, `git archive -o F`."""
     for word, after in zip(command.words, [*command.words[1:], ""]):
-        path = (
-            word[9:]
-            if word.startswith("--output=")
-            else after
-            if word in ("-o", "--output")
-            else ""
-        )
+        path = after if word in ("-o", "--output") else ""
+        if word.startswith("--o") and "--output".startswith(word.partition("=")[0]):
+            path = word.partition("=")[2] or after
+        if command.name == "bundle" and word == "create":
+            path = after
         for place in command.places(path) if path else []:
             if reason := ground.refusal(place):
                 return reason
@@ -150,8 +178,11 @@ def _add(command: _Command, ground: Ground) -> str:
 
 
 def _reset(command: _Command, _: Ground) -> str:
-    hard = command.has("--hard", "--merge", "--keep")
-    return f"`git reset --hard` loses edits. {_BACK}" if hard else ""
+    if command.has("--hard", "--merge", "--keep"):
+        return f"`git reset --hard` loses edits. {_BACK}"
+    words = command.plain[:1] if "--" not in command.words[:1] else []
+    moves = words and re.match(r"HEAD[~^@]|@[~^{]|[0-9a-f]{7,40}\Z|.*[~^@]\d*\Z", words[0])
+    return _HISTORY if moves and not any(map(os.path.lexists, command.places(words[0]))) else ""
 
 
 def _clean(command: _Command, _: Ground) -> str:
@@ -222,6 +253,11 @@ def _reflog(command: _Command, _: Ground) -> str:
     return _HISTORY if command.plain[:1] in (["expire"], ["delete"]) else ""
 
 
+def _fetch(command: _Command, _: Ground) -> str:
+    """`+a:b` and `a:b` write branches."""
+    return _HISTORY if any(":" in word and "://" not in word for word in command.plain[1:]) else ""
+
+
 def _gc(command: _Command, _: Ground) -> str:
     return _HISTORY if any(word.startswith("--prune") for word in command.words) else ""
 
@@ -232,10 +268,10 @@ def _worktree(command: _Command, _: Ground) -> str:
 
 def _config(command: _Command, _: Ground) -> str:
     names = [word.lower() for word in command.plain]
-    changing = len(names) > 1 and any(
-        re.match(r"core\.(hookspath|fsmonitor|worktree|bare)|alias\.|filter\.", name)
-        for name in names
-    )
+    looking = command.has("--get", "--get-all", "--get-regexp", "--list", "-l", "--unset")
+    changing = len(names) > 1 and not looking and any(
+        _STARTING.match(name) or re.match(r"core\.(worktree|bare)", name) for name in names
+    )  # fmt: skip
     return "git's settings stay as they are in a campaign: ask the person." if changing else ""
 
 
@@ -255,6 +291,7 @@ def _submodule(command: _Command, _: Ground) -> str:
 _RULES = {
     "add": _add, "stage": _add, "reset": _reset, "clean": _clean, "push": _push,
     "checkout": _checkout, "switch": _switch, "restore": _restore, "commit": _commit,
-    "branch": _branch, "reflog": _reflog, "gc": _gc, "worktree": _worktree, "config": _config,
+    "branch": _branch, "reflog": _reflog, "fetch": _fetch, "gc": _gc, "worktree": _worktree,
+    "config": _config,
     "symbolic-ref": _symbolic_ref, "rm": _rm, "mv": _rm, "submodule": _submodule,
 }  # fmt: skip

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 _EDITING = ("Edit", "MultiEdit", "Write", "NotebookEdit")
+_COMMANDS = ("Bash", "Monitor")
+_SCHEDULING = ("ScheduleWakeup", "CronCreate")
+_SCHEDULED = (
+    "What you schedule would pass for the person's word: `agent-loops wait` waits for the run, and "
+    "the loop goes on by itself."
+)
 _HOST = ("", "")
 _LOOP_SKILLS = ("agent-loops:karpathy", "agent-loops:ml-autoresearch")
 
@@ -55,9 +61,11 @@ def _decided(event: dict[str, Any], here: Campaign, session: Session) -> tuple[s
             session.save(loops=True)
         return _HOST
     if here.state != "active":
-        return _while_halted(given, here, session, cwd) if tool == "Bash" else _HOST
+        return _while_halted(given, here, session, cwd) if tool in _COMMANDS else _HOST
     if not here.is_led_by(session) and not _takes(tool, given, here):
-        return _of_onlooker(given, here, cwd) if tool == "Bash" else _HOST
+        return _of_onlooker(given, here, cwd) if tool in _COMMANDS else _HOST
+    if tool in _SCHEDULING:
+        return ("deny", _SCHEDULED) if session.loops else _HOST
     if tool in _EDITING:
         path = str(given.get("file_path") or given.get("notebook_path") or "")
         path = os.path.normpath(os.path.join(cwd, path)) if _is_path(path) else ""
@@ -73,7 +81,7 @@ def _is_path(path: str) -> bool:
 
 def _takes(tool: str, given: dict[str, Any], here: Campaign) -> bool:
     """Whether the session takes a campaign that nobody leads yet, by its first experiment."""
-    return tool == "Bash" and here.is_free and " try " in f"{given.get('command')} "
+    return tool in _COMMANDS and here.is_free and " try " in f"{given.get('command')} "
 
 
 def _while_halted(

@@ -68,6 +68,7 @@ class Judge:
             or logs.refusal(call, self.ground)
             or running.refusal(call, self.own, self.ground)
             or running.refusal_to_kill(call, self.ground)
+            or running.refusal_of_agents(call)
             or self._of_code(call)
         )
 

@@ -102,8 +102,8 @@ def _content(words: list[str], scope: Scope) -> str | None:
     texts = []
     for path in [path for word in plain for path in scope.absolute(word)]:
         try:
-            if os.path.getsize(path) > 4096:
-                return None
+            if not os.path.isfile(path) or os.path.getsize(path) > 4096:
+                return None  # a device has no size, and no end
             with open(path, encoding="utf-8", errors="replace") as stream:
                 texts.append(stream.read())
         except (OSError, ValueError):

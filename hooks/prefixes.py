@@ -108,13 +108,14 @@ def _env(call: Call) -> None:
             index += 1
         elif word.startswith("--unset=") or (word.startswith("-u") and len(word) > 2):
             call.cleared.append(word.split("=")[-1] if "=" in word else word[2:])
-        elif word in ("-C", "--chdir"):
+        elif word in ("-C", "--chdir") or word.startswith(("-C", "--chdir=")):
+            folder = word.partition("=")[2] if word.startswith("--") else word[2:]
+            index += not folder
             call.scope = call.scope.copy()
-            call.scope.cwds = call.scope.absolute("".join(argv[index : index + 1]))
-            index += 1
-        elif word in ("-S", "--split-string") or word.startswith(("-S", "--split-string=")):
-            text = word.partition("=")[2] if "=" in word[:16] else word[2:]
-            if word in ("-S", "--split-string"):
+            call.scope.cwds = call.scope.absolute(folder or "".join(argv[index - 1 : index]))
+        elif re.match(r"-[iv0]*S|--split-string(=|\Z)", word):
+            text = word.partition("=")[2] if word.startswith("--") else word.partition("S")[2]
+            if not text:
                 text = "".join(argv[index : index + 1])
                 index += 1
             argv = [*argv[:index], *text.split(), *argv[index:]]
@@ -151,13 +152,17 @@ def _by_flock(call: Call) -> list[list[str] | str]:
 
 def _by_awk(call: Call) -> list[list[str] | str]:
     """What awk's `system` and its pipes start."""
-    code = re.compile(r'system\(\s*"([^"]*)"|\|\s*"([^"]+)"|"([^"]+)"\s*\|\s*getline')
+    code = re.compile(r'system\(\s*"([^"]*)"|\|&?\s*"([^"]+)"|"([^"]+)"\s*\|\s*getline')
     return [next(filter(None, found), "") for word in call.argv for found in code.findall(word)]
 
 
 def _by_fd(call: Call) -> list[list[str] | str]:
-    argv = call.argv
-    places = [index for index, word in enumerate(argv) if word in ("-x", "-X", "--exec")]
+    argv: list[str] = []
+    for word in call.argv:
+        joined = re.match(r"(-[xX]|--exec(?:-batch)?)=?(.*)", word, re.DOTALL)
+        argv += [part for part in joined.groups() if part] if joined else [word]
+    starts = ("-x", "-X", "--exec", "--exec-batch")
+    places = [index for index, word in enumerate(argv) if word in starts]
     found = listings.printed(argv, call.scope, None) or UNKNOWN
     return [_with_places(argv[place + 1 :], found.split("\n")) for place in places]
 

@@ -197,6 +197,14 @@ def _holds(file: str, text: str) -> bool:
         return False
 
 
+def refusal_of_agents(call: Call) -> str:
+    """Why no second agent may be started: what it does is nobody's, and no hook of ours sees it."""
+    looks = {"--version", "-v", "--help", "-h", "mcp", "doctor", "plugin", "config", "update"}
+    if call.name != "claude" or looks & set(call.argv[1:2]):
+        return ""
+    return "A second agent would work in the project unguarded: do it yourself, or ask the person."
+
+
 def refusal_to_kill(call: Call, ground: Ground) -> str:
     """Why this signal may not be sent while a run is alive."""
     name, words = call.name, call.argv[1:]

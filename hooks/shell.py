@@ -32,6 +32,7 @@ _NO_TEXT = re.compile("[\0\ud800-\udfff\ue000-\ue0ff]")  # `expand` marks charac
 _BLANK = " \t"
 _META = " \t\n;&|()<>"
 _AFTER = {"then": ("elif", "else", "fi"), "elif": ("then",), "else": ("fi",)}
+_DECLARING = frozenset("declare typeset local export readonly".split())
 _END = frozenset("then else elif fi do done esac }".split())
 
 
@@ -223,12 +224,13 @@ class _Reader:
             found = None if node.words else _ASSIGN.match(self.text, self.pos)
             if found:
                 self.pos = found.end()
-                node.assigns.append((found.group(1), self._assigned()))
+                name = found.group(1) + ("+" if found.group().endswith("+=") else "")
+                node.assigns.append((name, self._assigned()))
                 continue
             if self.pos >= len(self.text) or (self.text[self.pos] in _META and not self._proc()):
                 break
             word = self.word()
-            if node.words and self.at("(") and word.bare and word.bare.endswith("="):
+            if self.at("(") and _takes_lists(node) and (word.bare or "").endswith("="):
                 word.parts += [part for item in self._assigned() for part in item.parts]
             node.words.append(word)
         if self.pos == start:
@@ -267,7 +269,9 @@ class _Reader:
         if delimiter is None:
             raise Unparsable("a delimiter that is no plain text")
         redirect = Redirect(fd, "<<", Word([]), quoted=target.bare is None)
-        self.pending.append((redirect, delimiter, op == "<<-"))
+        # `<<-` takes the tabs off the delimiter, too.
+        indented = op == "<<-"
+        self.pending.append((redirect, delimiter.lstrip("\t") if indented else delimiter, indented))
         return redirect
 
     def word(self) -> Word:
@@ -446,6 +450,11 @@ class _Reader:
         arg = Word(self.double("}", nested=True))
         self.depth -= 1
         return Var(name, "?" if odd else operator.group(), arg, quoted=quoted)
+
+
+def _takes_lists(node: Simple) -> bool:
+    """`declare a=(b c)`; elsewhere bash refuses a list, and zsh may run what is in it."""
+    return bool(node.words) and node.words[0].bare in _DECLARING
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -79,6 +79,22 @@ class Word:
         return "".join(texts) if len(texts) == len(self.parts) else None
 
     @property
+    def is_literal(self) -> bool:
+        """Whether a shell, bash or zsh, leaves it as it is: no variable, file name, brace, home."""
+        at_start = True
+        for part in self.parts:
+            if not isinstance(part, Lit):
+                return False
+            if not part.quoted:
+                text = part.text
+                if any(char in text for char in "*?[{^#") or "=~" in text or ":~" in text:
+                    return False
+                if at_start and text[:1] in ("~", "="):
+                    return False
+            at_start = False
+        return True
+
+    @property
     def bare(self) -> str | None:
         """Its text, where nothing of it is quoted: only then it can be a reserved word."""
         if any(not isinstance(part, Lit) or part.quoted for part in self.parts):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 
+import hidden
 import listings
 import prefixes
 from calls import Call, Feed
 from expand import UNKNOWN, Expander, Scope
 from shell import Unparsable, parse
-from syntax import Function, Group, Lit, Pipe, Script, Simple
+from syntax import Function, Group, Pipe, Script, Simple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Walker:
 
     def _printed(self, node: Node) -> str | None:
         """What a command that was just followed prints, where that is known."""
+        node = node.nodes[-1] if isinstance(node, Pipe) else node
         made = self._made.get(id(node)) if isinstance(node, Simple) else None
         if made is None or made.writes or (made.argv[:1] and made.argv[0] in made.scope.functions):
             return None
@@ -202,6 +204,10 @@ class Walker:
             return
         _remember_files(call)
         self._enter(call)
+        self.loose += 1  # it may be text after all
+        for inner in hidden.commands(call):
+            self._inner(inner, call)
+        self.loose -= 1
 
     def _add(self, call: Call) -> None:
         call.loose = self.loose > 0
@@ -222,7 +228,7 @@ class Walker:
         elif name == "eval":
             self._eval(call)
         elif name == "trap" and len(argv) > 2:
-            self.text(argv[1], scope)
+            self.text(next((word for word in argv[1:] if word != "--"), ""), scope)
         elif name in _CHANGING:
             _CHANGING[name](call)
         elif not self._script(call):
@@ -312,7 +318,7 @@ def _is_literal(node: Simple) -> bool:
     words = [*node.words, *(item.target for item in here)]
     if any(item.op == "<<" and not item.quoted for item in here):
         return False
-    return all(isinstance(part, Lit) for word in words for part in word.parts)
+    return all(word.is_literal for word in words)
 
 
 def _remember_files(call: Call) -> None:
@@ -395,7 +401,7 @@ def _declare(call: Call) -> None:
             scope.vars[word] = [""]
             scope.functions.pop(word, None)
         elif equals:
-            scope.assign(name.rstrip("+"), [value])
+            scope.assign(name, [value])
 
 
 def _link(call: Call) -> None:
@@ -413,6 +419,12 @@ def _link(call: Call) -> None:
                 call.scope.links[place] = os.path.normpath(target)
 
 
+def _print_into(call: Call) -> None:
+    if call.argv[1:2] == ["-v"] and len(call.argv) > 3:
+        text = listings.printed(["printf", *call.argv[3:]], call.scope, None)
+        call.scope.assign(call.argv[2], [UNKNOWN if text is None else text])
+
+
 def _set(call: Call) -> None:
     if "--" in call.argv:
         call.scope.positional = call.argv[call.argv.index("--") + 1 :]
@@ -423,5 +435,6 @@ _CHANGING: dict[str, Callable[[Call], None]] = {
     **dict.fromkeys(("cd", "pushd", "popd", "chdir"), _change_folder),
     **dict.fromkeys(_DECLARING, _declare),
     "set": _set,
+    "printf": _print_into,
     "ln": _link,
 }

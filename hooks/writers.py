@@ -31,11 +31,13 @@ _COPYING = frozenset("cp mv install rsync scp ln ditto gcp gmv ginstall cpio".sp
 _OUTPUT_OPTIONS = {
     "sort": "-o --output", "curl": "-o --output -D --dump-header -c --cookie-jar",
     "wget": "-O --output-document -o --output-file -P -a", "gcc": "-o", "cc": "-o", "clang": "-o",
-    "shuf": "-o --output", "patch": "-o --output -r", "iconv": "-o --output", "openssl": "-out",
+    "shuf": "-o --output", "sdiff": "-o --output", "less": "-o -O --log-file --LOG-FILE",
+    "patch": "-o --output -r", "iconv": "-o --output", "openssl": "-out",
     "gpg": "-o --output", "tree": "-o", "aria2c": "-o -d", "pandoc": "-o --output", "xmllint": "-o",
 }  # fmt: skip
-_SED_WRITES = re.compile(r"(?:^|[;{}\s/0-9gpIim])w\s+([^\s;}]+)")
+_SED_WRITES = re.compile(r"(?:^|[;{}\s/0-9gpIim])[wW]\s*([^\s;}]+)")
 _AWK_WRITES = re.compile(r'>>?\s*"([^"]+)"')
+_AWK_TEXTS = re.compile(r'"([^"]+)"')
 _PATCHED = re.compile(r"^(?:\+\+\+|---|\*\*\*) ([^\t\n ]+)", re.MULTILINE)
 
 
@@ -83,11 +85,17 @@ def _only_checks(words: list[str]) -> bool:
 
 
 def _valued(words: list[str], option: str) -> list[str]:
-    """What is given with `-o F`, `-oF`, `--output F` or `--output=F`."""
-    found = [after for word, after in zip(words, words[1:]) if word == option]
+    """What is given with `-o F`, `-oF`, `--output F` or `--output=F`; also abbreviated, `--out`."""
+    long = option.startswith("--")
+    found = [
+        after
+        for word, after in zip(words, words[1:])
+        if word == option or (long and len(word) > 2 and option.startswith(word))
+    ]
     for word in words:
-        if option.startswith("--") and word.startswith(option + "="):
-            found.append(word[len(option) + 1 :])
+        head, equals, value = word.partition("=")
+        if long and equals and len(head) > 2 and option.startswith(head):
+            found.append(value)
         elif not option.startswith("--") and word.startswith(option) and len(word) > 2:
             found.append(word[2:])
         elif len(option) == 2 and re.match(r"-[a-zA-Z]{2,}\Z", word) and word[-1] == option[1]:
@@ -137,7 +145,7 @@ def _by_sed(words: list[str]) -> list[tuple[str, str]]:
         word = words[index]
         index += 1
         if word.startswith("--"):
-            inplace = inplace or word.startswith("--in-place")
+            inplace = inplace or word.startswith("--i")  # abbreviated, too
             if word.startswith("--expression="):
                 scripts.append(word[13:])
         elif word.startswith("-") and len(word) > 1:
@@ -168,6 +176,7 @@ def _by_awk(words: list[str]) -> list[tuple[str, str]]:
     if any(re.search(r">>?\s*[A-Za-z_(]", word) for word in words):
         values = [*_valued(words, "-v"), *(word for word in words if re.match(r"\w+=\S", word))]
         found += [(WRITE, value.partition("=")[2]) for value in values]
+        found += [(WRITE, text) for word in words for text in _AWK_TEXTS.findall(word)]
     return found
 
 
@@ -185,13 +194,26 @@ def _others(call: Call, name: str, words: list[str], plain: list[str]) -> list[t
         return _by_archiver(name, words, plain)
     if name == "zip":
         return [(WRITE, path) for path in plain[:1]]
-    if name in ("uniq", "xxd") and len(plain) > 1:
-        return [(WRITE, plain[1])]
+    if name in ("uniq", "xxd"):
+        named = [word for word in plain if not word.isdigit()]  # `-l 64 FILE`
+        return [(WRITE, word) for word in named[1:]]
+    if name in ("curl", "wget"):
+        return _by_download(name, words, plain)
     if name in ("split", "csplit") and plain:
         return [(WRITE, path + "aa") for path in plain[1:]]
     if name == "find":
         return _by_find(call)
     return _by_tools(name, words, plain)
+
+
+def _by_download(name: str, words: list[str], plain: list[str]) -> list[tuple[str, str]]:
+    """What is named by its address; wget does not overwrite without `-N`."""
+    option = r"-[a-zA-Z]*O|--remote-name" if name == "curl" else r"-[a-zA-Z]*N|--timestamping"
+    if not any(re.match(option, word) for word in words):
+        return []
+    folders = _valued(words, "--output-dir") if name == "curl" else _valued(words, "-P")
+    names = [os.path.basename(word.split("?")[0]) for word in plain]
+    return [(WRITE, f"{folders[0] if folders else '.'}/{name}") for name in names if name]
 
 
 def _by_find(call: Call) -> list[tuple[str, str]]:
@@ -238,7 +260,7 @@ def _by_archiver(name: str, words: list[str], plain: list[str]) -> list[tuple[st
 def _small(call: Call, name: str) -> str:
     for path in call.then.absolute(name):
         try:
-            if os.path.getsize(path) < 1 << 20:
+            if os.path.isfile(path) and os.path.getsize(path) < 1 << 20:
                 with open(path, encoding="utf-8", errors="replace") as stream:
                     return stream.read()
         except (OSError, ValueError):

@@ -76,6 +76,7 @@ def placed(value: Any, project: Project, **more: str) -> Any:
     if not isinstance(value, str):
         return value
     names = {"ROOT": str(project.root), "HOME/": f"{os.environ['HOME']}/", "PLUGIN": str(ROOT)}
+    names |= {"DIGITS": "9" * 5000, "LETTERS": "a" * 5000}
     for name, text in {**names, **more}.items():
         value = value.replace(name, text)
     return value
