@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 
 import pytest
 
 from client import Host
-from model import Model, Play, Request, bash, say
+from model import Model, Play, Request, bash, say, use
 from projects import BASELINE, BEGIN, WAIT, Campaign, Gate, attempt
 from screens import Terminal
+from support import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("tmux")]
 
@@ -154,3 +156,35 @@ def test_a_word_typed_while_the_model_thinks_is_the_last_word_until_it_has_heard
         assert not terminal.is_prompted()
     assert project.pointer["state"] == "stopped"
     assert project.verdicts == [("keep", "baseline"), ("keep", "lr: up")]
+
+
+@pytest.mark.parametrize("mode", ["default", "dontAsk"])
+def test_limits_that_come_with_the_command_are_set_in_a_campaign_under_way(
+    host: Host, project: Campaign, mode: str
+) -> None:
+    """A time and a count, by one session and then the next, without a prompt."""
+    host.agent_loops(project.root, "setup")
+    bindings = str(project.root / "loop.run.yaml")
+
+    timed = [bash("agent-loops resume --until 8h"), BASELINE]
+    counted = [
+        use("Read", file_path=bindings),
+        use(
+            "Edit", file_path=bindings,
+            old_string="run_tag:", new_string="max_experiments: 2\nrun_tag:",
+        ),
+        bash("agent-loops rebaseline --why 'the person set a limit'"),
+        attempt(*IDEA),
+        say("That is the end."),
+    ]  # fmt: skip
+    with Model(host.network, timed) as model:
+        running = host.start(project.root, model, f"{BEGIN} for 8h", "--permission-mode", mode)
+        until(lambda: project.count == 1)
+        running.kill(signal.SIGKILL)
+    assert "is active until" in model.heard
+    with Model(host.network, counted) as model:
+        host.agent_loops(project.root, "resume", "--take-over")
+        ended = host.run(project.root, model, f"{BEGIN} 2 experiments", "--permission-mode", mode)
+    assert ended.denied == []
+    assert project.pointer["state"] == "finished"
+    assert [status for status, _ in project.verdicts] == ["keep", "keep"]
