@@ -21,10 +21,13 @@ import bash
 from campaign import Campaign, Session
 
 TABLE = yaml.safe_load((Path(__file__).parent / "guard_bypasses.yaml").read_text())
+# Wrapped, what takes too long to check may be another command, or none; it takes long all the same.
+_TOO_MUCH = "too long to check"
 DENIED = [
     row
     for group in TABLE
     if group["stopped_by"] == "guard" and not ({"alive", "run_cmd"} & set(group))
+    if group.get("says") != _TOO_MUCH
     for row in group["rows"]
     if isinstance(row, str)
 ]
