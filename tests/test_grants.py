@@ -51,7 +51,9 @@ def in_terminal(
     os.close(theirs)
     screen, asked, deadline = b"", False, time.monotonic() + 60
     while time.monotonic() < deadline:
-        if not select.select([ours], [], [], 0.1)[0]:
+        if not select.select([ours], [], [], 1.0)[0]:
+            if asked and types == "\x03":
+                os.write(ours, b"\x03")  # Python may lose one that comes while it runs a finalizer
             continue
         try:
             data = os.read(ours, 4096)

@@ -474,7 +474,7 @@ def test_whoever_else_is_on_the_device_is_named(
     answer = project.ask("ready", env=env)
     if key:
         assert words in said(answer, "device", key)
-    elif "device" not in names(answer, "cautions"):  # this machine may be busy itself
+    else:
         assert words in project.call("ready", env=env).out
 
 

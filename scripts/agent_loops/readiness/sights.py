@@ -179,12 +179,13 @@ def device_part(loop: Loop, subject: Subject) -> Part:
     gpus = [one._replace(name="device") for one in machine_checks.gpu(subject)]
     sleepy = [one._replace(name="device") for one in machine_checks.sleep(subject)]
     checks = [one for one in (*gpus, *sleepy) if one.state != "ok"]
-    names = [one.line for one in gpus if one.line.startswith("GPU") and one.state == "ok"]
-    line = f"CPU {busy:.0%} busy with others' work" if busy is not None else "CPU not measured"
+    idle = [f"{one.line}: idle" for one in gpus if one.line[:3] == "GPU" and one.state == "ok"]
+    cpu = f"CPU {busy:.0%} busy with others' work" if busy is not None else "CPU not measured"
+    line = "; ".join([*idle, cpu])
     if busy is not None and busy > bystanders.BUSY:
         checks.append(warn("device", line, "end it, or times and readings will suffer"))
     elif not checks:
-        checks = [ok("device", "; ".join([*(f"{name}: idle" for name in names), line]))]
+        checks = [ok("device", line)]
     return Part(tuple(checks), {"cpu_busy": None if busy is None else round(busy, 3)})
 
 
