@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Feed:
     """Where a command's input comes from, and where its output goes."""
 
-    __slots__ = ("captured", "downstream", "fed", "sources", "text", "to_file")
+    __slots__ = ("downstream", "fed", "sources", "text", "to_file")
 
     def __init__(self) -> None:
         self.fed = False  # by a pipe
@@ -23,7 +23,6 @@ class Feed:
         self.sources: list[str] = []  # files that it reads as its input
         self.downstream: list[list[str]] = []
         self.to_file = False
-        self.captured = False  # by $( ) or backticks
 
     def copy(self) -> Feed:
         other = Feed()

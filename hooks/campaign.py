@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
+# The skills in which the agent goes on by itself; the person types them with a slash before them.
+LOOPS = ("agent-loops:karpathy", "agent-loops:ml-autoresearch")
 _TAIL_BYTES = 64 << 10
 _REMEMBERED_S = 30 * 86400.0
 _SETTLED = ("settled", "rebaselined", "campaign_started")
@@ -100,6 +102,7 @@ class Campaign:
         self.pointer: dict[str, Any] = pointer
         self.sandbox = os.path.join(self.root, str(pointer.get("sandbox") or "sandbox"))
         self.journal = os.path.join(self.sandbox, "journal.jsonl")
+        self._tail: list[bytes] | None = None
 
     def text(self, key: str) -> str:
         """A value of the pointer as one clean line; "" where it has none."""
@@ -168,11 +171,7 @@ class Campaign:
 
     def _last_of(self, names: Collection[str]) -> tuple[str, int]:
         """Which of these events the record's end has last, and its number; "" where it has none."""
-        tail = b""
-        with contextlib.suppress(OSError), open(self.journal, "rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            tail = stream.read()
-        for line in reversed(tail.split(b"\n")):
+        for line in reversed(self._last_lines()):
             if any(b'"event":"%s"' % name.encode() in line for name in names):
                 with contextlib.suppress(ValueError, KeyError, TypeError):
                     record = json.loads(line)
@@ -181,20 +180,31 @@ class Campaign:
                         return str(event), int(record["seq"])
         return "", 0
 
-    def rows(self) -> list[Row]:
-        """Every settled experiment, in order."""
+    def _last_lines(self) -> list[bytes]:
+        """The record's end, read once: a hook asks several questions of one moment."""
+        if self._tail is None:
+            tail = b""
+            with contextlib.suppress(OSError), open(self.journal, "rb") as stream:
+                stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                tail = stream.read()
+            self._tail = tail.split(b"\n")
+        return self._tail
+
+    def rows(self, most: int = sys.maxsize) -> list[Row]:
+        """The settled experiments in order, the last `most` of them."""
         try:
             path = os.path.join(self.sandbox, "results.tsv")
             with open(path, encoding="utf-8", errors="replace", newline="\n") as stream:
-                found = [line.rstrip("\n").split("\t") for line in stream]
+                lines = stream.read().rstrip("\n").split("\n")
         except OSError:
             return []
-        head = found[0] if found else []
+        head = lines[0].split("\t")
         if "status" not in head or "description" not in head:
             return []
         status, description = head.index("status"), head.index("description")
         rows = []
-        for number, cells in enumerate(found[1:], start=1):
+        for number in range(max(1, len(lines) - most), len(lines)):
+            cells = lines[number].split("\t")
             if len(cells) == len(head):
                 crashed = cells[status] == "crash"
                 metric = "" if crashed else cells[1]

@@ -27,7 +27,6 @@ _SCHEDULED = (
     "the loop goes on by itself."
 )
 _HOST = ("", "")
-_LOOP_SKILLS = ("agent-loops:karpathy", "agent-loops:ml-autoresearch")
 
 
 def main() -> None:
@@ -57,7 +56,7 @@ def _decided(event: dict[str, Any], here: Campaign, session: Session) -> tuple[s
     given = given if isinstance(given, dict) else {}
     cwd = os.path.realpath(str(event.get("cwd") or here.root))
     if tool == "Skill":
-        if given.get("skill") in _LOOP_SKILLS and here.state == "active":
+        if given.get("skill") in campaign.LOOPS and here.state == "active":
             session.save(loops=True)
         return _HOST
     if here.state != "active":

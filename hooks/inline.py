@@ -59,7 +59,6 @@ class Code:
         self.names: list[str] = []  # every text in it
         self.folders: list[str] = []  # that it changes into
         self.dumps: list[str] = []  # files that it prints as they are
-        self.kills = False
         self.is_blind = False  # it writes, or may write, where the reader cannot tell
 
 
@@ -195,8 +194,6 @@ class _Reader(ast.NodeVisitor):
     def _judge_start(self, node: ast.Call, name: str, module: str) -> None:
         if name in _STARTERS or (_EXECS.match(name) and module == "os"):
             self._started(node, name)
-        elif name in ("kill", "killpg") and module == "os":
-            self.code.kills = True
         else:
             self._executed(node, name)
 

@@ -81,8 +81,6 @@ def _reason(here: Campaign, *, alive: bool) -> str:
     lines = [head]
     if incumbent := here.metric_of("incumbent"):
         lines.append(f"Incumbent {incumbent}, baseline {here.metric_of('baseline')}.")
-    rows = here.rows()
-    if rows:
-        lines.append(f"Last: {rows[-1].in_words(80)}.")
+    lines += [f"Last: {row.in_words(80)}." for row in here.rows(1)]
     next_step = f"Next: another idea, {_TRY}." if incumbent else "Next: `agent-loops try baseline`."
     return " ".join([*lines, next_step, "Only the person, or a stop condition, ends the loop."])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import campaign
 
-_BEGINS_LOOP = ("/agent-loops:karpathy", "/agent-loops:ml-autoresearch")
+_BEGINS_LOOP = tuple(f"/{name}" for name in campaign.LOOPS)
 # Notices that the host puts in the person's place, and questions that change nothing.
 _NO_WORD = ("<task-notification", "<system-reminder", "<local-command", "/agent-loops:status")
 

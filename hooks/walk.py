@@ -141,12 +141,10 @@ class Walker:
 
     def _substituted(self, script: Script, scope: Scope) -> str | None:
         """Follows `$( )`; what it prints, where that is known."""
-        feed = Feed()
-        feed.captured = True
         self.nested += 1
         if self.nested >= _MOST_NESTED:
             raise Unparsable("nested too deep")
-        self.script(script, scope.copy(), feed)
+        self.script(script, scope.copy(), Feed())
         self.nested -= 1
         return self._printed(script.items[0][0]) if len(script.items) == 1 else None
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from small_campaign import copied
 from support import ROOT, TRAIN, Project, commit_all
 
 SESSION = "5e5510aa-0000-4000-8000-000000000001"
 EVIL_SH = "#!/bin/sh\nrm prepare.py ../prepare.py\n"
 EVIL_PY = "import os\nos.remove('prepare.py')\n"
+_SHARED: dict[str, Project] = {}
 EVIL_DYNAMIC = "n = 'yp.eraperp'[::-1]\nopen(n, 'a').write('#')\n"
 
 
@@ -47,6 +50,13 @@ def built(root: Path) -> Project:
         assert answer.code == 0, answer
     _write_logs(project)
     return project
+
+
+def shared(factory: pytest.TempPathFactory, name: str) -> Project:
+    """One such campaign for all tests of a file, in a folder called `name`: building is slow."""
+    if name not in _SHARED:
+        _SHARED[name] = built(factory.mktemp("guarded") / name)
+    return _SHARED[name]
 
 
 def _write_helpers(project: Project) -> None:

@@ -19,13 +19,13 @@ from guarded import (
     SESSION,
     Decision,
     asked,
-    built,
     copied,
     event_of,
     placed,
     point,
     remember,
     run_alive,
+    shared,
 )
 from support import ROOT, Project
 
@@ -34,15 +34,12 @@ LONG_TRY = (
     "agent-loops try 'idea: x' --why 'w' --wait-s 580 --edit - <<'EDIT'\ntrain.py\n"
     "<<<<<<< SEARCH\n" + "a = $b `c` 'd' \"e\" (f)\n" * 500 + "=======\nz\n>>>>>>> REPLACE\nEDIT\n"
 )
-_BUILT: dict[str, Project] = {}
 
 
 @pytest.fixture
 def project(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Project:
     """A campaign of its own for each test, copied from one that was really set up."""
-    if "guarded" not in _BUILT:
-        _BUILT["guarded"] = built(tmp_path_factory.mktemp("guarded") / "project")
-    twin = copied(_BUILT["guarded"], tmp_path / "a 'project' of\nmine ü")
+    twin = copied(shared(tmp_path_factory, "project"), tmp_path / "a 'project' of\nmine ü")
     remember(twin, loops=True)
     return twin
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from guarded import SESSION, asked, built, copied, placed, point, remember, run_alive
+from guarded import SESSION, asked, copied, placed, point, remember, run_alive, shared
 from support import Project
 
 TABLE = yaml.safe_load((Path(__file__).parent / "guard_bypasses.yaml").read_text())
@@ -25,17 +25,14 @@ ROWS = {
     ]
     for kind in KINDS
 }
-_BUILT: dict[str, Project] = {}
 
 
 @pytest.fixture
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One campaign for all rows: the guard changes nothing of it."""
-    if "guarded" not in _BUILT:
-        root = tmp_path_factory.mktemp("guarded") / "projectü"
-        _BUILT["guarded"] = built(root)
-    remember(_BUILT["guarded"], loops=True)
-    return _BUILT["guarded"]
+    project = shared(tmp_path_factory, "bypassedü")
+    remember(project, loops=True)
+    return project
 
 
 def test_the_table_is_long_and_of_known_kinds() -> None:

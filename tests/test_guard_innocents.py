@@ -10,20 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
-from guarded import asked, built, placed, remember
+from guarded import asked, placed, remember, shared
 from support import Project
 
 TABLE = yaml.safe_load((Path(__file__).parent / "guard_innocents.yaml").read_text())
-_BUILT: dict[str, Project] = {}
 
 
 @pytest.fixture
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One campaign for all rows: the guard changes nothing of it."""
-    if "guarded" not in _BUILT:
-        _BUILT["guarded"] = built(tmp_path_factory.mktemp("guarded") / "projectü")
-    remember(_BUILT["guarded"], loops=True)
-    return _BUILT["guarded"]
+    project = shared(tmp_path_factory, "innocentü")
+    remember(project, loops=True)
+    return project
 
 
 def rows(name: str) -> list[Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from guarded import SESSION, asked, built, copied, remember
+from guarded import SESSION, asked, copied, remember, shared
 from support import PYTHON, Answer, Project, commit_all
 
 TABLE = yaml.safe_load((Path(__file__).parent / "guard_bypasses.yaml").read_text())
@@ -68,7 +68,7 @@ def test_only_eval_cmd_measures_rightly(row: Mapping[str, str], tmp_path: Path) 
 def test_only_a_sandbox_prevents_it_and_it_is_not_passed_over(
     row: str, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
-    project = copied(_campaign(tmp_path_factory), tmp_path / "copy")
+    project = copied(shared(tmp_path_factory, "limited"), tmp_path / "copy")
     remember(project, loops=True)
     assert asked(project, row).kind == "", "the guard has learned to see it: move the row"
     done = subprocess.run(["bash", "-c", row], cwd=project.root, capture_output=True, check=False)
@@ -77,12 +77,3 @@ def test_only_a_sandbox_prevents_it_and_it_is_not_passed_over(
     assert answer.code != 0, answer
     assert "next" in answer.err + answer.out or "journal" in answer.err + answer.out
     shutil.rmtree(project.root)
-
-
-_BUILT: dict[str, Project] = {}
-
-
-def _campaign(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    if "guarded" not in _BUILT:
-        _BUILT["guarded"] = built(tmp_path_factory.mktemp("guarded") / "project")
-    return _BUILT["guarded"]

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guarded import SESSION, built, placed, remember
+from guarded import SESSION, placed, remember, shared
 from support import ROOT, Project
 
 sys.path.insert(0, str(ROOT / "hooks"))
@@ -57,15 +57,13 @@ WRAPPERS: dict[str, Callable[[str], str]] = {
 _OF_OUTPUT = ("of a log", "never ends")
 SHORTENED = {row for group in TABLE if group.get("says") in _OF_OUTPUT for row in group["rows"]
              if isinstance(row, str)}  # fmt: skip
-_BUILT: dict[str, Project] = {}
 
 
 @pytest.fixture
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    if "guarded" not in _BUILT:
-        _BUILT["guarded"] = built(tmp_path_factory.mktemp("guarded") / "project")
-    remember(_BUILT["guarded"], loops=True)
-    return _BUILT["guarded"]
+    project = shared(tmp_path_factory, "wrapped")
+    remember(project, loops=True)
+    return project
 
 
 def decided(project: Project, command: str) -> tuple[str, str]:

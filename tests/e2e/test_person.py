@@ -27,12 +27,18 @@ def loops(project: Campaign) -> bool:
     return bool(json.loads(path.read_text())["loops"])
 
 
+def gated(host: Host, project: Campaign, *, max_experiments: int) -> Gate:
+    """A campaign set up, whose runs end when the gate is open, as it is at first."""
+    gate = Gate(project.root.parent / "open")
+    project.rebind(max_experiments=max_experiments, run_cmd=gate.run_cmd)
+    host.agent_loops(project.root, "setup")
+    return gate
+
+
 def test_a_word_from_the_person_lets_the_turn_end_and_the_command_goes_on(
     host: Host, project: Campaign
 ) -> None:
-    gate = Gate(project.root.parent / "open")
-    project.rebind(max_experiments=3, run_cmd=gate.run_cmd)
-    host.agent_loops(project.root, "setup")
+    gate = gated(host, project, max_experiments=3)
 
     def script(request: Request) -> Play:
         yield BASELINE
@@ -65,9 +71,7 @@ def test_a_word_from_the_person_lets_the_turn_end_and_the_command_goes_on(
 def test_an_interrupt_leaves_the_run_alive_and_the_loop_is_taken_up(
     host: Host, project: Campaign
 ) -> None:
-    gate = Gate(project.root.parent / "open")
-    project.rebind(max_experiments=2, run_cmd=gate.run_cmd)
-    host.agent_loops(project.root, "setup")
+    gate = gated(host, project, max_experiments=2)
 
     def script(request: Request) -> Play:
         yield BASELINE

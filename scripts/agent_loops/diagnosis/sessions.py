@@ -30,8 +30,7 @@ class Session(NamedTuple):
 
 def remembered(project: ProjectPaths) -> list[Session]:
     """Every session that the hooks saw, the last one first."""
-    folder = project.state_dir / "sessions"
-    found = [_read(path) for path in folder.glob("*.json")]
+    found = [_read(path) for path in project.sessions.glob("*.json")]
     return sorted((item for item in found if item is not None), key=lambda item: -item.seen)
 
 
