@@ -111,6 +111,15 @@ GOOD: list[tuple[str, str, object]] = [
     ("log_limit_mb: 16", "log_limit_mb", 16.0),
     ("keep_outputs: kept", "keep_outputs", "kept"),
     ("keep_rule: plain", "keep_rule", "plain"),
+    ("keep_rule: noise-aware", "keep_rule", "noise-aware"),
+    ("baseline_runs: 3", "baseline_runs", 3),
+    ("warmup_runs: 1", "warmup_runs", 1),
+    ("warmup_runs: 0", "warmup_runs", 0),
+    ("runs: 3", "runs", 3),
+    ("compare: paired", "compare", "paired"),
+    ("prune: off", "prune", "off"),
+    ("holdout_cmd: python holdout.py {run_dir}", "holdout_cmd", "python holdout.py {run_dir}"),
+    ("confirm_time: 1h", "confirm_s", 3600.0),
     ("literature: off", "literature", "off"),
     ("override_tolerance: 0.5%", "override_tolerance", Tolerance(0.005, relative=True)),
     ("override_tolerance: 0.01", "override_tolerance", Tolerance(0.01, relative=False)),
@@ -246,6 +255,13 @@ BAD: list[tuple[str, str, str, str]] = [
     ("log_limit_mb: none", "log_limit_mb", "'none'", "number"),
     ("keep_outputs: some", "keep_outputs", "'some'", "best, kept, all, none"),
     ("keep_rule: greedy", "keep_rule", "'greedy'", "plain"),
+    ("baseline_runs: 0", "baseline_runs", "0", "from 1 to 100"),
+    ("warmup_runs: -1", "warmup_runs", "-1", "from 1 to 100"),
+    ("runs: 101", "runs", "101", "from 1 to 100"),
+    ("compare: both", "compare", "'both'", "auto, single, paired"),
+    ("prune: always", "prune", "'always'", "safe, off"),
+    ("holdout_cmd: 5", "holdout_cmd", "5", "text"),
+    ("confirm_time: 60", "confirm_time", "60", "duration"),
     ("literature: true", "literature", "True", "off"),
     ("override_tolerance: -1", "override_tolerance", "-1", "0.1%"),
     ("override_tolerance: 1e999", "override_tolerance", "inf", "0.1%"),
@@ -320,7 +336,7 @@ def test_a_budget_without_minutes_asks_for_the_timeout(budget: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["loop: ml-autoresearch", "literature: on", "keep_rule: noise-aware"],
+    ["loop: ml-autoresearch", "literature: on"],
 )
 def test_what_a_later_version_reads_is_refused_as_such_not_ignored(line: str) -> None:
     said = problem(line + "\n")

@@ -25,6 +25,7 @@ _UNIT_SECONDS = {
     "h": 3600.0, "hour": 3600.0,
     "d": 86400.0, "day": 86400.0,
 }  # fmt: skip
+_MOST_RUNS = 100
 _CLOCK = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -87,7 +88,11 @@ class Guard(NamedTuple):
 
 
 class Bindings(NamedTuple):
-    """One campaign's resolved bindings. Durations in seconds, sizes as named."""
+    """One campaign's resolved bindings. Durations in seconds, sizes as named.
+
+    `baseline_runs` is None where the length of a run decides; `confirm_s` is the time that is set
+    aside before `stop_at` for `agent-loops confirm`, None where it does not run by itself.
+    """
 
     metric: str
     run_cmd: str
@@ -121,7 +126,14 @@ class Bindings(NamedTuple):
     memory_limit_gb: float | None = None
     log_limit_mb: float = 1024.0
     keep_outputs: Literal["best", "kept", "all", "none"] = "best"
-    keep_rule: str = "plain"
+    keep_rule: Literal["plain", "noise-aware"] = "plain"
+    baseline_runs: int | None = None
+    warmup_runs: int = 0
+    runs: int = 1
+    compare: Literal["auto", "single", "paired"] = "auto"
+    prune: Literal["safe", "off"] = "safe"
+    holdout_cmd: str = ""
+    confirm_s: float | None = None
     literature: str = "off"
     override_tolerance: Tolerance = Tolerance(0.001, relative=True)
     ledger_columns: tuple[str, ...] = ()
@@ -170,7 +182,7 @@ class Bindings(NamedTuple):
 UNMEASURED = frozenset(
     "max_experiments stop_after_s stop_at target timeout_s log_limit_mb memory_limit_gb "
     "budget_slack keep_outputs override_tolerance ledger_columns program literature "
-    "notify_cmd".split()
+    "notify_cmd prune holdout_cmd confirm_s".split()
 )
 
 
@@ -477,6 +489,16 @@ def _count(key: str, value: object) -> int | None:
     return value
 
 
+def _runs(key: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_RUNS:
+        raise BindingsError(key, value, f"a whole number from 1 to {_MOST_RUNS}")
+    return value
+
+
+def _runs_or_none(key: str, value: object) -> int:
+    return 0 if value == 0 and not isinstance(value, bool) else _runs(key, value)
+
+
 def _number(key: str, value: object) -> float:
     if not _is_number(value) or not math.isfinite(cast("float", value)):
         raise BindingsError(key, value, "a number")
@@ -635,7 +657,14 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "memory_limit_gb": ("memory_limit_gb", _positive),
     "log_limit_mb": ("log_limit_mb", _positive),
     "keep_outputs": ("keep_outputs", _one_of("best", "kept", "all", "none")),
-    "keep_rule": ("keep_rule", _only_now("plain", "noise-aware")),
+    "keep_rule": ("keep_rule", _one_of("plain", "noise-aware")),
+    "baseline_runs": ("baseline_runs", _runs),
+    "warmup_runs": ("warmup_runs", _runs_or_none),
+    "runs": ("runs", _runs),
+    "compare": ("compare", _one_of("auto", "single", "paired")),
+    "prune": ("prune", _one_of("safe", "off")),
+    "holdout_cmd": ("holdout_cmd", _text),
+    "confirm_time": ("confirm_s", _duration),
     "literature": ("literature", _only_now("off", "on")),
     "override_tolerance": ("override_tolerance", _tolerance),
     "ledger_columns": ("ledger_columns", _columns),
