@@ -6,9 +6,12 @@ Knows nothing of crashes: a run without a reading is no matter of comparing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent_loops.objective import Direction, mean
+
+if TYPE_CHECKING:  # imported where readings are judged
+    from agent_loops.keeping.rule import Judgement
 
 KEEP = "keep"
 DISCARD = "discard"
@@ -16,6 +19,13 @@ CRASH = "crash"
 REPEAT = "repeat"
 REHEARSAL = "rehearsal"
 """The kind of what is discarded whatever it measured."""
+
+
+MANY_LINES = 20
+"""From so many lines more on, a gain has to stand out of the noise to be worth them."""
+_WITHIN_NOISE = 1.0
+_EQUAL = 0.5
+_SMALL = 5.0
 
 
 class Verdict(NamedTuple):
@@ -39,8 +49,9 @@ def decide(
     over_budget: str = "",
     broken_guard: str = "",
     failed_checks: str = "",
+    weighed: Weighed | None = None,
 ) -> Verdict:
-    """The plain rule: better than the incumbent is kept, equal or worse is not.
+    """Better than the incumbent is kept, equal or worse is not: as read, or as `weighed` says.
 
     Args:
         candidate: every reading of the candidate's code, at least one.
@@ -49,6 +60,7 @@ def decide(
         over_budget: why the candidate took longer than it may; empty where it did not.
         broken_guard: which printed number does not hold; empty where all do.
         failed_checks: why `checks_cmd` did not pass; empty where it did, or has not run.
+        weighed: what the noise-aware rule makes of the readings; None for the plain rule.
     """
     if not incumbent:
         return Verdict(KEEP, "baseline", "the baseline that ideas are compared with")
@@ -58,9 +70,72 @@ def decide(
         return Verdict(DISCARD, "guard", broken_guard)
     if failed_checks:
         return Verdict(DISCARD, "checks", failed_checks)
+    if weighed is not None:
+        return weigh(weighed)
     new, old = estimate(candidate), estimate(incumbent)
     if direction.better(new, old):
         return Verdict(KEEP, "better", "better than the incumbent")
     if new == old:
         return Verdict(DISCARD, "equal", "equal to the incumbent")
     return Verdict(DISCARD, "worse", "worse than the incumbent")
+
+
+class Weighed(NamedTuple):
+    """What the noise-aware rule makes of a candidate, beside the code that it costs.
+
+    `behind` is how much worse than the best ever it is taken to be, in metric units; `more_lines`
+    the lines added less those removed.
+    """
+
+    judgement: Judgement
+    behind: float
+    more_lines: int
+
+
+def weigh(weighed: Weighed) -> Verdict:
+    """The rule's verdict with the simplicity criterion, in units of a reading's deviation σ.
+
+    The protocol's table is in val_bpb, where .001 is about the σ of a five-minute run: a gain under
+    1 σ is not worth 20 lines more; what is equal (at most ½ σ behind the best ever, so that many
+    such steps do not add up) is worth keeping where it is shorter. With σ = 0 equal means equal.
+    """
+    judgement, more = weighed.judgement, weighed.more_lines
+    if judgement.verdict == REPEAT:
+        return Verdict(REPEAT, "unclear", f"{in_words(judgement)}: one more run is worth its time")
+    said = in_words(judgement)
+    if judgement.verdict == KEEP:
+        if more >= MANY_LINES and judgement.gain < _WITHIN_NOISE * judgement.noise:
+            why = f"within the noise (σ {judgement.noise:.2g}) for {more} lines more"
+            return Verdict(DISCARD, "complexity", f"{said}; {why}")
+        return Verdict(KEEP, "better", said)
+    if more < 0 and weighed.behind <= _EQUAL * judgement.noise and _may_be_equal(judgement):
+        return Verdict(KEEP, "simpler", f"{said}; equal within the noise, {-more} lines fewer")
+    return Verdict(DISCARD, "worse" if judgement.gain else "equal", said)
+
+
+def _may_be_equal(judgement: Judgement) -> bool:
+    return judgement.gain >= -_EQUAL * judgement.noise
+
+
+def advice(weighed: Weighed) -> str:
+    """What the table leaves to the agent: a small gain for many lines; empty where it is plain."""
+    gain, noise, more = weighed.judgement.gain, weighed.judgement.noise, weighed.more_lines
+    if more < MANY_LINES or not noise or gain >= _SMALL * noise:
+        return ""
+    return f"a gain of {gain / noise:.1f} σ for {more} lines more: keep it only if they are no hack"
+
+
+def in_words(judgement: Judgement) -> str:
+    """`gain 0.0244 (90%: 0.0220 to 0.0268), 99% likely better`."""
+    gain = f"gain {judgement.gain:.4g}" if judgement.gain >= 0 else f"loss {-judgement.gain:.4g}"
+    if not judgement.noise:
+        return f"{gain}, no noise seen" if judgement.gain else "equal to the incumbent"
+    likely = likely_text(judgement.probability)
+    return f"{gain} (90%: {judgement.low:.2g} to {judgement.high:.2g}), {likely} better"
+
+
+def likely_text(probability: float) -> str:
+    """A probability for people: never 0% or 100%, for nothing is certain."""
+    percent = round(100 * probability)
+    bounded = "over 99%" if percent > 99 else "under 1%" if percent < 1 else f"{percent}%"
+    return f"{bounded} likely"

@@ -40,7 +40,9 @@ class CampaignStarted(NamedTuple):
 class ExperimentStarted(NamedTuple):
     """The candidate is saved under `iter<experiment>/`; its first run may start.
 
-    A `rehearsal` is no idea: it is the incumbent's code once more, and is never kept.
+    A `rehearsal` is no idea: it is the incumbent's code once more, and is never kept. `warmups`
+    runs come before the first that counts; where it is `paired`, a run of the incumbent goes with
+    each of the candidate's.
     """
 
     experiment: int
@@ -59,12 +61,15 @@ class ExperimentStarted(NamedTuple):
     session: str = ""
     notes: tuple[str, ...] = ()
     rehearsal: bool = False
+    warmups: int = 0
+    paired: bool = False
 
 
 class RunStarted(NamedTuple):
     """A supervisor holds run.lock; `pid_start` is its start in seconds since the epoch.
 
-    `seal_digest` is the SHA-256 of what only the supervisor knows until its receipt is there.
+    `seal_digest` is the SHA-256 of what only the supervisor knows until its receipt is there;
+    `code_of` is the experiment whose code is run, where that is not this one's.
     """
 
     experiment: int
@@ -77,6 +82,7 @@ class RunStarted(NamedTuple):
     timeout_s: float
     seed: int
     seal_digest: str = ""
+    code_of: int | None = None
 
 
 class RunFinished(NamedTuple):
@@ -126,7 +132,10 @@ class ChecksFinished(NamedTuple):
 class Decided(NamedTuple):
     """`verdict` is keep, discard, crash, or repeat (one more run of the candidate).
 
-    `metric` is the mean of `readings` readings; `delta` is in its units, positive is better.
+    `metric` is the mean of `readings` readings; `delta`, `gain` and the others are in its units,
+    positive is better. `gain` is what the noise-aware rule makes of the readings, `gain_low` to
+    `gain_high` its 90% interval, `probability` that the candidate is better at all, `noise` the
+    deviation of one reading, `standing` the estimated gain over the baseline.
     """
 
     experiment: int
@@ -138,6 +147,12 @@ class Decided(NamedTuple):
     delta: float | None = None
     notes: tuple[str, ...] = ()
     readings: int = 0
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    probability: float | None = None
+    noise: float | None = None
+    standing: float | None = None
 
 
 class Settled(NamedTuple):

@@ -27,7 +27,7 @@ from agent_loops import (
 from agent_loops.errors import AgentLoopsError
 from agent_loops.journal import Guard
 from agent_loops.snapshots import Tree
-from agent_loops.state import Campaign, Experiment, key_of
+from agent_loops.state import REFERENCE, Campaign, Experiment, key_of
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
 
@@ -42,11 +42,15 @@ _CLEANUP_TIMEOUT_S = 60.0
 def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     """Puts the experiment's files in place and starts its next run.
 
-    The journal names the run before it begins, so that a kill leaves none unrecorded.
+    A reference run is one of the incumbent's code. The journal names the run before it begins, so
+    that a kill leaves none unrecorded.
     """
-    tree = workspace.saved(experiment.number)
+    code_of = workspace.campaign.incumbent_number if purpose == REFERENCE else None
+    tree = workspace.saved(code_of or experiment.number)
     incumbent = workspace.readable(workspace.campaign.incumbent_number or 1)
     known = [tree, *incumbent, *workspace.attempts(experiment.number)]
+    if code_of is not None:
+        known += workspace.readable(experiment.number)
     workspace.put(tree, known=known, number=experiment.number)
     number = len(experiment.runs) + 1
     paths = workspace.store.paths
@@ -63,7 +67,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
                 experiment=experiment.number, run=number, purpose=purpose, marker=marker,
                 host=machine.host(), pid=launched.pid, pid_start=launched.start_time,
                 timeout_s=spec.timeout_s, seed=_seed(workspace.campaign, experiment),
-                seal_digest=_digest_of(seal),
+                seal_digest=_digest_of(seal), code_of=code_of,
             )
         )  # fmt: skip
     except BaseException:

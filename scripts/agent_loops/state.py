@@ -10,15 +10,23 @@ import enum
 import json
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agent_loops import decide, events, files
+from agent_loops import calibration, decide, events, evidence, files
 from agent_loops.bindings import Bindings
+from agent_loops.evidence import Finding
+from agent_loops.objective import Direction
+
+if TYPE_CHECKING:  # imported where it is asked
+    from agent_loops.keeping.rule import Belief
 
 CRASHES_BEFORE_CANARY = 3
 # Longer silences between two events are sleep, a closed laptop or a person's night, not work.
 _LONGEST_PAUSE_THAT_COUNTS_S = 900.0
-_NOT_MEASURING = ("canary", "checks")
+REFERENCE = "reference"
+_WARMUP = "warmup"
+# Runs that say nothing of the experiment's own code.
+_OTHERS = ("canary", "checks", REFERENCE)
 
 
 class Run(NamedTuple):
@@ -35,7 +43,7 @@ class Run(NamedTuple):
         """The metric value that counts, in metric units."""
         if self.finished is None or self.finished.crash_kind or self.finished.outcome == "lost":
             return None
-        return self.finished.value
+        return self.finished.value if self.started.purpose != _WARMUP else None
 
 
 class Experiment(NamedTuple):
@@ -60,7 +68,19 @@ class Experiment(NamedTuple):
     def attempt(self) -> tuple[Run, ...]:
         """The runs of the present attempt: a baseline that crashed may be tried anew."""
         runs = self.runs[self.first_run_of_attempt :]
-        return tuple(run for run in runs if run.started.purpose not in _NOT_MEASURING)
+        return tuple(run for run in runs if run.started.purpose not in _OTHERS)
+
+    @property
+    def references(self) -> tuple[Run, ...]:
+        """The incumbent's runs that this experiment is compared with, where it is paired."""
+        return tuple(run for run in self.runs if run.started.purpose == REFERENCE)
+
+    @property
+    def pairs(self) -> tuple[tuple[float, float], ...]:
+        """Readings of the candidate and of the incumbent, taken one beside the other."""
+        own = [run.reading for run in self.attempt if run.reading is not None]
+        others = [run.reading for run in self.references if run.reading is not None]
+        return tuple(zip(own, others, strict=False))
 
     @property
     def checks(self) -> events.RunFinished | None:
@@ -184,6 +204,9 @@ class Campaign:
     it before the last rebaseline: each epoch's gain over its own baseline. `rehearsals` counts
     those that have a verdict. `until_utc` is the end that `resume --until` set, in place of
     `stop_at` and `stop_after`; `switched_seq` is the record of the last pause, stop or resume.
+    `findings` are what the noise-aware rule learns from in the present epoch, `believed` how many
+    of them `settled_belief` holds; `standings` are what it takes the kept ones to gain over the
+    baseline, in metric units; `paired` says whether ideas are run beside the incumbent.
     """
 
     def __init__(
@@ -226,6 +249,11 @@ class Campaign:
         self.by_code: dict[str, int] = {}
         self.holders: dict[str, int] = {}
         self.contenders: dict[int, str] = {}
+        self.findings: list[Finding] = []
+        self.believed = 0
+        self.settled_belief: Belief | None = None
+        self.standings: dict[int, float] = {}
+        self.paired = False
         self.baseline_number: int | None = None
         self.counts: dict[str, int] = {}
         self.rehearsals = 0
@@ -300,9 +328,22 @@ class Campaign:
         return len(self.experiments) - self.rehearsals - int(rehearses)
 
     def metric_of(self, experiment: Experiment) -> float | None:
-        """The estimated metric of an experiment's code, in metric units."""
+        """The mean of all readings of an experiment's code, in metric units."""
         found = self.readings.get(key_of(experiment.epoch, experiment.started.code))
         return decide.estimate(found) if found else None
+
+    @property
+    def belief(self) -> Belief | None:
+        """What the noise-aware rule makes of this epoch's findings; None without any.
+
+        The last one is left out of what is kept: an override may still turn it.
+        """
+        last = max(len(self.findings) - 1, 0)
+        if self.believed < last:
+            new = self.findings[self.believed : last]
+            self.settled_belief = evidence.believe(new, self.settled_belief, paired=self.paired)
+            self.believed = last
+        return evidence.believe(self.findings[last:], self.settled_belief, paired=self.paired)
 
     def metric_name(self, experiment: Experiment) -> str:
         """What was measured when the experiment was tried."""
@@ -321,12 +362,11 @@ class Campaign:
         """The experiment with the best estimate under the present bindings and harness."""
         if self.found_best is not None and self.found_best[0] == self.seq:
             return self.experiments.get(self.found_best[1])
-        number, best_metric = 0, 0.0
-        better = self.bindings.direction.better
-        for contender, key in self.contenders.items():
-            metric = decide.estimate(self.readings[key])
-            if not number or better(metric, best_metric):
-                number, best_metric = contender, metric
+        merits = self.standings or {
+            contender: self.bindings.direction.gain(decide.estimate(self.readings[key]), 0.0)
+            for contender, key in self.contenders.items()
+        }
+        number = max(merits, key=merits.__getitem__, default=0)  # the first of equal ones
         self.found_best = (self.seq, number)
         return self.experiments.get(number)
 
@@ -437,15 +477,39 @@ def purpose_of_next_run(experiment: Experiment) -> str:
     A machine's fault (a lost run too) is tried again once; an idea's crash is not, nor is a run
     during which somebody edited the code: they may be at it still.
     """
-    finished = [run.finished for run in experiment.attempt if run.finished is not None]
-    if not finished:
-        return "measure"
-    faults = sum(1 for item in finished if item.crash_kind == "machine")
-    readings = sum(1 for item in finished if not item.crash_kind)
-    if finished[-1].crash_kind:
-        fault = finished[-1].crash_kind == "machine" and finished[-1].outcome != "stopped"
-        return "retry" if fault and faults == 1 else ""
-    return "repeat" if readings < experiment.runs_wanted else ""
+    own = [run for run in experiment.attempt if run.finished is not None]
+    if _has_failed(own):
+        return "retry" if _may_run_again(own) else ""
+    if _has_failed(experiment.references):
+        return REFERENCE if _may_run_again(experiment.references) else ""
+    if len(own) - sum(run.finished.crash_kind != "" for run in own) < experiment.started.warmups:
+        return _WARMUP
+    readings = sum(run.reading is not None for run in own)
+    references = sum(run.reading is not None for run in experiment.references)
+    if experiment.started.paired and _is_reference_next(readings, references):
+        return REFERENCE
+    if readings < experiment.runs_wanted:
+        return "repeat" if readings else "measure"
+    return ""
+
+
+def _is_reference_next(readings: int, references: int) -> bool:
+    """Candidate, incumbent, incumbent, candidate, and so on: a drift falls on both alike."""
+    incumbent_first = min(readings, references) % 2 == 1
+    return references < readings + incumbent_first
+
+
+def _has_failed(runs: Sequence[Run]) -> bool:
+    ended = [run.finished for run in runs if run.finished is not None]
+    return bool(ended) and ended[-1].crash_kind != ""
+
+
+def _may_run_again(runs: Sequence[Run]) -> bool:
+    """Whether the last of them, which failed, was the first fault of the machine."""
+    ended = [run.finished for run in runs if run.finished is not None]
+    faults = sum(item.crash_kind == "machine" for item in ended)
+    last = ended[-1]
+    return last.crash_kind == "machine" and last.outcome != "stopped" and faults == 1
 
 
 def fold(records: Iterable[events.Record], campaign: Campaign | None = None) -> Campaign | None:
@@ -562,7 +626,8 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
     campaign.active_s += event.elapsed_s or 0.0
     campaign.outputs.extend(event.outputs)
     if run.reading is not None:
-        key = key_of(experiment.epoch, experiment.started.code)
+        holder = campaign.experiments[run.started.code_of or event.experiment]
+        key = key_of(experiment.epoch, holder.started.code)
         campaign.readings.setdefault(key, []).append(run.reading)
     if run.started.purpose == "canary" and not _is_lost_once(runs):
         campaign.canary_due = False
@@ -611,6 +676,7 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         campaign.by_code.setdefault(key, event.experiment)
         if event.kind not in ("over budget", "guard", "checks", "repeat", decide.REHEARSAL):
             campaign.contenders[event.experiment] = key
+        _learn(campaign, experiment, event)
     if event.verdict == decide.KEEP:
         changes["replaced"] = campaign.incumbent_number
         campaign.incumbent_number = event.experiment
@@ -625,6 +691,36 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
     else:
         campaign.crashes_in_row = 0
     _change(campaign, event.experiment, **changes)
+
+
+def _learn(campaign: Campaign, experiment: Experiment, event: events.Decided) -> None:
+    """Takes a verdict's readings over into what the noise-aware rule goes by."""
+    if campaign.bindings.keep_rule != "noise-aware":
+        return
+    readings = [run.reading for run in experiment.attempt if run.reading is not None]
+    what = evidence.KEPT if event.verdict == decide.KEEP else evidence.DISCARDED
+    if experiment.started.baseline:
+        what = evidence.BEGUN
+        walls = [run.finished.wall_s for run in experiment.attempt if run.finished]
+        campaign.paired = calibration.is_paired(campaign.bindings, readings, walls[-1])
+        campaign.findings, campaign.settled_belief, campaign.believed = [], None, 0
+    elif event.kind in ("repeat", decide.REHEARSAL):
+        what = evidence.READ_AGAIN
+    losses = losses_of(campaign, experiment, paired=experiment.started.paired)
+    if losses:
+        campaign.findings.append(Finding(experiment.number, what, losses))
+    if event.standing is not None and event.verdict == decide.KEEP:
+        campaign.standings[experiment.number] = event.standing
+    elif event.standing is not None and what == evidence.READ_AGAIN and campaign.incumbent_number:
+        campaign.standings[campaign.incumbent_number] = event.standing
+
+
+def losses_of(campaign: Campaign, experiment: Experiment, *, paired: bool) -> tuple[float, ...]:
+    """An experiment's own readings as the rule takes them: smaller is better; or by pairs."""
+    sign = 1.0 if campaign.bindings.direction is Direction.MINIMIZE else -1.0
+    if paired:
+        return tuple(sign * (own - other) for own, other in experiment.pairs)
+    return tuple(sign * run.reading for run in experiment.attempt if run.reading is not None)
 
 
 def _settled(campaign: Campaign, event: events.Settled, _: events.Record) -> None:
@@ -647,9 +743,15 @@ def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) 
         if experiment.decided is not None and experiment.decided.metric is not None:
             key = key_of(experiment.epoch, experiment.started.code)
             campaign.contenders[event.experiment] = key
+            if experiment.decided.standing is not None:
+                campaign.standings[event.experiment] = experiment.decided.standing
     elif event.verdict == decide.DISCARD and experiment.verdict == decide.KEEP:
         campaign.incumbent_number = experiment.replaced
         campaign.contenders.pop(event.experiment, None)  # what was rejected is not the best
+        campaign.standings.pop(event.experiment, None)
+    if campaign.findings and campaign.findings[-1].experiment == event.experiment:
+        what = evidence.KEPT if event.verdict == decide.KEEP else evidence.DISCARDED
+        campaign.findings[-1] = campaign.findings[-1]._replace(what=what)
     campaign.counts[experiment.verdict] -= 1
     campaign.counts[event.verdict] = campaign.counts.get(event.verdict, 0) + 1
     _change(
@@ -677,6 +779,8 @@ def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record
     campaign.metrics.append(now.metric)
     campaign.outputs = []
     campaign.contenders = {}
+    campaign.findings, campaign.settled_belief, campaign.believed = [], None, 0
+    campaign.standings = {}
     campaign.baseline_number = None
     campaign.open_number = None
     campaign.crashes_in_row = 0

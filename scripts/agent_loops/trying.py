@@ -74,7 +74,8 @@ def try_idea(
             gates.refuse_touched_locks(campaign, candidate)
             gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
             gates.refuse_unwritable(run.workspace, candidate)
-            start(run.workspace, campaign, candidate, idea, tip=tip, runs_wanted=repeat or 1)
+            wanted = max(repeat or 1, campaign.bindings.runs)
+            start(run.workspace, campaign, candidate, idea, tip=tip, runs_wanted=wanted)
         except Refused as error:
             run.store.append(
                 events.RefusedTry(
@@ -195,11 +196,18 @@ def start(
             session=campaigns.session_of(workspace.environ),
             notes=(*notes, *workspace.told),
             rehearsal=rehearsal,
+            warmups=campaign.bindings.warmup_runs,
+            paired=campaign.paired and not (baseline or rehearsal or _is_incumbents(campaign, candidate)),
         )
     )
     if campaign.session != led_by:
         workspace.store.write_derived()  # the hooks are to know it while the run goes on
     workspace.told.clear()
+
+
+def _is_incumbents(campaign: Campaign, candidate: Candidate) -> bool:
+    incumbent = campaign.incumbent
+    return incumbent is not None and candidate.code == incumbent.started.code
 
 
 def baseline_text(campaign: Campaign) -> str:

@@ -5,8 +5,8 @@ The rule itself is `decide`; here it is fed, and what a reader should know is no
 
 from __future__ import annotations
 
-from agent_loops import answers, decide, display, events
-from agent_loops.state import Campaign, Experiment, key_of
+from agent_loops import answers, calibration, decide, display, events
+from agent_loops.state import Campaign, Experiment, key_of, losses_of
 
 REHEARSED = "a rehearsal, never kept"
 
@@ -31,8 +31,13 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
             experiment=experiment.number, verdict=decide.CRASH, kind="idea",
             reason=f"the baseline itself: {failed_checks}", notes=tuple(_run_notes(experiment)),
         )  # fmt: skip
+    if missing := _missing_baseline(campaign, experiment) or _failed_reference(experiment):
+        return missing
     incumbent = _compared_with(campaign, experiment)
-    verdict = _verdict(campaign, experiment)
+    weighed = _weighed(campaign, experiment)
+    verdict = _verdict(campaign, experiment, weighed)
+    if verdict.status == decide.REPEAT:
+        return events.Decided(experiment.number, decide.REPEAT, verdict.kind, verdict.reason)
     if experiment.started.rehearsal:
         trouble = f"; {verdict.reason}" if verdict.kind in ("over budget", "guard") else ""
         reason = f"{REHEARSED}{trouble}"
@@ -42,7 +47,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
     metric = decide.estimate(candidate)
     delta: float | None = None
     if incumbent is not None:
-        delta = campaign.bindings.direction.gain(metric, decide.estimate(known))
+        delta = _delta(campaign, experiment)
         if incumbent.started.code == experiment.started.code:
             verdict = decide.Verdict(
                 decide.DISCARD, "repeat",
@@ -61,9 +66,82 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         metric=metric,
         metric_text=answers.format_metric(metric, texts if len(candidate) == 1 else [*texts, ""]),
         delta=delta,
-        notes=_verdict_notes(campaign, experiment, reading, delta),
+        notes=_verdict_notes(campaign, experiment, reading, delta, weighed),
         readings=len(candidate),
+        **_figures(campaign, experiment, weighed),
     )
+
+
+def _missing_baseline(campaign: Campaign, experiment: Experiment) -> events.Decided | None:
+    """One more run of a baseline that has too few readings to tell the noise."""
+    if not experiment.started.baseline or _failed_checks(experiment):
+        return None
+    reading = experiment.last_reading
+    wanted = calibration.baseline_runs(campaign.bindings, reading.wall_s if reading else None)
+    have = sum(run.reading is not None for run in experiment.attempt)
+    if have >= wanted:
+        return None
+    reason = f"reading {have} of the baseline's {wanted}"
+    return events.Decided(experiment.number, decide.REPEAT, "baseline", reason)
+
+
+def _failed_reference(experiment: Experiment) -> events.Decided | None:
+    """A candidate whose incumbent crashed beside it cannot be compared: the machine's fault."""
+    ended = [run.finished for run in experiment.references if run.finished is not None]
+    if not ended or not ended[-1].crash_kind:
+        return None
+    return events.Decided(
+        experiment=experiment.number, verdict=decide.CRASH, kind="machine",
+        reason=f"the incumbent crashed beside it: {ended[-1].crash_reason}",
+        notes=tuple(_run_notes(experiment)),
+    )  # fmt: skip
+
+
+def _weighed(campaign: Campaign, experiment: Experiment) -> decide.Weighed | None:
+    """What the noise-aware rule says of a candidate; None where nothing is to be weighed."""
+    if campaign.bindings.keep_rule != "noise-aware" or experiment.started.baseline:
+        return None
+    incumbent, belief = campaign.incumbent, campaign.belief
+    losses = losses_of(campaign, experiment, paired=experiment.started.paired)
+    if belief is None or incumbent is None or not losses:
+        return None
+    if incumbent.started.code == experiment.started.code or experiment.started.rehearsal:
+        return None
+    from agent_loops.keeping import rule
+
+    judgement = rule.judge(belief, losses)
+    standing = rule.claim(belief).gain + judgement.gain
+    best = max(campaign.standings.values(), default=standing)
+    more_lines = experiment.started.lines_added - experiment.started.lines_removed
+    return decide.Weighed(judgement, best - standing, more_lines)
+
+
+def _figures(
+    campaign: Campaign, experiment: Experiment, weighed: decide.Weighed | None
+) -> dict[str, float]:
+    """What a decision records of the noise-aware rule's view, in metric units."""
+    if campaign.bindings.keep_rule != "noise-aware":
+        return {}
+    if weighed is None:
+        return {"standing": 0.0} if experiment.started.baseline else {}
+    judgement = weighed.judgement
+    best = max(campaign.standings.values(), default=0.0)
+    return {
+        "gain": judgement.gain, "gain_low": judgement.low, "gain_high": judgement.high,
+        "probability": judgement.probability, "noise": judgement.noise,
+        "standing": best - weighed.behind,
+    }  # fmt: skip
+
+
+def _delta(campaign: Campaign, experiment: Experiment) -> float:
+    """How much better than the incumbent as read: between means, or the median over pairs."""
+    if experiment.pairs:
+        import statistics  # slow, and most campaigns compare with what was read before
+
+        return -statistics.median(losses_of(campaign, experiment, paired=True))
+    candidate = _readings(campaign, experiment)
+    known = _readings(campaign, campaign.incumbent)
+    return campaign.bindings.direction.gain(decide.estimate(candidate), decide.estimate(known))
 
 
 def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
@@ -75,7 +153,11 @@ def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
         return False
     if finished is None or finished.crash_kind:
         return False
-    verdict = _verdict(campaign, experiment)
+    if _missing_baseline(campaign, experiment) or _failed_reference(experiment):
+        return False
+    verdict = _verdict(campaign, experiment, _weighed(campaign, experiment))
+    if verdict.status == decide.REPEAT:
+        return False
     return verdict.status == decide.KEEP or not obstacle_to_keeping(
         campaign, experiment, verdict.kind, verdict.reason
     )
@@ -88,6 +170,8 @@ def obstacle_to_keeping(campaign: Campaign, experiment: Experiment, kind: str, r
     """
     if kind in ("over budget", "guard", "checks", "repeat", decide.REHEARSAL):
         return f"{kind}: {reason}"
+    if kind == "complexity":
+        return ""  # the rule found it better: whether it is worth its lines is a matter of taste
     candidate, incumbent = _readings(campaign, experiment), _readings(campaign, campaign.incumbent)
     best = campaign.best
     best_metric = campaign.metric_of(best) if best is not None else None
@@ -105,7 +189,9 @@ def obstacle_to_keeping(campaign: Campaign, experiment: Experiment, kind: str, r
     return ""
 
 
-def _verdict(campaign: Campaign, experiment: Experiment) -> decide.Verdict:
+def _verdict(
+    campaign: Campaign, experiment: Experiment, weighed: decide.Weighed | None
+) -> decide.Verdict:
     """What the rule says of the readings there are, and of the checks if they have run."""
     return decide.decide(
         _readings(campaign, experiment),
@@ -114,6 +200,7 @@ def _verdict(campaign: Campaign, experiment: Experiment) -> decide.Verdict:
         over_budget=_over_budget(campaign, experiment),
         broken_guard=_broken_guard(campaign, experiment),
         failed_checks=_failed_checks(experiment),
+        weighed=weighed,
     )
 
 
@@ -159,7 +246,11 @@ def _over_budget(campaign: Campaign, experiment: Experiment) -> str:
 
 
 def _verdict_notes(
-    campaign: Campaign, experiment: Experiment, finished: events.RunFinished, delta: float | None
+    campaign: Campaign,
+    experiment: Experiment,
+    finished: events.RunFinished,
+    delta: float | None,
+    weighed: decide.Weighed | None,
 ) -> tuple[str, ...]:
     bindings = campaign.bindings
     notes = _run_notes(experiment)
@@ -167,6 +258,11 @@ def _verdict_notes(
     if last is not None and last.crash_kind:
         counted = sum(run.reading is not None for run in experiment.attempt)
         notes.append(f"{counted} of {experiment.runs_wanted} runs count: {last.crash_reason}")
+    if weighed is not None and (advice := decide.advice(weighed)):
+        notes.append(advice)
+    if experiment.started.baseline:
+        walls = [run.finished.wall_s or 0.0 for run in experiment.attempt if run.finished]
+        notes += filter(None, [calibration.warmup_advice(bindings, walls)])
     if finished.source == "self-reported" and experiment.started.baseline:
         notes.append(f"{bindings.metric} is self-reported by the code that is edited")
     if finished.outputs and experiment.started.baseline:
