@@ -74,6 +74,7 @@ class Project:
             "editable_files": ["train.py"],
             "budget": "20 s",
             "run_tag": "t1",
+            "keep_rule": "plain",
         }
         values.update(changes)
         lines = [f"{key}: {json.dumps(item)}" for key, item in values.items() if item is not None]

@@ -51,7 +51,7 @@ def test_three_keys_are_enough_and_the_rest_has_the_documented_defaults() -> Non
     assert bindings.memory_limit_gb is None
     assert bindings.log_limit_mb == 1024
     assert (bindings.keep_outputs, bindings.keep_rule, bindings.literature) == (
-        "best", "plain", "off",
+        "best", "noise-aware", "off",
     )  # fmt: skip
 
 

@@ -30,6 +30,11 @@ LEVELS: dict[str, list[str]] = {
         "client_words client_command",
         "decide metric tails crashes metric_names templates",
         "bindings scopes patience",
+        "effects",
+        "bank",
+        "claims information",
+        "rule",
+        "calibration evidence",
         "state succession",
     ],
     "2, effects": [
@@ -42,8 +47,9 @@ LEVELS: dict[str, list[str]] = {
         "restoring",
     ],
     "3, a campaign": [
-        "fold_cache measure answers shim",
+        "fold_cache belief_cache measure answers shim",
         "pointer",
+        "verdict_notes",
         "campaigns verdicts",
         "workspace",
         "setup candidates runs settling notices",

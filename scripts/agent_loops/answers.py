@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from agent_loops import decide, display
+from agent_loops import decide, display, events
 from agent_loops.state import Campaign, Experiment, local_clock
 
 SCHEMA = 1
@@ -20,8 +20,9 @@ _LONGEST_FILES = 200
 _SHORTEST_NOTES = 60
 _FEWEST_DIGITS = 4  # a microsecond benchmark's 0.000003 would say nothing
 _VERDICT_KEYS = (
-    "schema experiment status kind reason metric source incumbent best delta wall_s elapsed_s "
-    "timeout_s memory_gb memory_kind commit lines_added lines_removed description log notes next"
+    "schema experiment status kind reason metric source incumbent best delta gain wall_s "
+    "elapsed_s timeout_s memory_gb memory_kind commit lines_added lines_removed description log "
+    "notes next"
 ).split()
 _COMPARED = ("better", "worse", "equal")  # the figures say it all
 
@@ -71,6 +72,7 @@ def verdict(
         "incumbent": place(campaign, campaign.incumbent),
         "best": place(campaign, campaign.best),
         "delta": decided.delta if decided and status != "running" else None,
+        "gain": _gain_of(decided) if decided and status != "running" else None,
         "wall_s": _rounded(finished.wall_s if finished else None),
         "elapsed_s": _rounded(elapsed_s if elapsed_s is not None
                               else finished.elapsed_s if finished else None),
@@ -88,6 +90,21 @@ def verdict(
     return Answer(values, _verdict_lines(campaign, experiment, values))
 
 
+def _compared(values: Mapping[str, Any]) -> str:
+    compared = f"{_gain(values['delta'])} than the incumbent had"
+    return compared if values["kind"] in _COMPARED else f"{compared}; {values['reason']}"
+
+
+def _gain_of(decided: events.Decided) -> dict[str, float | int | None] | None:
+    """What the noise-aware rule makes of the readings; None under the plain rule."""
+    if decided.gain is None:
+        return None
+    return {
+        "gain": decided.gain, "low": decided.gain_low, "high": decided.gain_high,
+        "probability": decided.probability, "noise": decided.noise, "readings": decided.readings,
+    }  # fmt: skip
+
+
 def _verdict_lines(
     campaign: Campaign, experiment: Experiment, values: Mapping[str, Any]
 ) -> list[str]:
@@ -102,9 +119,8 @@ def _verdict_lines(
         head.append(f"({values['kind']}) {values['reason']}")
     elif experiment.decided is not None:
         said = values["reason"]
-        if values["delta"] is not None:
-            compared = f"{_gain(values['delta'])} than the incumbent had"
-            said = compared if values["kind"] in _COMPARED else f"{compared}; {said}"
+        if values["delta"] is not None and experiment.decided.gain is None:
+            said = _compared(values)  # by the plain rule; the other's reason tells the gain
         pooled = experiment.decided.readings
         text = experiment.decided.metric_text + (f", mean of {pooled}" if pooled > 1 else "")
         head.append(f"{campaign.metric_name(experiment)} {text} ({said})")
@@ -150,7 +166,7 @@ def place(campaign: Campaign, experiment: Experiment | None) -> dict[str, Any] |
     same = campaign.metric_name(experiment) == campaign.bindings.metric
     return {
         "experiment": experiment.number,
-        "metric": campaign.metric_of(experiment) if same else None,
+        "metric": campaign.estimate_of(experiment) if same else None,
     }
 
 
@@ -188,7 +204,7 @@ def _fitted(lines: list[str]) -> list[str]:
 
 def metric_text(campaign: Campaign, experiment: Experiment) -> str:
     """The estimated metric in words, with its name where that is not the present one."""
-    metric = campaign.metric_of(experiment)
+    metric = campaign.estimate_of(experiment)
     reading = experiment.last_reading
     if metric is None:
         return ""

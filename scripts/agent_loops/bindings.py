@@ -126,7 +126,7 @@ class Bindings(NamedTuple):
     memory_limit_gb: float | None = None
     log_limit_mb: float = 1024.0
     keep_outputs: Literal["best", "kept", "all", "none"] = "best"
-    keep_rule: Literal["plain", "noise-aware"] = "plain"
+    keep_rule: Literal["plain", "noise-aware"] = "noise-aware"
     baseline_runs: int | None = None
     warmup_runs: int = 0
     runs: int = 1
@@ -214,12 +214,13 @@ def tag_of_day(day: date) -> str:
     return f"{_MONTHS[day.month - 1]}{day.day}"
 
 
-def parse(text: str, *, default_tag: str) -> Bindings:
+def parse(text: str, *, default_tag: str, default_rule: str = "noise-aware") -> Bindings:
     """Checks and resolves the bindings.
 
     Args:
         text: the content of loop.run.yaml.
         default_tag: the run tag where the file names none.
+        default_rule: the keep rule where the file names none: a campaign goes on by its own.
 
     Raises:
         UsageError: not YAML, or not a mapping.
@@ -244,6 +245,7 @@ def parse(text: str, *, default_tag: str) -> Bindings:
             name, convert = _FIELDS[key]
             fields[name] = convert(key, value)
     fields.setdefault("run_tag", default_tag)
+    fields.setdefault("keep_rule", default_rule)
     root = fields.setdefault("sandbox_root", "./sandbox/<run_tag>")
     fields["sandbox_root"] = root.replace("<run_tag>", fields["run_tag"])
     bindings = Bindings(**fields)

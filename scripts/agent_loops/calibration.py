@@ -25,23 +25,39 @@ def baseline_runs(bindings: Bindings, wall_s: float | None) -> int:
     if bindings.baseline_runs is not None:
         return bindings.baseline_runs
     if bindings.keep_rule == "plain":
-        return 1
+        return bindings.runs
     if wall_s is None:
         wall_s = bindings.budget.amount if bindings.budget.kind == "time" else SHORT_S
-    return _SHORT_BASELINE if wall_s < SHORT_S else _LONG_BASELINE
+    return max(bindings.runs, _SHORT_BASELINE if wall_s < SHORT_S else _LONG_BASELINE)
+
+
+def cost(bindings: Bindings) -> str:
+    """What the baseline's readings cost and buy, for setup to say; empty under the plain rule."""
+    if bindings.keep_rule == "plain":
+        return ""
+    runs = baseline_runs(bindings, None)
+    if runs == 1:
+        return "1 run: no noise is known until something runs twice, any better reading is kept"
+    buys = "the noise that ideas are judged by"
+    if bindings.baseline_runs is None and bindings.budget.kind != "time":
+        return f"{_SHORT_BASELINE} runs if one takes under a minute, else {_LONG_BASELINE}: {buys}"
+    each_s = bindings.budget.amount if bindings.budget.kind == "time" else 0.0
+    time = f", about {runs * each_s / 60:.0f} min" if each_s >= SHORT_S else ""
+    return f"{runs} runs{time}: they tell {buys}"
 
 
 def is_paired(bindings: Bindings, readings: Sequence[float], wall_s: float | None) -> bool:
     """Whether the incumbent is run again beside each idea.
 
-    By itself only where a run is short and the baseline's readings differ: where they are all
-    equal there is nothing that a second run of the same code would tell.
+    By itself only where a run is short, its readings differ, and the machine's speed moves them: it
+    is what is measured, or the clock ends the training.
     """
     if bindings.compare != "auto":
         return bindings.compare == "paired"
     differ = len(set(readings)) > 1
     short = wall_s is not None and wall_s < SHORT_S
-    return bindings.keep_rule == "noise-aware" and short and differ
+    by_clock = bindings.budget.kind == "time" or bindings.metric == "wall_s"
+    return bindings.keep_rule == "noise-aware" and short and differ and by_clock
 
 
 def warmup_advice(bindings: Bindings, walls_s: Sequence[float]) -> str:

@@ -10,8 +10,18 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from agent_loops import (
+    belief_cache,
+    events,
+    files,
+    fold_cache,
+    machine,
+    pointer,
+    results,
+    shim,
+    state,
+)
 from agent_loops import bindings as binding_files
-from agent_loops import events, files, fold_cache, machine, pointer, results, shim, state
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError, BindingsError, Refused, UsageError
 from agent_loops.journal import Journal, utc_now
@@ -43,13 +53,24 @@ def find_project(start: Path) -> ProjectPaths:
     )
 
 
-def read_bindings(project: ProjectPaths, *, default_tag: str) -> Bindings:
+def read_bindings(
+    project: ProjectPaths, *, default_tag: str, default_rule: str = "noise-aware"
+) -> Bindings:
     """Reads and checks the project's loop.run.yaml."""
     try:
         text = project.bindings.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{project.bindings}: cannot be read: {error}") from error
-    return binding_files.parse(text, default_tag=default_tag)
+    return binding_files.parse(text, default_tag=default_tag, default_rule=default_rule)
+
+
+def present_bindings(project: ProjectPaths, campaign: state.Campaign) -> Bindings:
+    """What loop.run.yaml says of a campaign now; where it names neither, by its own tag and rule.
+
+    A campaign that began under another default goes on by it.
+    """
+    rule = campaign.bindings.keep_rule
+    return read_bindings(project, default_tag=campaign.tag, default_rule=rule)
 
 
 def bindings_digest(bindings: Bindings) -> str:
@@ -97,6 +118,7 @@ class Store:
         self._inode = self.paths.journal.stat().st_ino
         self.campaign, self._offset = _folded(self.journal, self.paths)
         self._since_cache = 0
+        self._remembered = 0
 
     @property
     def is_copy(self) -> bool:
@@ -125,7 +147,15 @@ class Store:
             if self._since_cache > _RECORDS_BETWEEN_CACHES:
                 fold_cache.save(self.campaign, self.paths, offset=self._offset)
                 self._since_cache = 0
+            self._remembered = belief_cache.save(self.campaign, self.paths, saved=self._remembered)
             yield self.campaign
+
+    def work_out_belief(self) -> None:
+        """Goes through the findings so far, so that the next verdict need not wait for that."""
+        campaign = self.campaign
+        if len(campaign.findings) - campaign.believed > belief_cache.MOST_BEHIND:
+            self._remembered = belief_cache.recall(campaign, self.paths)
+        _ = campaign.belief
 
     def refresh(self) -> None:
         """Folds what others have appended since.
@@ -235,7 +265,7 @@ def named_store(project: ProjectPaths) -> Store:
     """
     active = find_store(project)
     try:
-        root = sandbox_of(project, read_bindings(project, default_tag=active.campaign.tag))
+        root = sandbox_of(project, present_bindings(project, active.campaign))
     except UsageError:
         return active
     if root == Path(os.path.realpath(active.paths.root)) or not has_campaign(root):

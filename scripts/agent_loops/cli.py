@@ -458,7 +458,7 @@ def _read(name: str) -> str:
 
 
 def _begun(begun: Begun, found: Sequence[str]) -> Answer:
-    from agent_loops import runs
+    from agent_loops import calibration, runs
 
     store, campaign = begun.store, begun.store.campaign
     bindings, branch = campaign.bindings, campaign.started.branch
@@ -473,6 +473,7 @@ def _begun(begun: Begun, found: Sequence[str]) -> Answer:
         f"metric    {bindings.metric} ({bindings.metric_direction}), "
         + _SOURCES[bindings.metric_source],
         f"time      budget {_budget(bindings.budget)}; {killed}",
+        f"baseline  {cost}" if (cost := calibration.cost(bindings)) else "",
         f"editable  {_listed(begun.editable)}",
         f"locked    {display.clean(', '.join(bindings.locked), 300)}" if bindings.locked else "",
         f"frozen    {_listed(frozen)}",

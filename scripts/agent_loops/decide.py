@@ -93,11 +93,12 @@ class Weighed(NamedTuple):
 
 
 def weigh(weighed: Weighed) -> Verdict:
-    """The rule's verdict with the simplicity criterion, in units of a reading's deviation σ.
+    """The rule's verdict with the simplicity criterion, in units of the noise of one reading.
 
-    The protocol's table is in val_bpb, where .001 is about the σ of a five-minute run: a gain under
-    1 σ is not worth 20 lines more; what is equal (at most ½ σ behind the best ever, so that many
-    such steps do not add up) is worth keeping where it is shorter. With σ = 0 equal means equal.
+    The protocol's table is in val_bpb, where .001 is about the deviation of a five-minute run: a
+    gain under one deviation is not worth 20 lines more; what is equal (at most half of one behind
+    the best ever, so that many such steps do not add up) is worth keeping where it is shorter.
+    Without noise equal means equal.
     """
     judgement, more = weighed.judgement, weighed.more_lines
     if judgement.verdict == REPEAT:
@@ -105,7 +106,7 @@ def weigh(weighed: Weighed) -> Verdict:
     said = in_words(judgement)
     if judgement.verdict == KEEP:
         if more >= MANY_LINES and judgement.gain < _WITHIN_NOISE * judgement.noise:
-            why = f"within the noise (σ {judgement.noise:.2g}) for {more} lines more"
+            why = f"less than one run's noise ({judgement.noise:.2g}) for {more} lines more"
             return Verdict(DISCARD, "complexity", f"{said}; {why}")
         return Verdict(KEEP, "better", said)
     if more < 0 and weighed.behind <= _EQUAL * judgement.noise and _may_be_equal(judgement):
@@ -122,7 +123,8 @@ def advice(weighed: Weighed) -> str:
     gain, noise, more = weighed.judgement.gain, weighed.judgement.noise, weighed.more_lines
     if more < MANY_LINES or not noise or gain >= _SMALL * noise:
         return ""
-    return f"a gain of {gain / noise:.1f} σ for {more} lines more: keep it only if they are no hack"
+    times = f"{gain / noise:.1f} times one run's noise"
+    return f"a gain of {times} for {more} lines more: `override` it if they are a hack"
 
 
 def in_words(judgement: Judgement) -> str:

@@ -6,6 +6,7 @@ Decides nothing, and forgets nothing: the same decisions give the same belief.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # imported where it is asked: most commands decide nothing
@@ -35,7 +36,7 @@ def believe(findings: Sequence[Finding], belief: Belief | None, *, paired: bool)
         if finding.what == BEGUN:
             losses = finding.losses
             if paired:
-                losses = tuple(b - a for a, b in zip(losses, losses[1:], strict=False)) or (0.0,)
+                losses = tuple(b - a for a, b in pairwise(losses)) or (0.0,)
             belief = rule.begin(losses, paired=paired)
         elif belief is None:
             continue

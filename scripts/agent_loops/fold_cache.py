@@ -6,7 +6,7 @@ Disposable: whatever is wrong with it, the journal is folded anew.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent_loops import __version__, events, files
 from agent_loops.bindings import Bindings
@@ -15,12 +15,19 @@ from agent_loops.evidence import Finding
 from agent_loops.paths import CampaignPaths
 from agent_loops.state import Campaign, Experiments
 
-if TYPE_CHECKING:
-    from agent_loops.keeping.rule import Belief
-
 _TAIL_BYTES = 4096
 _REQUIRED = ("bindings_digest", "bindings_file", "harness_digest", "stop_at_utc", "session")
-_NESTED = ("found_best", "started", "bindings", "experiments", "paused", "stopped")
+_NESTED = (
+    "found_best",
+    "found_belief",
+    "settled_belief",
+    "believed",
+    "started",
+    "bindings",
+    "experiments",
+    "paused",
+    "stopped",
+)
 
 
 def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
@@ -53,8 +60,9 @@ def load(paths: CampaignPaths) -> tuple[Campaign, int] | None:
         rest = dict(head["rest"])
         for name in ("contenders", "standings"):
             rest[name] = {int(key): item for key, item in rest[name].items()}
-        rest["findings"] = [Finding(*_tuples(item)) for item in rest["findings"]]
-        rest["settled_belief"] = _belief(rest["settled_belief"])
+        rest["findings"] = [
+            Finding(number, what, tuple(losses)) for number, what, losses in rest["findings"]
+        ]
         rest["open_run"] = tuple(rest["open_run"]) if rest["open_run"] else None
         campaign = Campaign(
             started=events.CampaignStarted(**head["started"]),
@@ -70,18 +78,6 @@ def load(paths: CampaignPaths) -> tuple[Campaign, int] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return campaign, offset
-
-
-def _belief(value: Any) -> Belief | None:
-    if value is None:
-        return None
-    from agent_loops.keeping.rule import Belief
-
-    return Belief(*_tuples(value))
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _tail(paths: CampaignPaths, offset: int) -> str:

@@ -80,7 +80,7 @@ def refuse_changed_bindings(workspace: Workspace, campaign: Campaign) -> None:
     """The measurement is what was frozen; a changed file is no silent change of rules."""
     if campaigns.bindings_file_digest(workspace.store.project) == campaign.bindings_file:
         return  # the usual case, and a yaml parser is slow to import
-    present = campaigns.read_bindings(workspace.store.project, default_tag=campaign.tag)
+    present = campaigns.present_bindings(workspace.store.project, campaign)
     changed = differing(campaign.bindings, present)
     if not changed:
         return

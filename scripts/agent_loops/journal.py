@@ -133,7 +133,7 @@ class Guard:
     def __init__(self, paths: CampaignPaths) -> None:
         self._paths = paths
         self._before = files.read_regular(paths.journal)
-        self._cache = _stamp(paths.fold_cache)
+        self._caches = {path: _stamp(path) for path in (paths.fold_cache, paths.belief_cache)}
 
     def mend(self) -> str:
         """Puts the record back where the run changed it; "" or what was done.
@@ -145,8 +145,9 @@ class Guard:
         if not journal.parent.is_dir():
             return ""
         with files.locked(self._paths.lock, wait_s=_LOCK_WAIT_S):
-            if _stamp(self._paths.fold_cache) != self._cache:
-                self._paths.fold_cache.unlink(missing_ok=True)
+            for path, stamp in self._caches.items():
+                if _stamp(path) != stamp:
+                    path.unlink(missing_ok=True)
             now = None
             with contextlib.suppress(OSError):
                 now = files.read_regular(journal)
@@ -161,7 +162,8 @@ class Guard:
                 os.rename(journal, aside)
             if os.path.lexists(aside):
                 what += f", what it made of it is {aside.name}"
-            self._paths.fold_cache.unlink(missing_ok=True)
+            for path in self._caches:
+                path.unlink(missing_ok=True)
             files.write_atomic(journal, self._before + meanwhile, mode=0o600)
         return what
 

@@ -73,6 +73,7 @@ class Loop:
             if step is Step.AWAIT_RUN:
                 import ctypes  # noqa: F401  slow; what puts files back needs it when the run ends
 
+                self.store.work_out_belief()
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if not supervise.wait_for_end(self.store.paths.run_lock, left):
                     return False
@@ -126,6 +127,7 @@ class Loop:
             case Step.CHECK if open_ is not None:
                 runs.start(self.workspace, open_, "checks")
             case Step.DECIDE if open_ is not None:
+                self.store.work_out_belief()
                 self.store.append(verdicts.decided(self.campaign, open_))
             case Step.SETTLE if open_ is not None:
                 settling.settle(self.workspace, open_)

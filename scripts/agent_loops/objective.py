@@ -28,6 +28,10 @@ class Direction(enum.Enum):
         gain = old - new if self is Direction.MINIMIZE else new - old
         return min(max(gain, -_LARGEST), _LARGEST)
 
+    def worse_by(self, value: float, loss: float) -> float:
+        """The value that is `loss` worse than `value`; better where that is negative."""
+        return value + loss if self is Direction.MINIMIZE else value - loss
+
 
 def mean(values: Sequence[float]) -> float:
     """The mean of finite values, exactly rounded unless their sum is past the largest number."""

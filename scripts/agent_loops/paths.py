@@ -64,6 +64,10 @@ class CampaignPaths(NamedTuple):
         return self.root / "journal.torn"
 
     @property
+    def belief_cache(self) -> Path:
+        return self.root / "belief.cache.json"
+
+    @property
     def fold_cache(self) -> Path:
         """Disposable: the fold of the journal's beginning."""
         return self.root / "fold.cache.json"

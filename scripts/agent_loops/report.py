@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_loops import (
     answers,
@@ -27,6 +27,9 @@ from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.loop import Loop
 from agent_loops.state import Campaign, Experiment, is_here, key_of
 
+if TYPE_CHECKING:
+    from agent_loops.keeping.rule import Claim
+
 _RECENT = 5
 _DESCRIPTION = 46
 
@@ -40,7 +43,7 @@ def status(run: Loop) -> Answer:
     counts = campaign.counts
     word = pointer.state_word(campaign, now)
     reason = campaign.stop_reason(now)
-    gain = campaign.gain_of(incumbent)
+    gain, claim = campaign.gain_of(incumbent), _claim(run)
     last = campaign.last
     running = _running(run)
     unrecorded = None
@@ -63,7 +66,9 @@ def status(run: Loop) -> Answer:
         "baseline": answers.place(campaign, baseline),
         "incumbent": answers.place(campaign, incumbent),
         "best": answers.place(campaign, best),
-        "gain": gain,
+        "gain": claim.gain if claim else gain,
+        "gain_interval": [claim.low, claim.high] if claim else None,
+        "gain_probability": claim.probability if claim else None,
         "gain_before_rebaseline": campaign.gain_before,
         "active_s": round(campaign.active_s, 1),
         "running": running,
@@ -95,10 +100,13 @@ def status(run: Loop) -> Answer:
             lines.append(f"{name:9} #{item.number} {_metric_text(campaign, item)}  "
                          f"{display.clean(item.started.description, _DESCRIPTION)}")  # fmt: skip
     if gain is not None and (incumbent is not baseline or campaign.gain_before):
-        rests_on = _readings_of(campaign, incumbent, baseline)
         before = f"; {campaign.gain_before:.4g} before the rebaseline"
-        lines.append(f"gain      {gain:.4g} over the baseline, by {rests_on}"
-                     + (before if campaign.gain_before else ""))  # fmt: skip
+        said = f"{gain:.4g} over the baseline, by {_readings_of(campaign, incumbent, baseline)}"
+        if claim:
+            interval = f"90%: {claim.low:.3g} to {claim.high:.3g}"
+            likely = decide.likely_text(claim.probability)
+            said = f"{claim.gain:.4g} over the baseline ({interval}), {likely} real"
+        lines.append(f"gain      {said}" + (before if campaign.gain_before else ""))
     lines += _limits(campaign, now)
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
@@ -117,6 +125,18 @@ def status(run: Loop) -> Answer:
     lines += [f"note for the next verdict: {text}" for text in campaign.pending_notes]
     lines.append(f"files: {values['sandbox']}   next: {values['next']}")
     return Answer(values, lines)
+
+
+def _claim(run: Loop) -> Claim | None:
+    """What the noise-aware rule says was gained; None where no noise is known."""
+    run.store.work_out_belief()
+    belief = run.campaign.belief
+    if belief is None:
+        return None
+    from agent_loops.keeping import rule
+
+    claim = rule.claim(belief)
+    return claim if claim.low < claim.high else None
 
 
 def _in_the_way(run: Loop) -> list[str]:
@@ -224,10 +244,18 @@ def _metric_text(campaign: Campaign, experiment: Experiment) -> str:
     return answers.metric_text(campaign, experiment) or "-"
 
 
+def _read_text(campaign: Campaign, experiment: Experiment) -> str:
+    """The metric as it was read, as results.tsv has it."""
+    metric, reading = campaign.metric_of(experiment), experiment.last_reading
+    if metric is None or experiment.verdict == decide.CRASH:
+        return "-"
+    return answers.format_metric(metric, [reading.value_text] if reading else [])
+
+
 def _row(campaign: Campaign, experiment: Experiment) -> str:
     return (
         f"#{experiment.number:<4} {experiment.verdict or 'open':8}"
-        f"{_metric_text(campaign, experiment):>12}  "
+        f"{_read_text(campaign, experiment):>12}  "
         f"{display.clean(experiment.started.description, _DESCRIPTION)}"
     )
 

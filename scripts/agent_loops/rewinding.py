@@ -134,7 +134,7 @@ def rebaseline(run: Loop, why: str, *, wait_s: float | None) -> Answer:
     with run.store.locked() as campaign:
         gates.refuse_switched_off(campaign)
         gates.refuse_other_session(run.workspace, campaign)
-        bindings = campaigns.read_bindings(run.store.project, default_tag=campaign.tag)
+        bindings = campaigns.present_bindings(run.store.project, campaign)
         changed = differing(campaign.bindings, bindings)
         gates.refuse_another_campaigns(campaign, bindings)
         if changed and changed <= UNMEASURED and _is_harness_whole(run.workspace):

@@ -32,7 +32,7 @@ def settle(workspace: Workspace, experiment: Experiment) -> None:
             notes.append(f"the files stay as they are: {damaged.reason}; {damaged.next_step}")
         else:
             workspace.put(target, known=known, number=experiment.number)
-    elif experiment.override_why:
+    elif experiment.override_why or experiment.references:
         target = workspace.saved(experiment.number)
         workspace.put(target, known=_trees_before(workspace, experiment), number=experiment.number)
     if workspace.campaign.bindings.iter_strategy == "branches":

@@ -205,8 +205,8 @@ class Campaign:
     those that have a verdict. `until_utc` is the end that `resume --until` set, in place of
     `stop_at` and `stop_after`; `switched_seq` is the record of the last pause, stop or resume.
     `findings` are what the noise-aware rule learns from in the present epoch, `believed` how many
-    of them `settled_belief` holds; `standings` are what it takes the kept ones to gain over the
-    baseline, in metric units; `paired` says whether ideas are run beside the incumbent.
+    of them `settled_belief` holds; `standings` tell which of the kept ones is best: the sums of the
+    gains that it saw from the baseline on, in metric units; `paired` says whether ideas are run beside the incumbent.
     """
 
     def __init__(
@@ -259,6 +259,7 @@ class Campaign:
         self.rehearsals = 0
         self.commits: list[str] = []
         self.found_best: tuple[int, int] | None = None  # (seq, number): asked for many times
+        self.found_belief: tuple[list[Finding], Belief | None] | None = None
         self.refusals = 0
         self.active_s = 0.0
         self.seq = 0
@@ -332,6 +333,18 @@ class Campaign:
         found = self.readings.get(key_of(experiment.epoch, experiment.started.code))
         return decide.estimate(found) if found else None
 
+    def estimate_of(self, experiment: Experiment) -> float | None:
+        """What the metric of an experiment's code is taken to be, in metric units.
+
+        The mean of its readings, but for what was kept in spite of noise: being kept, it was lucky.
+        """
+        decided, baseline = experiment.decided, self.baseline
+        metric = self.metric_of(baseline) if baseline is not None else None
+        kept = experiment.verdict == decide.KEEP and experiment.epoch == self.epoch
+        if not kept or metric is None or decided is None or not decided.noise:
+            return self.metric_of(experiment)
+        return self.bindings.direction.worse_by(metric, -(decided.standing or 0.0))
+
     @property
     def belief(self) -> Belief | None:
         """What the noise-aware rule makes of this epoch's findings; None without any.
@@ -343,7 +356,11 @@ class Campaign:
             new = self.findings[self.believed : last]
             self.settled_belief = evidence.believe(new, self.settled_belief, paired=self.paired)
             self.believed = last
-        return evidence.believe(self.findings[last:], self.settled_belief, paired=self.paired)
+        new = self.findings[last:]
+        if self.found_belief is None or self.found_belief[0] != new:
+            belief = evidence.believe(new, self.settled_belief, paired=self.paired)
+            self.found_belief = (new, belief)
+        return self.found_belief[1]
 
     def metric_name(self, experiment: Experiment) -> str:
         """What was measured when the experiment was tried."""
@@ -354,7 +371,7 @@ class Campaign:
         baseline = self.baseline
         if experiment is None or baseline is None or experiment.epoch != baseline.epoch:
             return None
-        new, old = self.metric_of(experiment), self.metric_of(baseline)
+        new, old = self.estimate_of(experiment), self.metric_of(baseline)
         return None if new is None or old is None else self.bindings.direction.gain(new, old)
 
     @property
@@ -380,7 +397,7 @@ class Campaign:
         if time_is_up := self.time_is_up(now):
             return time_is_up
         best = self.best
-        metric = self.metric_of(best) if best is not None else None
+        metric = self.estimate_of(best) if best is not None else None
         if bindings.target is not None and metric is not None:
             reached = metric == bindings.target or bindings.direction.better(
                 metric, bindings.target
@@ -482,21 +499,20 @@ def purpose_of_next_run(experiment: Experiment) -> str:
         return "retry" if _may_run_again(own) else ""
     if _has_failed(experiment.references):
         return REFERENCE if _may_run_again(experiment.references) else ""
-    if len(own) - sum(run.finished.crash_kind != "" for run in own) < experiment.started.warmups:
+    ended_well = sum(run.finished is not None and not run.finished.crash_kind for run in own)
+    if ended_well < experiment.started.warmups:
         return _WARMUP
     readings = sum(run.reading is not None for run in own)
     references = sum(run.reading is not None for run in experiment.references)
-    if experiment.started.paired and _is_reference_next(readings, references):
-        return REFERENCE
-    if readings < experiment.runs_wanted:
-        return "repeat" if readings else "measure"
-    return ""
-
-
-def _is_reference_next(readings: int, references: int) -> bool:
-    """Candidate, incumbent, incumbent, candidate, and so on: a drift falls on both alike."""
-    incumbent_first = min(readings, references) % 2 == 1
-    return references < readings + incumbent_first
+    own_turn = "repeat" if readings else "measure"
+    if not experiment.started.paired:
+        return own_turn if readings < experiment.runs_wanted else ""
+    if readings != references:
+        return REFERENCE if references < readings else own_turn
+    if readings >= experiment.runs_wanted:
+        return ""
+    # Candidate, incumbent, incumbent, candidate, and so on: a drift falls on both alike.
+    return REFERENCE if readings % 2 else own_turn
 
 
 def _has_failed(runs: Sequence[Run]) -> bool:
@@ -709,10 +725,14 @@ def _learn(campaign: Campaign, experiment: Experiment, event: events.Decided) ->
     losses = losses_of(campaign, experiment, paired=experiment.started.paired)
     if losses:
         campaign.findings.append(Finding(experiment.number, what, losses))
-    if event.standing is not None and event.verdict == decide.KEEP:
-        campaign.standings[experiment.number] = event.standing
-    elif event.standing is not None and what == evidence.READ_AGAIN and campaign.incumbent_number:
-        campaign.standings[campaign.incumbent_number] = event.standing
+    if event.verdict == decide.KEEP:
+        _stand(campaign, event)
+
+
+def _stand(campaign: Campaign, event: events.Decided) -> None:
+    """Notes how a kept experiment stands to the baseline, before it becomes the incumbent."""
+    before = campaign.standings.get(campaign.incumbent_number or 0, 0.0)
+    campaign.standings[event.experiment] = before + (event.gain or 0.0)
 
 
 def losses_of(campaign: Campaign, experiment: Experiment, *, paired: bool) -> tuple[float, ...]:
@@ -739,12 +759,12 @@ def _overridden(campaign: Campaign, event: events.Overridden, _: events.Record) 
     experiment = campaign.experiments[event.experiment]
     if event.verdict == decide.KEEP and experiment.verdict != decide.KEEP:
         _change(campaign, event.experiment, replaced=campaign.incumbent_number)
-        campaign.incumbent_number = event.experiment
         if experiment.decided is not None and experiment.decided.metric is not None:
             key = key_of(experiment.epoch, experiment.started.code)
             campaign.contenders[event.experiment] = key
-            if experiment.decided.standing is not None:
-                campaign.standings[event.experiment] = experiment.decided.standing
+            if campaign.standings:
+                _stand(campaign, experiment.decided)
+        campaign.incumbent_number = event.experiment
     elif event.verdict == decide.DISCARD and experiment.verdict == decide.KEEP:
         campaign.incumbent_number = experiment.replaced
         campaign.contenders.pop(event.experiment, None)  # what was rejected is not the best

@@ -177,7 +177,8 @@ def start(
         before=candidate.base,
     )  # fmt: skip
     added, removed = snapshots.changed_lines(candidate.base, candidate.tree)
-    led_by = campaign.session
+    led_by, incumbent = campaign.session, campaign.incumbent
+    same = incumbent is not None and candidate.code == incumbent.started.code
     workspace.store.append(
         events.ExperimentStarted(
             experiment=number,
@@ -197,17 +198,12 @@ def start(
             notes=(*notes, *workspace.told),
             rehearsal=rehearsal,
             warmups=campaign.bindings.warmup_runs,
-            paired=campaign.paired and not (baseline or rehearsal or _is_incumbents(campaign, candidate)),
+            paired=campaign.paired and not (baseline or rehearsal or same),
         )
     )
     if campaign.session != led_by:
         workspace.store.write_derived()  # the hooks are to know it while the run goes on
     workspace.told.clear()
-
-
-def _is_incumbents(campaign: Campaign, candidate: Candidate) -> bool:
-    incumbent = campaign.incumbent
-    return incumbent is not None and candidate.code == incumbent.started.code
 
 
 def baseline_text(campaign: Campaign) -> str:

@@ -5,7 +5,7 @@ The rule itself is `decide`; here it is fed, and what a reader should know is no
 
 from __future__ import annotations
 
-from agent_loops import answers, calibration, decide, display, events
+from agent_loops import answers, calibration, decide, events, verdict_notes
 from agent_loops.state import Campaign, Experiment, key_of, losses_of
 
 REHEARSED = "a rehearsal, never kept"
@@ -23,13 +23,14 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
             # An edit meanwhile, by whomever, is no fault of the machine's.
             kind="machine" if finished.crash_kind == "machine" else "idea",
             reason="run lost" if lost_twice else finished.crash_reason,
-            notes=tuple(_run_notes(experiment)),
+            notes=tuple(verdict_notes.of_runs(experiment)),
         )
     failed_checks = _failed_checks(experiment)
     if failed_checks and experiment.started.baseline:
         return events.Decided(
             experiment=experiment.number, verdict=decide.CRASH, kind="idea",
-            reason=f"the baseline itself: {failed_checks}", notes=tuple(_run_notes(experiment)),
+            reason=f"the baseline itself: {failed_checks}",
+            notes=tuple(verdict_notes.of_runs(experiment)),
         )  # fmt: skip
     if missing := _missing_baseline(campaign, experiment) or _failed_reference(experiment):
         return missing
@@ -43,7 +44,6 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         reason = f"{REHEARSED}{trouble}"
         verdict = decide.Verdict(decide.DISCARD, decide.REHEARSAL, reason)
     candidate = _readings(campaign, experiment)
-    known = _readings(campaign, incumbent)
     metric = decide.estimate(candidate)
     delta: float | None = None
     if incumbent is not None:
@@ -66,7 +66,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         metric=metric,
         metric_text=answers.format_metric(metric, texts if len(candidate) == 1 else [*texts, ""]),
         delta=delta,
-        notes=_verdict_notes(campaign, experiment, reading, delta, weighed),
+        notes=verdict_notes.of_verdict(campaign, experiment, reading, delta, weighed),
         readings=len(candidate),
         **_figures(campaign, experiment, weighed),
     )
@@ -93,7 +93,7 @@ def _failed_reference(experiment: Experiment) -> events.Decided | None:
     return events.Decided(
         experiment=experiment.number, verdict=decide.CRASH, kind="machine",
         reason=f"the incumbent crashed beside it: {ended[-1].crash_reason}",
-        notes=tuple(_run_notes(experiment)),
+        notes=tuple(verdict_notes.of_runs(experiment)),
     )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def _weighed(campaign: Campaign, experiment: Experiment) -> decide.Weighed | Non
     from agent_loops.keeping import rule
 
     judgement = rule.judge(belief, losses)
-    standing = rule.claim(belief).gain + judgement.gain
+    standing = campaign.standings.get(incumbent.number, 0.0) + judgement.gain
     best = max(campaign.standings.values(), default=standing)
     more_lines = experiment.started.lines_added - experiment.started.lines_removed
     return decide.Weighed(judgement, best - standing, more_lines)
@@ -122,14 +122,16 @@ def _figures(
     """What a decision records of the noise-aware rule's view, in metric units."""
     if campaign.bindings.keep_rule != "noise-aware":
         return {}
-    if weighed is None:
-        return {"standing": 0.0} if experiment.started.baseline else {}
+    belief = campaign.belief
+    if weighed is None or belief is None:
+        return {}
+    from agent_loops.keeping import rule
+
     judgement = weighed.judgement
-    best = max(campaign.standings.values(), default=0.0)
     return {
         "gain": judgement.gain, "gain_low": judgement.low, "gain_high": judgement.high,
         "probability": judgement.probability, "noise": judgement.noise,
-        "standing": best - weighed.behind,
+        "standing": rule.claim(belief).gain + judgement.gain,
     }  # fmt: skip
 
 
@@ -243,66 +245,3 @@ def _over_budget(campaign: Campaign, experiment: Experiment) -> str:
     if base_s is None or wall_s is None or wall_s <= slack.limit_s(base_s):
         return ""
     return f"took {wall_s:.1f} s where the baseline took {base_s:.1f} s"
-
-
-def _verdict_notes(
-    campaign: Campaign,
-    experiment: Experiment,
-    finished: events.RunFinished,
-    delta: float | None,
-    weighed: decide.Weighed | None,
-) -> tuple[str, ...]:
-    bindings = campaign.bindings
-    notes = _run_notes(experiment)
-    last = experiment.last_finished
-    if last is not None and last.crash_kind:
-        counted = sum(run.reading is not None for run in experiment.attempt)
-        notes.append(f"{counted} of {experiment.runs_wanted} runs count: {last.crash_reason}")
-    if weighed is not None and (advice := decide.advice(weighed)):
-        notes.append(advice)
-    if experiment.started.baseline:
-        walls = [run.finished.wall_s or 0.0 for run in experiment.attempt if run.finished]
-        notes += filter(None, [calibration.warmup_advice(bindings, walls)])
-    if finished.source == "self-reported" and experiment.started.baseline:
-        notes.append(f"{bindings.metric} is self-reported by the code that is edited")
-    if finished.outputs and experiment.started.baseline:
-        shown = ", ".join(display.clean(path, 60) for path in finished.outputs[:4])
-        more = f" and {len(finished.outputs) - 4} more" if finished.outputs[4:] else ""
-        notes.append(f"written by the run, so not frozen: {shown}{more}")
-    if finished.environment_changed:
-        names = ", ".join(finished.environment_changed[:5])
-        notes.append(f"environment differs from the baseline's: {names}")
-    limit, memory = bindings.memory_limit_gb, finished.memory_gb
-    if limit is not None and memory is not None and memory > limit:
-        notes.append(f"memory {memory:.1f} GB is past memory_limit_gb {limit:g}")
-    step = _last_place(finished.value_text)
-    if delta is not None and step and abs(delta) <= step * 1.5 and step > 1e-5:
-        notes.append(f"{bindings.metric} is printed in steps of {step:g}: too coarse for this gain")
-    baseline = campaign.baseline
-    first = baseline.last_reading if baseline else None
-    if first is not None and first.unit != finished.unit:
-        notes.append(f"unit changed: {first.unit or 'none'} before, {finished.unit or 'none'} now")
-    if first is not None and first.matches and finished.matches > 1 == first.matches:
-        notes.append(f"{bindings.metric} is printed {finished.matches} times, by the baseline once")
-    return tuple(notes)
-
-
-def _run_notes(experiment: Experiment) -> list[str]:
-    """What the runs of this attempt said, and which of them were tried again."""
-    notes: list[str] = []
-    for run in experiment.attempt:
-        if run.finished is None:
-            continue
-        notes += run.finished.notes
-        if run.finished.crash_kind == "machine" and run is not experiment.attempt[-1]:
-            notes.append(f"run {run.number} was tried again: {run.finished.crash_reason}")
-    return notes
-
-
-def _last_place(text: str) -> float:
-    """The value of the last digit that was printed; 0 where that says nothing."""
-    mantissa, _, exponent = text.lower().partition("e")
-    digits = mantissa.rpartition(".")[2] if "." in mantissa else ""
-    if not mantissa or (exponent and not exponent.lstrip("+-").isdigit()):
-        return 0.0
-    return float(10.0 ** (int(exponent or 0) - len(digits)))
