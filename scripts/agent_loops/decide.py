@@ -23,6 +23,8 @@ REHEARSAL = "rehearsal"
 
 MANY_LINES = 20
 """From so many lines more on, a gain has to stand out of the noise to be worth them."""
+# Elsewhere later ideas, read beside it, correct what a keep was taken to gain; pairs never do.
+_PAIRS_OF_A_KEEP = 3
 _WITHIN_NOISE = 1.0
 _EQUAL = 0.5
 _SMALL = 5.0
@@ -84,12 +86,14 @@ class Weighed(NamedTuple):
     """What the noise-aware rule makes of a candidate, beside the code that it costs.
 
     `behind` is how much worse than the best ever it is taken to be, in metric units; `more_lines`
-    the lines added less those removed.
+    the lines added less those removed; `pairs` how many runs of the incumbent stood beside its own,
+    0 where it is compared with what was read before.
     """
 
     judgement: Judgement
     behind: float
     more_lines: int
+    pairs: int
 
 
 def weigh(weighed: Weighed) -> Verdict:
@@ -104,6 +108,8 @@ def weigh(weighed: Weighed) -> Verdict:
     if judgement.verdict == REPEAT:
         return Verdict(REPEAT, "unclear", f"{in_words(judgement)}: one more run is worth its time")
     said = in_words(judgement)
+    if judgement.verdict == KEEP and 0 < weighed.pairs < _PAIRS_OF_A_KEEP and judgement.noise:
+        return Verdict(REPEAT, "pair", f"{said}: a keep takes {_PAIRS_OF_A_KEEP} pairs")
     if judgement.verdict == KEEP:
         if more >= MANY_LINES and judgement.gain < _WITHIN_NOISE * judgement.noise:
             why = f"less than one run's noise ({judgement.noise:.2g}) for {more} lines more"

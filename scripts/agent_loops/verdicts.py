@@ -113,7 +113,8 @@ def _weighed(campaign: Campaign, experiment: Experiment) -> decide.Weighed | Non
     standing = campaign.standings.get(incumbent.number, 0.0) + judgement.gain
     best = max(campaign.standings.values(), default=standing)
     more_lines = experiment.started.lines_added - experiment.started.lines_removed
-    return decide.Weighed(judgement, best - standing, more_lines)
+    pairs = len(losses) if experiment.started.paired else 0
+    return decide.Weighed(judgement, best - standing, more_lines, pairs)
 
 
 def _figures(
