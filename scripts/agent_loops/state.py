@@ -206,7 +206,8 @@ class Campaign:
     `stop_at` and `stop_after`; `switched_seq` is the record of the last pause, stop or resume.
     `findings` are what the noise-aware rule learns from in the present epoch, `believed` how many
     of them `settled_belief` holds; `standings` tell which of the kept ones is best: the sums of the
-    gains that it saw from the baseline on, in metric units; `paired` says whether ideas are run beside the incumbent.
+    gains that it saw from the baseline on, in metric units; `paired` says whether ideas are run
+    beside the incumbent.
     """
 
     def __init__(
@@ -711,16 +712,16 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
 
 def _learn(campaign: Campaign, experiment: Experiment, event: events.Decided) -> None:
     """Takes a verdict's readings over into what the noise-aware rule goes by."""
-    if campaign.bindings.keep_rule != "noise-aware":
-        return
-    readings = [run.reading for run in experiment.attempt if run.reading is not None]
     what = evidence.KEPT if event.verdict == decide.KEEP else evidence.DISCARDED
     if experiment.started.baseline:
         what = evidence.BEGUN
+        readings = [run.reading for run in experiment.attempt if run.reading is not None]
         walls = [run.finished.wall_s for run in experiment.attempt if run.finished]
         campaign.paired = calibration.is_paired(campaign.bindings, readings, walls[-1])
         campaign.findings, campaign.settled_belief, campaign.believed = [], None, 0
-    elif event.kind in ("repeat", decide.REHEARSAL):
+    if campaign.bindings.keep_rule != "noise-aware":
+        return
+    if event.kind in ("repeat", decide.REHEARSAL):
         what = evidence.READ_AGAIN
     losses = losses_of(campaign, experiment, paired=experiment.started.paired)
     if losses:

@@ -6,6 +6,7 @@ The rule itself is `decide`; here it is fed, and what a reader should know is no
 from __future__ import annotations
 
 from agent_loops import answers, calibration, decide, events, verdict_notes
+from agent_loops.objective import Direction
 from agent_loops.state import Campaign, Experiment, key_of, losses_of
 
 REHEARSED = "a rehearsal, never kept"
@@ -68,7 +69,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         delta=delta,
         notes=verdict_notes.of_verdict(campaign, experiment, reading, delta, weighed),
         readings=len(candidate),
-        **_figures(campaign, experiment, weighed),
+        **_figures(campaign, weighed),
     )
 
 
@@ -117,12 +118,8 @@ def _weighed(campaign: Campaign, experiment: Experiment) -> decide.Weighed | Non
     return decide.Weighed(judgement, best - standing, more_lines, pairs)
 
 
-def _figures(
-    campaign: Campaign, experiment: Experiment, weighed: decide.Weighed | None
-) -> dict[str, float]:
+def _figures(campaign: Campaign, weighed: decide.Weighed | None) -> dict[str, float]:
     """What a decision records of the noise-aware rule's view, in metric units."""
-    if campaign.bindings.keep_rule != "noise-aware":
-        return {}
     belief = campaign.belief
     if weighed is None or belief is None:
         return {}
@@ -196,10 +193,15 @@ def _verdict(
     campaign: Campaign, experiment: Experiment, weighed: decide.Weighed | None
 ) -> decide.Verdict:
     """What the rule says of the readings there are, and of the checks if they have run."""
+    candidate = _readings(campaign, experiment)
+    known = _readings(campaign, _compared_with(campaign, experiment))
+    direction = campaign.bindings.direction
+    if experiment.pairs:
+        candidate, known, direction = [_delta(campaign, experiment)], [0.0], Direction.MAXIMIZE
     return decide.decide(
-        _readings(campaign, experiment),
-        _readings(campaign, _compared_with(campaign, experiment)),
-        direction=campaign.bindings.direction,
+        candidate,
+        known,
+        direction=direction,
         over_budget=_over_budget(campaign, experiment),
         broken_guard=_broken_guard(campaign, experiment),
         failed_checks=_failed_checks(experiment),
