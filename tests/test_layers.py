@@ -28,11 +28,12 @@ LEVELS: dict[str, list[str]] = {
     "1, pure": [
         "paths objective printed log_lines display environment commands events edits locks",
         "client_words client_command",
-        "decide metric tails crashes metric_names templates",
+        "metric tails crashes metric_names templates",
         "bindings scopes patience effects",
         "bank",
         "information claims",
         "rule",
+        "decide",
         "calibration evidence",
         "state succession",
     ],

@@ -244,7 +244,7 @@ def test_a_reference_that_crashes_is_the_machines_fault_and_nothing_is_kept(
     project.baseline()
     answer = move(project, "0.01", "0.045")
     assert (answer["status"], answer["kind"]) == ("crash", "machine")
-    assert "the incumbent crashed beside it" in answer["reason"]
+    assert "the incumbent's run beside it failed" in answer["reason"]
     assert "LR = 0.01" in project.read("train.py")
     assert project.ask("status")["incumbent"]["experiment"] == 1
 

@@ -15,7 +15,7 @@ from copies import copied
 from support import PREPARE, PYTHON, TRAIN, Project, processes_with
 
 KEYS = (
-    "schema experiment status kind reason metric source incumbent best delta wall_s elapsed_s "
+    "schema experiment status kind reason metric source incumbent best delta gain wall_s elapsed_s "
     "timeout_s memory_gb memory_kind commit lines_added lines_removed description log notes next"
 ).split()
 LIMIT_S = 3.0

@@ -19,7 +19,7 @@ from agent_loops.state import Campaign, Step
 
 HOST = "here"
 BEGIN = datetime(2026, 3, 5, 12, tzinfo=timezone.utc)
-BINDINGS = "metric: loss\nrun_cmd: run\neditable_files: [a.py]\nrun_tag: t\n"
+BINDINGS = "metric: loss\nrun_cmd: run\neditable_files: [a.py]\nrun_tag: t\nkeep_rule: plain\n"
 
 
 @dataclass

@@ -204,7 +204,15 @@ def _fitted(lines: list[str]) -> list[str]:
 
 def metric_text(campaign: Campaign, experiment: Experiment) -> str:
     """The estimated metric in words, with its name where that is not the present one."""
-    metric = campaign.estimate_of(experiment)
+    return _metric_text(campaign, experiment, campaign.estimate_of(experiment))
+
+
+def read_text(campaign: Campaign, experiment: Experiment) -> str:
+    """The same for the metric as it was read, the mean of all readings."""
+    return _metric_text(campaign, experiment, campaign.metric_of(experiment))
+
+
+def _metric_text(campaign: Campaign, experiment: Experiment, metric: float | None) -> str:
     reading = experiment.last_reading
     if metric is None:
         return ""

@@ -229,6 +229,8 @@ class Loop:
                 )
             elif started.purpose == "checks":
                 self.workspace.told.append("its reading is in; checks_cmd is running")
+            elif index > 1:
+                self.workspace.told.append(f"run {index} of this experiment ({started.purpose})")
         elif campaign.paused is not None or campaign.stopped is not None:
             word = "paused" if campaign.stopped is None else "stopped"
             next_step = "agent-loops resume"

@@ -246,10 +246,9 @@ def _metric_text(campaign: Campaign, experiment: Experiment) -> str:
 
 def _read_text(campaign: Campaign, experiment: Experiment) -> str:
     """The metric as it was read, as results.tsv has it."""
-    metric, reading = campaign.metric_of(experiment), experiment.last_reading
-    if metric is None or experiment.verdict == decide.CRASH:
+    if experiment.verdict == decide.CRASH:
         return "-"
-    return answers.format_metric(metric, [reading.value_text] if reading else [])
+    return answers.read_text(campaign, experiment) or "-"
 
 
 def _row(campaign: Campaign, experiment: Experiment) -> str:

@@ -61,11 +61,8 @@ def override(run: Loop, number: int, verdict: Literal["keep", "discard"], why: s
         if experiment.verdict == verdict:
             raise _no_override(f"experiment {number} is a {verdict} already")
         if verdict == decide.KEEP:
-            decided = experiment.decided
-            assert decided is not None
-            obstacle = verdicts.obstacle_to_keeping(
-                campaign, experiment, decided.kind, decided.reason
-            )
+            assert experiment.decided is not None
+            obstacle = verdicts.obstacle_to_keeping(campaign, experiment, experiment.decided)
             if obstacle:
                 raise _no_override(obstacle)
         run.store.append(

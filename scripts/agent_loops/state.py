@@ -699,8 +699,8 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         campaign.incumbent_number = event.experiment
         if experiment.started.baseline:
             campaign.baseline_number = event.experiment
-    finished = experiment.last_finished
-    if experiment.started.rehearsal or (finished is not None and _says_nothing(finished)):
+    ended = [run.finished for run in (*experiment.attempt, *experiment.references) if run.finished]
+    if experiment.started.rehearsal or any(map(_says_nothing, ended)):
         pass
     elif event.verdict == decide.CRASH and not experiment.started.baseline:
         campaign.crashes_in_row += 1

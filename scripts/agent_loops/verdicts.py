@@ -5,6 +5,8 @@ The rule itself is `decide`; here it is fed, and what a reader should know is no
 
 from __future__ import annotations
 
+from typing import Any
+
 from agent_loops import answers, calibration, decide, events, verdict_notes
 from agent_loops.objective import Direction
 from agent_loops.state import Campaign, Experiment, key_of, losses_of
@@ -87,13 +89,13 @@ def _missing_baseline(campaign: Campaign, experiment: Experiment) -> events.Deci
 
 
 def _failed_reference(experiment: Experiment) -> events.Decided | None:
-    """A candidate whose incumbent crashed beside it cannot be compared: the machine's fault."""
+    """A candidate whose incumbent failed beside it cannot be compared: the machine's fault."""
     ended = [run.finished for run in experiment.references if run.finished is not None]
     if not ended or not ended[-1].crash_kind:
         return None
     return events.Decided(
         experiment=experiment.number, verdict=decide.CRASH, kind="machine",
-        reason=f"the incumbent crashed beside it: {ended[-1].crash_reason}",
+        reason=f"the incumbent's run beside it failed: {ended[-1].crash_reason}",
         notes=tuple(verdict_notes.of_runs(experiment)),
     )  # fmt: skip
 
@@ -111,14 +113,12 @@ def _weighed(campaign: Campaign, experiment: Experiment) -> decide.Weighed | Non
     from agent_loops.keeping import rule
 
     judgement = rule.judge(belief, losses)
-    standing = campaign.standings.get(incumbent.number, 0.0) + judgement.gain
-    best = max(campaign.standings.values(), default=standing)
     more_lines = experiment.started.lines_added - experiment.started.lines_removed
     pairs = len(losses) if experiment.started.paired else 0
-    return decide.Weighed(judgement, best - standing, more_lines, pairs)
+    return decide.Weighed(judgement, _behind(campaign, judgement.gain), more_lines, pairs)
 
 
-def _figures(campaign: Campaign, weighed: decide.Weighed | None) -> dict[str, float]:
+def _figures(campaign: Campaign, weighed: decide.Weighed | None) -> dict[str, Any]:
     """What a decision records of the noise-aware rule's view, in metric units."""
     belief = campaign.belief
     if weighed is None or belief is None:
@@ -155,38 +155,55 @@ def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
         return False
     if _missing_baseline(campaign, experiment) or _failed_reference(experiment):
         return False
-    verdict = _verdict(campaign, experiment, _weighed(campaign, experiment))
-    if verdict.status == decide.REPEAT:
-        return False
-    return verdict.status == decide.KEEP or not obstacle_to_keeping(
-        campaign, experiment, verdict.kind, verdict.reason
-    )
+    weighed = _weighed(campaign, experiment)
+    verdict = _verdict(campaign, experiment, weighed)
+    if verdict.status != decide.DISCARD:
+        return verdict.status == decide.KEEP
+    figures = _figures(campaign, weighed)
+    decision = events.Decided(experiment.number, *verdict, **figures)
+    return not obstacle_to_keeping(campaign, experiment, decision)
 
 
-def obstacle_to_keeping(campaign: Campaign, experiment: Experiment, kind: str, reason: str) -> str:
-    """Why a discard of this kind may not be overridden; empty where it may.
+def obstacle_to_keeping(
+    campaign: Campaign, experiment: Experiment, decision: events.Decided
+) -> str:
+    """Why a discard may not be overridden; empty where it may.
 
-    Equal and simpler may be kept; a worse one only within the tolerance, with fewer lines.
+    Equal and simpler may be kept; a worse one only within the tolerance, or within what one run's
+    noise is, with fewer lines.
     """
-    if kind in ("over budget", "guard", "checks", "repeat", decide.REHEARSAL):
-        return f"{kind}: {reason}"
-    if kind == "complexity":
-        return ""  # the rule found it better: whether it is worth its lines is a matter of taste
-    candidate, incumbent = _readings(campaign, experiment), _readings(campaign, campaign.incumbent)
+    if decision.kind in ("over budget", "guard", "checks", "repeat", decide.REHEARSAL):
+        return f"{decision.kind}: {decision.reason}"
     best = campaign.best
     best_metric = campaign.metric_of(best) if best is not None else None
-    if not candidate or not incumbent or best_metric is None:
+    if not _readings(campaign, experiment) or best_metric is None:
         return "there is no reading to compare"
-    metric = decide.estimate(candidate)
-    if campaign.bindings.direction.better(metric, decide.estimate(incumbent)):
-        return ""  # discarded by an override, or by readings that are older than others
+    gain, behind = _gain_and_lag(campaign, experiment, decision, best_metric)
+    if gain > 0:
+        return ""  # not worth its lines, or discarded by an override: a matter of taste
     if experiment.started.lines_removed <= experiment.started.lines_added:
         return "not better, and no simpler: it has no fewer lines than the incumbent"
     tolerance = campaign.bindings.override_tolerance.of(best_metric)
-    behind = -campaign.bindings.direction.gain(metric, best_metric)
-    if behind > tolerance:
+    if behind > max(tolerance, decision.noise or 0.0):
         return f"worse than the best by {behind:.4g}, more than override_tolerance {tolerance:.4g}"
     return ""
+
+
+def _gain_and_lag(
+    campaign: Campaign, experiment: Experiment, decision: events.Decided, best_metric: float
+) -> tuple[float, float]:
+    """How much better than the incumbent, and how much worse than the best: as taken, or read."""
+    if decision.gain is not None:
+        return decision.gain, _behind(campaign, decision.gain)
+    metric = decide.estimate(_readings(campaign, experiment))
+    behind = -campaign.bindings.direction.gain(metric, best_metric)
+    return _delta(campaign, experiment), behind
+
+
+def _behind(campaign: Campaign, gain: float) -> float:
+    """How much worse than the best what gains so much on the incumbent is, in metric units."""
+    standing = campaign.standings.get(campaign.incumbent_number or 0, 0.0) + gain
+    return max(campaign.standings.values(), default=standing) - standing
 
 
 def _verdict(
