@@ -26,8 +26,10 @@ LEVELS: dict[str, list[str]] = {
         "files",
     ],
     "1, pure": [
-        "paths objective printed log_lines display environment commands events edits locks",
-        "client_words client_command",
+        "paths objective printed log_lines display environment commands events edits locks seeds",
+        "client_words client_command seed_syntax",
+        "unseeding",
+        "reseeding",
         "decide metric tails crashes metric_names templates",
         "bindings scopes patience",
         "state succession",

@@ -5,7 +5,10 @@ A refusal changes nothing.
 
 from __future__ import annotations
 
-from agent_loops import campaigns, integrity, restoring, snapshots
+import itertools
+from collections.abc import Iterator
+
+from agent_loops import campaigns, decide, integrity, restoring, seeds, snapshots
 from agent_loops.bindings import KEY_OF_FIELD, Bindings, differing, fixed_keys_in
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
@@ -13,6 +16,8 @@ from agent_loops.journal import utc_now
 from agent_loops.locks import Lock
 from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
+
+_LAST_IDEAS = 20  # looked through where a change touches a seed
 
 
 def no_experiment(campaign: Campaign, number: int) -> Refused:
@@ -128,6 +133,48 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
             f"{experiment.verdict}, {campaign.bindings.metric} {metric or 'none'}",
             next_step=_or_undo("another idea; `--repeat` runs it again", candidate),
         )  # fmt: skip
+
+
+def refuse_seed_only(workspace: Workspace, campaign: Campaign, candidate: Candidate) -> None:
+    """A lucky seed is no improvement, be it the incumbent's code or that of an earlier idea."""
+    base, code = _contents(candidate.base), _contents(candidate.tree)
+    if campaign.wants_baseline or not seeds.may_concern(base, code):
+        return
+    from agent_loops import reseeding  # it reads syntax trees, and most ideas touch no seed
+
+    assert campaign.incumbent_number is not None
+    for number, before in _alike(workspace, campaign, candidate):
+        if reseeding.is_seed_only(before, code):
+            whose = (
+                "incumbent's" if number == campaign.incumbent_number else "code of an idea tried"
+            )
+            raise Refused(
+                "seed only", f"the {whose} (#{number}) but for its seed: a lucky seed is no "
+                "improvement",
+                files=sorted(path for path in code if code[path] != before.get(path))[:5],
+                next_step=_or_undo(
+                    "another idea; or, to learn the noise, `--repeat N` on the incumbent as it is",
+                    candidate,
+                ),
+            )  # fmt: skip
+
+
+def _contents(tree: snapshots.Tree) -> dict[str, bytes]:
+    return {path: item.data for path, item in tree.items()}
+
+
+def _alike(
+    workspace: Workspace, campaign: Campaign, candidate: Candidate
+) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """The incumbent's files, and those of the last ideas that had a reading."""
+    assert campaign.incumbent_number is not None
+    yield campaign.incumbent_number, _contents(candidate.base)
+    for number in itertools.islice(reversed(campaign.experiments), _LAST_IDEAS):
+        experiment = campaign.experiments[number]
+        if number == campaign.incumbent_number or experiment.epoch != campaign.epoch:
+            continue
+        if experiment.verdict != decide.CRASH:
+            yield from ((number, _contents(tree)) for tree in workspace.readable(number))
 
 
 def _or_undo(next_step: str, candidate: Candidate) -> str:

@@ -62,7 +62,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
             events.RunStarted(
                 experiment=experiment.number, run=number, purpose=purpose, marker=marker,
                 host=machine.host(), pid=launched.pid, pid_start=launched.start_time,
-                timeout_s=spec.timeout_s, seed=_seed(workspace.campaign, experiment),
+                timeout_s=spec.timeout_s, seed=_seed(workspace.campaign, experiment, number),
                 seal_digest=_digest_of(seal),
             )
         )  # fmt: skip
@@ -161,7 +161,7 @@ def _run_spec(
         log=log,
         receipt=paths.receipt(experiment.number, number),
         run_lock=paths.run_lock,
-        environment=_environment(workspace, experiment),
+        environment=_environment(workspace, experiment, number),
         marker=marker,
         timeout_s=limit_s,
         prelude=bindings.prelude,
@@ -194,17 +194,25 @@ def _metric_files(
     )
 
 
-def _seed(campaign: Campaign, experiment: Experiment) -> int:
-    """1 for the first reading of any code, so that ideas share it; a fresh one for each repeat."""
+def _seed(campaign: Campaign, experiment: Experiment, number: int) -> int:
+    """The seed of an experiment's run, begun or the next.
+
+    By the plain rule 1 for the first reading of any code, so that ideas share it, and a fresh one
+    for each repeat. The noise-aware rule wants independent draws: a fresh one for every run.
+    """
+    if number <= len(experiment.runs):
+        return experiment.runs[number - 1].started.seed
+    if campaign.bindings.keep_rule != "plain":
+        return campaign.runs_started + 1
     known = campaign.readings.get(key_of(experiment.epoch, experiment.started.code), ())
     return len(known) + 1
 
 
-def _environment(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
+def _environment(workspace: Workspace, experiment: Experiment, number: int) -> dict[str, str]:
     return environment.for_runs(
         workspace.environ,
         bytecode=str(workspace.store.paths.bytecode),
-        seed=_seed(workspace.campaign, experiment),
+        seed=_seed(workspace.campaign, experiment, number),
     )
 
 
@@ -213,7 +221,7 @@ def _values(workspace: Workspace, experiment: Experiment, number: int) -> dict[s
     campaign = workspace.campaign
     return {
         "budget": campaign.bindings.budget.placeholder,
-        "seed": str(_seed(campaign, experiment)),
+        "seed": str(_seed(campaign, experiment, number)),
         "run_dir": str(workspace.store.paths.outputs(experiment.number, number)),
         "n": str(experiment.number),
         "tag": campaign.tag,
@@ -376,7 +384,7 @@ def _clean_up_after(workspace: Workspace, experiment: Experiment, run: int, mark
             log=receipt.with_name("cleanup.log"),
             receipt=receipt.with_name("cleanup.json"),
             run_lock=workspace.store.paths.run_lock,
-            environment=_environment(workspace, experiment),
+            environment=_environment(workspace, experiment, run),
             marker=marker,
             timeout_s=_CLEANUP_TIMEOUT_S,
         )

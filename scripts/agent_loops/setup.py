@@ -154,10 +154,31 @@ def _begin_locked(
         (
             *notes,
             *_hard_link_notes(project, tree),
+            *_seed_notes(project, bindings, tree),
             *integrity.gaps(harness, project.root, tree.keys(), bindings.eval_cmd),
         ),
         origin,
     )
+
+
+def seed_advice(
+    project: ProjectPaths, bindings: Bindings, tree: snapshots.Tree
+) -> tuple[str, str] | None:
+    """Which hard-coded seeds the editable files hold, and how to mend it; None without any."""
+    from agent_loops import closure, reseeding, seeds
+
+    code = {path: item.data for path, item in tree.items()}
+    named = closure.import_closure(project.root, [bindings.run_cmd])
+    others = (project.root / path for path in named - code.keys())
+    given = seeds.is_given(f"{bindings.prelude}\n{bindings.run_cmd}") or seeds.is_read(
+        [*code.values(), *(path.read_bytes() for path in others if path.is_file())]
+    )
+    return reseeding.advice(code, given=given)
+
+
+def _seed_notes(project: ProjectPaths, bindings: Bindings, tree: snapshots.Tree) -> tuple[str, ...]:
+    advice = seed_advice(project, bindings, tree)
+    return (f"seed: {'; '.join(advice)}",) if advice else ()
 
 
 def _hard_link_notes(project: ProjectPaths, tree: snapshots.Tree) -> tuple[str, ...]:

@@ -232,6 +232,7 @@ class Campaign:
         self.commits: list[str] = []
         self.found_best: tuple[int, int] | None = None  # (seq, number): asked for many times
         self.refusals = 0
+        self.runs_started = 0
         self.active_s = 0.0
         self.seq = 0
         self.last_time = ""
@@ -550,6 +551,7 @@ def _run_started(campaign: Campaign, event: events.RunStarted, record: events.Re
     run = Run(event.run, event, record.boot_id, record.time)
     _change(campaign, event.experiment, runs=(*runs, run))
     campaign.open_run = (event.experiment, event.run)
+    campaign.runs_started += 1
 
 
 def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Record) -> None:

@@ -73,6 +73,7 @@ def try_idea(
             gates.refuse_changed_harness(run.workspace)
             gates.refuse_touched_locks(campaign, candidate)
             gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
+            gates.refuse_seed_only(run.workspace, campaign, candidate)
             gates.refuse_unwritable(run.workspace, candidate)
             start(run.workspace, campaign, candidate, idea, tip=tip, runs_wanted=repeat or 1)
         except Refused as error:
