@@ -8,7 +8,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from agent_loops import campaigns, decide, integrity, restoring, seeds, snapshots
+from agent_loops import (
+    campaigns,
+    decide,
+    devices,
+    environment,
+    files,
+    integrity,
+    restoring,
+    seeds,
+    snapshots,
+    stamps,
+)
 from agent_loops.bindings import KEY_OF_FIELD, Bindings, differing, fixed_keys_in
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
@@ -200,6 +211,44 @@ def refuse_touched_locks(campaign: Campaign, candidate: Candidate) -> None:
                 files=[lock.path],
                 next_step=_or_undo(f"leave {lock.name} as it is; another edit", candidate),
             )  # fmt: skip
+
+
+def refuse_elsewhere(workspace: Workspace, campaign: Campaign, *, save: bool = True) -> None:
+    """Figures of one device, or of one set of packages, are not compared with another's.
+
+    `save` what was learnt of this machine, for the next look.
+    """
+    before = campaign.stamp_for()
+    if campaign.wants_baseline or not before:
+        return
+    cache = workspace.store.paths.device_cache
+    known = devices.load(cache)
+    asked = files.dump_json(known)
+    now = _stamp_before_run(workspace, campaign, before, known)
+    if save and files.dump_json(known) != asked:
+        devices.save(cache, known)
+    changed = stamps.differing(before, now)
+    if changed:
+        raise Refused(
+            "elsewhere",
+            f"the readings so far were measured on {stamps.in_words(before, changed)}; here it is "
+            f"{stamps.in_words(now, changed)}",
+            next_step=stamps.BACK_OR_ANEW,
+        )  # fmt: skip
+
+
+def _stamp_before_run(
+    workspace: Workspace, campaign: Campaign, before: stamps.Stamp, known: devices.Known
+) -> dict[str, str]:
+    """What a run would be measured on, as far as that is known before its prelude has run."""
+    bindings = campaign.bindings
+    environ = environment.without_hosts(workspace.environ)
+    now = devices.stamp(bindings.run_cmd, environ, folder=workspace.root, known=known)
+    if bindings.prelude and now:
+        gpus = devices.gpus_here(environ, known)
+        chooses = gpus is None or stamps.could_be_among(before.get("device", ""), gpus)
+        now = {key: now[key] for key in ("device", "driver") if key in now and not chooses}
+    return now
 
 
 def harness_changes(workspace: Workspace, *, save: bool = True) -> integrity.Changes:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_loops import (
     bytecode,
     commands,
+    devices,
     display,
     environment,
     events,
@@ -22,6 +23,7 @@ from agent_loops import (
     integrity,
     machine,
     snapshots,
+    stamps,
     supervise,
 )
 from agent_loops.errors import AgentLoopsError
@@ -101,9 +103,12 @@ def _run_spec(
     log, eval_log = paths.log(experiment.number, number), paths.eval_log(experiment.number, number)
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
+    environ = _environment(workspace, experiment, number)
+    report = paths.prelude_report(experiment.number, number)
+    stamp = _stamper(workspace, environ, report)
     checks = purpose == "checks"
-    stamps = integrity.Stamps(paths.stat_cache)
-    stamps.begin_run()
+    stat_stamps = integrity.Stamps(paths.stat_cache)
+    stat_stamps.begin_run()
     as_given = _is_as_given(workspace, experiment)
 
     @functools.cache
@@ -116,7 +121,7 @@ def _run_spec(
             tree=tree,
             harness=harness,
             scope=scope,
-            stamps=stamps,
+            stamps=stat_stamps,
             log=log,
             eval_log=eval_log,
             run_dir=run_dir,
@@ -153,7 +158,7 @@ def _run_spec(
             drop_what_the_run_compiled()
         record = guard().mend()
         how = measurement().checks if checks else measurement()
-        return how(end, record=record)
+        return {**how(end, record=record), "stamp": stamp()}
 
     return RunSpec(
         command=commands.fill(bindings.checks_cmd if checks else bindings.run_cmd, values),
@@ -161,10 +166,10 @@ def _run_spec(
         log=log,
         receipt=paths.receipt(experiment.number, number),
         run_lock=paths.run_lock,
-        environment=_environment(workspace, experiment, number),
+        environment=environ,
         marker=marker,
         timeout_s=limit_s,
-        prelude=bindings.prelude,
+        prelude=devices.with_report(bindings.prelude, report),
         eval_command="" if checks else commands.fill(bindings.eval_cmd, values),
         eval_log=eval_log,
         cleanup_command=commands.fill(bindings.cleanup_cmd, values),
@@ -175,6 +180,26 @@ def _run_spec(
         prepare=prepare,
         seal=seal,
     )
+
+
+def _stamper(
+    workspace: Workspace, environ: Mapping[str, str], report: Path
+) -> Callable[[], dict[str, str]]:
+    """What learns, after the run, on what it was measured. What is known is read before it."""
+    bindings, cache = workspace.campaign.bindings, workspace.store.paths.device_cache
+    known = devices.load(cache)
+
+    def stamp() -> dict[str, str]:
+        before = files.dump_json(known)
+        prelude = devices.read_report(report) if bindings.prelude else {}
+        found = devices.stamp(
+            bindings.run_cmd, environ, folder=workspace.root, known=known, prelude=prelude
+        )
+        if files.dump_json(known) != before:
+            devices.save(cache, known)
+        return found
+
+    return stamp
 
 
 def _import_what_measuring_needs() -> None:
@@ -281,6 +306,11 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         )  # fmt: skip
         workspace.store.append(checked)
         return checked
+    stamp = {str(key): display.clean(str(item), 100)
+             for key, item in (measured.get("stamp") or {}).items()}  # fmt: skip
+    if measured.get("value") is not None and not crash_kind:
+        reason = _measured_elsewhere(workspace.campaign, number, stamp)
+        crash_kind, crash_reason = ("elsewhere", reason) if reason else ("", "")
     finished = events.RunFinished(
         experiment=number,
         run=run,
@@ -303,9 +333,22 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         notes=_run_notes(receipt, measured),
         receipt_digest=digest,
         seal=str(receipt.get("seal", "")),
+        stamp=stamp,
     )
     workspace.store.append(finished)
     return finished
+
+
+def _measured_elsewhere(campaign: Campaign, number: int, stamp: Mapping[str, str]) -> str:
+    """Why a reading cannot be compared with the others; empty where it can."""
+    before = campaign.stamp_for(campaign.experiments[number])
+    changed = stamps.differing(before, stamp)
+    if not changed:
+        return ""
+    return (
+        f"does not count: measured on {stamps.in_words(stamp, changed)}, and what it is compared "
+        f"with on {stamps.in_words(before, changed)}"
+    )
 
 
 def _environment_changes(

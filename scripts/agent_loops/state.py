@@ -309,6 +309,18 @@ class Campaign:
         """What was measured when the experiment was tried."""
         return self.metrics[experiment.epoch]
 
+    def stamp_for(self, experiment: Experiment | None = None) -> Mapping[str, str]:
+        """On what the readings were measured with which one of this experiment is to be compared.
+
+        Empty where there are none yet, or they are older than stamps.
+        """
+        for other in (self.baseline, self.incumbent, experiment):
+            if other is not None and other.epoch == self.epoch:
+                for run in other.attempt:
+                    if run.finished is not None and run.reading is not None and run.finished.stamp:
+                        return run.finished.stamp
+        return {}
+
     def gain_of(self, experiment: Experiment | None) -> float | None:
         """How much better than the present baseline; None where the two cannot be compared."""
         baseline = self.baseline
@@ -586,7 +598,7 @@ def _checks_finished(
 
 def _says_nothing(finished: events.RunFinished) -> bool:
     """Whether it was the person's doing, which tells neither of ideas nor of the machine."""
-    return finished.outcome == "stopped" or finished.crash_kind == "edited"
+    return finished.outcome == "stopped" or finished.crash_kind in ("edited", "elsewhere")
 
 
 def _is_lost_once(runs: Sequence[Run]) -> bool:

@@ -71,6 +71,7 @@ def try_idea(
                 tip = stand_on_branch(run.workspace, campaign, expected)
             candidate = candidates.make(run.workspace, campaign, base, edit)
             gates.refuse_changed_harness(run.workspace)
+            gates.refuse_elsewhere(run.workspace, campaign)
             gates.refuse_touched_locks(campaign, candidate)
             gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
             gates.refuse_seed_only(run.workspace, campaign, candidate)
