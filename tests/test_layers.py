@@ -26,8 +26,10 @@ LEVELS: dict[str, list[str]] = {
         "files",
     ],
     "1, pure": [
-        "paths objective printed log_lines display environment commands events edits locks",
-        "client_words client_command",
+        "paths objective printed log_lines display environment commands events edits locks seeds",
+        "client_words client_command seed_syntax stamps",
+        "unseeding",
+        "reseeding",
         "metric tails crashes metric_names templates",
         "bindings scopes patience effects",
         "bank",
@@ -38,7 +40,7 @@ LEVELS: dict[str, list[str]] = {
         "state succession",
     ],
     "2, effects": [
-        "scan metric_files processes git_commands desktop",
+        "scan metric_files processes git_commands desktop devices",
         "memory git_trees bytecode closure",
         "watch",
         "supervisor notifier open_clients watch_lock client_process",
@@ -103,7 +105,7 @@ THIRD_PARTY = {"yaml": "bindings", "git": "branches", "psutil": "processes", "pa
 # Who starts processes at all, and which.
 STARTERS = {
     "git_commands": "git",
-    "setup": "nvidia-smi, to name the device",
+    "devices": "nvidia-smi and the run's Python, to name themselves",
     "checks": "programs that only answer, for the doctor",
     "machine": "sysctl, for the boot's name",
     "demo": "git, for its own folder",

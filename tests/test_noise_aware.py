@@ -186,6 +186,11 @@ def test_pairs_alternate_and_the_kept_code_lies_in_the_files_afterwards(project:
     own, other = ("measure", None), ("reference", 1)
     again = ("repeat", None)
     assert runs(project, 2) == [own, other, other, again, again, other]
+    drawn = [event["seed"] for event in project.journal() if event["event"] == "run_started"]
+    assert drawn[:5] == [1, 2, 3, 4, 5]  # each its own, but that the two of a pair share one
+    first, _, second, _, third, _ = drawn[5:]
+    assert drawn[5:] == [first, first, second, second, third, third]
+    assert len({first, second, third, *drawn[:5]}) == 8
     assert "LR = 0.045" in project.read("train.py")
     lost = move(project, "0.045", "0.3")
     assert lost["status"] == "discard"

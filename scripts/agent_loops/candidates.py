@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agent_loops import integrity, scan, snapshots
+from agent_loops import integrity, scan, seeds, snapshots
 from agent_loops.errors import Refused
 from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
@@ -80,6 +80,7 @@ def make(
     else:
         tree = present
     notes += _metric_line_notes(campaign, base, tree)
+    notes += _seed_notes(base, tree)
     left_behind = ""
     if edit is None and edited:
         left_behind = (
@@ -117,6 +118,17 @@ def _edited(campaign: Campaign, tree: snapshots.Tree, edit: str) -> snapshots.Tr
             )  # fmt: skip
         result[path] = snapshots.FileState(data, mode)
     return result
+
+
+def _seed_notes(base: snapshots.Tree, tree: snapshots.Tree) -> tuple[str, ...]:
+    """Flags that luck may have a part in what the change gains."""
+    before = {path: item.data for path, item in base.items()}
+    after = {path: item.data for path, item in tree.items()}
+    if not seeds.may_concern(before, after):
+        return ()
+    from agent_loops import reseeding
+
+    return ("also changes a seed",) if reseeding.changes_seed(before, after) else ()
 
 
 def _metric_line_notes(

@@ -88,7 +88,8 @@ class RunStarted(NamedTuple):
 class RunFinished(NamedTuple):
     """What the receipt says, or that there is none (`outcome` "lost").
 
-    `crash_kind` is "" where there is a reading that counts, else "idea", "machine" or "edited".
+    `crash_kind` is "" where there is a reading that counts, else "idea", "machine", "edited" or
+    "elsewhere": `stamp`, on what it was measured, is not that of the readings to compare with.
     `seal` is the receipt's, of which the run itself knew but the digest.
     """
 
@@ -113,6 +114,7 @@ class RunFinished(NamedTuple):
     notes: tuple[str, ...] = ()
     receipt_digest: str = ""
     seal: str = ""
+    stamp: Mapping[str, str] = {}
 
 
 class ChecksFinished(NamedTuple):

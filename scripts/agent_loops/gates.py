@@ -5,7 +5,21 @@ A refusal changes nothing.
 
 from __future__ import annotations
 
-from agent_loops import campaigns, integrity, restoring, snapshots
+import itertools
+from collections.abc import Iterator
+
+from agent_loops import (
+    campaigns,
+    decide,
+    devices,
+    environment,
+    files,
+    integrity,
+    restoring,
+    seeds,
+    snapshots,
+    stamps,
+)
 from agent_loops.bindings import KEY_OF_FIELD, Bindings, differing, fixed_keys_in
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
@@ -13,6 +27,8 @@ from agent_loops.journal import utc_now
 from agent_loops.locks import Lock
 from agent_loops.state import Campaign, key_of
 from agent_loops.workspace import Workspace
+
+_LAST_IDEAS = 20  # looked through where a change touches a seed
 
 
 def no_experiment(campaign: Campaign, number: int) -> Refused:
@@ -130,6 +146,48 @@ def refuse_what_was_tried(campaign: Campaign, candidate: Candidate, *, repeat: b
         )  # fmt: skip
 
 
+def refuse_seed_only(workspace: Workspace, campaign: Campaign, candidate: Candidate) -> None:
+    """A lucky seed is no improvement, be it the incumbent's code or that of an earlier idea."""
+    base, code = _contents(candidate.base), _contents(candidate.tree)
+    if campaign.wants_baseline or not seeds.may_concern(base, code):
+        return
+    from agent_loops import reseeding  # it reads syntax trees, and most ideas touch no seed
+
+    assert campaign.incumbent_number is not None
+    for number, before in _alike(workspace, campaign, candidate):
+        if reseeding.is_seed_only(before, code):
+            whose = (
+                "incumbent's" if number == campaign.incumbent_number else "code of an idea tried"
+            )
+            raise Refused(
+                "seed only", f"the {whose} (#{number}) but for its seed: a lucky seed is no "
+                "improvement",
+                files=sorted(path for path in code if code[path] != before.get(path))[:5],
+                next_step=_or_undo(
+                    "another idea; or, to learn the noise, `--repeat N` on the incumbent as it is",
+                    candidate,
+                ),
+            )  # fmt: skip
+
+
+def _contents(tree: snapshots.Tree) -> dict[str, bytes]:
+    return {path: item.data for path, item in tree.items()}
+
+
+def _alike(
+    workspace: Workspace, campaign: Campaign, candidate: Candidate
+) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """The incumbent's files, and those of the last ideas that had a reading."""
+    assert campaign.incumbent_number is not None
+    yield campaign.incumbent_number, _contents(candidate.base)
+    for number in itertools.islice(reversed(campaign.experiments), _LAST_IDEAS):
+        experiment = campaign.experiments[number]
+        if number == campaign.incumbent_number or experiment.epoch != campaign.epoch:
+            continue
+        if experiment.verdict != decide.CRASH:
+            yield from ((number, _contents(tree)) for tree in workspace.readable(number))
+
+
 def _or_undo(next_step: str, candidate: Candidate) -> str:
     """A refusal changes nothing, so an edit made by hand is where it was."""
     return "; ".join(filter(None, (next_step, candidate.left_behind)))
@@ -153,6 +211,44 @@ def refuse_touched_locks(campaign: Campaign, candidate: Candidate) -> None:
                 files=[lock.path],
                 next_step=_or_undo(f"leave {lock.name} as it is; another edit", candidate),
             )  # fmt: skip
+
+
+def refuse_elsewhere(workspace: Workspace, campaign: Campaign, *, save: bool = True) -> None:
+    """Figures of one device, or of one set of packages, are not compared with another's.
+
+    `save` what was learnt of this machine, for the next look.
+    """
+    before = campaign.stamp_for()
+    if campaign.wants_baseline or not before:
+        return
+    cache = workspace.store.paths.device_cache
+    known = devices.load(cache)
+    asked = files.dump_json(known)
+    now = _stamp_before_run(workspace, campaign, before, known)
+    if save and files.dump_json(known) != asked:
+        devices.save(cache, known)
+    changed = stamps.differing(before, now)
+    if changed:
+        raise Refused(
+            "elsewhere",
+            f"the readings so far were measured on {stamps.in_words(before, changed)}; here it is "
+            f"{stamps.in_words(now, changed)}",
+            next_step=stamps.BACK_OR_ANEW,
+        )  # fmt: skip
+
+
+def _stamp_before_run(
+    workspace: Workspace, campaign: Campaign, before: stamps.Stamp, known: devices.Known
+) -> dict[str, str]:
+    """What a run would be measured on, as far as that is known before its prelude has run."""
+    bindings = campaign.bindings
+    environ = environment.without_hosts(workspace.environ)
+    now = devices.stamp(bindings.run_cmd, environ, folder=workspace.root, known=known)
+    if bindings.prelude and now:
+        gpus = devices.gpus_here(environ, known)
+        chooses = gpus is None or stamps.could_be_among(before.get("device", ""), gpus)
+        now = {key: now[key] for key in ("device", "driver") if key in now and not chooses}
+    return now
 
 
 def harness_changes(workspace: Workspace, *, save: bool = True) -> integrity.Changes:

@@ -20,6 +20,7 @@ from agent_loops import (
     machine,
     runs,
     settling,
+    stamps,
     state,
     supervise,
     verdicts,
@@ -151,7 +152,7 @@ class Loop:
             return
         if finished.outcome == "stopped":
             self.workspace.told.append("the check of the incumbent was stopped")
-        elif finished.crash_kind == "edited":
+        elif finished.crash_kind in ("edited", "elsewhere"):
             self.workspace.told.append(f"the check of the incumbent: {finished.crash_reason}")
 
     def _pause_for_the_machine(self) -> None:
@@ -261,6 +262,8 @@ class Loop:
         checkout = f"`agent-loops checkout {experiment.number}`"
         if finished.crash_kind == "idea":
             return f"another idea; or {checkout}, mend it, try again"
+        if finished.crash_kind == "elsewhere":
+            return f"{stamps.BACK_OR_ANEW}; then the same idea again"
         if finished.crash_kind == "edited":
             return f"{checkout}, then the same idea again: it does not count as a duplicate"
         return "the same idea again, it does not count as a duplicate; or another"

@@ -101,6 +101,11 @@ class CampaignPaths(NamedTuple):
         return self.root / "harness.cache.json"
 
     @property
+    def device_cache(self) -> Path:
+        """Disposable: the GPUs and Pythons of this machine, as last asked for."""
+        return self.root / "device.cache.json"
+
+    @property
     def bytecode(self) -> Path:
         """PYTHONPYCACHEPREFIX of the runs."""
         return self.root / "bytecode"
@@ -135,6 +140,10 @@ class CampaignPaths(NamedTuple):
 
     def receipt(self, number: int, run: int) -> Path:
         return self.experiment(number) / _numbered("run", run, ".json")
+
+    def prelude_report(self, number: int, run: int) -> Path:
+        """Where the prelude's end leaves what it chose, until the receipt holds it."""
+        return self.experiment(number) / _numbered("prelude", run, ".txt")
 
     def outputs(self, number: int, run: int) -> Path:
         """`{run_dir}`: a fresh folder for what the run writes."""

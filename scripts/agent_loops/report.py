@@ -21,6 +21,7 @@ from agent_loops import (
     machine,
     pointer,
     snapshots,
+    stamps,
 )
 from agent_loops.answers import Answer
 from agent_loops.errors import AgentLoopsError, Refused
@@ -70,6 +71,7 @@ def status(run: Loop) -> Answer:
         "gain_interval": [claim.low, claim.high] if claim else None,
         "gain_probability": claim.probability if claim else None,
         "gain_before_rebaseline": campaign.gain_before,
+        "stamp": dict(campaign.stamp_for()),
         "active_s": round(campaign.active_s, 1),
         "running": running,
         "unrecorded": unrecorded,
@@ -88,9 +90,11 @@ def status(run: Loop) -> Answer:
     done = f"{campaign.tried}" + (
         f"/{bindings.max_experiments}" if bindings.max_experiments else ""
     )
+    device = campaign.stamp_for().get("device", "")
+    on = f" on {display.clean(device, 60)}" if device else ""
     lines = [
         f"campaign {campaign.tag}  {word}" + (f" ({reason})" if reason else ""),
-        f"metric {bindings.metric} ({bindings.metric_direction})   experiments {done}: "
+        f"metric {bindings.metric} ({bindings.metric_direction}){on}   experiments {done}: "
         + ", ".join(f"{counts.get(key, 0)} {key}" for key in ("keep", "discard", "crash"))
         + (f" ({campaign.rehearsals} rehearsed)" if campaign.rehearsals else "")
         + (f"; {campaign.refusals} refused" if campaign.refusals else ""),
@@ -145,6 +149,7 @@ def _in_the_way(run: Loop) -> list[str]:
     checks: tuple[Callable[[], None], ...] = (
         lambda: gates.refuse_changed_bindings(run.workspace, run.campaign),
         lambda: gates.refuse_changed_harness(run.workspace, save=False),
+        lambda: gates.refuse_elsewhere(run.workspace, run.campaign, save=False),
     )
     for refuse in checks:
         try:
@@ -316,12 +321,15 @@ def show(run: Loop, number: int) -> Answer:
                 "source": finished.source if finished else "",
                 "crash": finished.crash_reason if finished else "",
                 "wall_s": finished.wall_s if finished else None,
+                "stamp": dict(finished.stamp) if finished else {},
                 "receipt": run.workspace.shown(run.store.paths.receipt(number, item.number)),
                 "log": run.workspace.shown(run.store.paths.log(number, item.number)),
             }
         )
         what = runs[-1]["crash"] or _ended_as(finished)
         lines.append(f"run {item.number} ({item.started.purpose}): {what}  {runs[-1]['log']}")
+    told = {stamps.in_words(item.finished.stamp): None for item in experiment.runs if item.finished}
+    lines += [f"measured on: {words}" for words in told if words]
     lines.append(f"code: {run.workspace.shown(run.store.paths.snapshot(number))}")
     extra = {
         "metric_name": run.campaign.metric_name(experiment),

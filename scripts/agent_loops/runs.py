@@ -6,28 +6,32 @@ Judges nothing: what a finished run means is for `verdicts`.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_loops import (
     bytecode,
     commands,
+    devices,
     display,
     environment,
     events,
     files,
     integrity,
     machine,
+    seeds,
     snapshots,
+    stamps,
     supervise,
 )
 from agent_loops.errors import AgentLoopsError
 from agent_loops.journal import Guard
 from agent_loops.snapshots import Tree
-from agent_loops.state import REFERENCE, Campaign, Experiment, key_of
+from agent_loops.state import REFERENCE, Campaign, Experiment, Run, key_of
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
 
@@ -37,6 +41,7 @@ if TYPE_CHECKING:  # imported in the supervisor, while the training starts
 _TIMEOUT_FACTOR = 2.0
 _NO_BUDGET_TIMEOUT_S = 86400.0
 _CLEANUP_TIMEOUT_S = 60.0
+_EXPERIMENTS_FOR_SEEDS = 30
 
 
 def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
@@ -66,7 +71,7 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
             events.RunStarted(
                 experiment=experiment.number, run=number, purpose=purpose, marker=marker,
                 host=machine.host(), pid=launched.pid, pid_start=launched.start_time,
-                timeout_s=spec.timeout_s, seed=_seed(workspace.campaign, experiment),
+                timeout_s=spec.timeout_s, seed=_seed(workspace.campaign, experiment, number),
                 seal_digest=_digest_of(seal), code_of=code_of,
             )
         )  # fmt: skip
@@ -105,9 +110,12 @@ def _run_spec(
     log, eval_log = paths.log(experiment.number, number), paths.eval_log(experiment.number, number)
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
+    environ = _environment(workspace, experiment, number)
+    report = paths.prelude_report(experiment.number, number)
+    stamp = _stamper(workspace, environ, report)
     checks = purpose == "checks"
-    stamps = integrity.Stamps(paths.stat_cache)
-    stamps.begin_run()
+    stat_stamps = integrity.Stamps(paths.stat_cache)
+    stat_stamps.begin_run()
     as_given = _is_as_given(workspace, experiment)
 
     @functools.cache
@@ -120,7 +128,7 @@ def _run_spec(
             tree=tree,
             harness=harness,
             scope=scope,
-            stamps=stamps,
+            stamps=stat_stamps,
             log=log,
             eval_log=eval_log,
             run_dir=run_dir,
@@ -157,7 +165,7 @@ def _run_spec(
             drop_what_the_run_compiled()
         record = guard().mend()
         how = measurement().checks if checks else measurement()
-        return how(end, record=record)
+        return {**how(end, record=record), "stamp": stamp()}
 
     return RunSpec(
         command=commands.fill(bindings.checks_cmd if checks else bindings.run_cmd, values),
@@ -165,10 +173,10 @@ def _run_spec(
         log=log,
         receipt=paths.receipt(experiment.number, number),
         run_lock=paths.run_lock,
-        environment=_environment(workspace, experiment),
+        environment=environ,
         marker=marker,
         timeout_s=limit_s,
-        prelude=bindings.prelude,
+        prelude=devices.with_report(bindings.prelude, report),
         eval_command="" if checks else commands.fill(bindings.eval_cmd, values),
         eval_log=eval_log,
         cleanup_command=commands.fill(bindings.cleanup_cmd, values),
@@ -179,6 +187,26 @@ def _run_spec(
         prepare=prepare,
         seal=seal,
     )
+
+
+def _stamper(
+    workspace: Workspace, environ: Mapping[str, str], report: Path
+) -> Callable[[], dict[str, str]]:
+    """What learns, after the run, on what it was measured. What is known is read before it."""
+    bindings, cache = workspace.campaign.bindings, workspace.store.paths.device_cache
+    known = devices.load(cache)
+
+    def stamp() -> dict[str, str]:
+        before = files.dump_json(known)
+        prelude = devices.read_report(report) if bindings.prelude else {}
+        found = devices.stamp(
+            bindings.run_cmd, environ, folder=workspace.root, known=known, prelude=prelude
+        )
+        if files.dump_json(known) != before:
+            devices.save(cache, known)
+        return found
+
+    return stamp
 
 
 def _import_what_measuring_needs() -> None:
@@ -198,17 +226,45 @@ def _metric_files(
     )
 
 
-def _seed(campaign: Campaign, experiment: Experiment) -> int:
-    """1 for the first reading of any code, so that ideas share it; a fresh one for each repeat."""
+def _seed(campaign: Campaign, experiment: Experiment, number: int) -> int:
+    """The seed of an experiment's run, begun or the next.
+
+    By the plain rule 1 for the first reading of any code, so that ideas share it, and a fresh one
+    for each repeat. The noise-aware rule wants independent draws: a fresh one for every run, but
+    that both runs of a pair share one, unless that was seen to do harm.
+    """
+    if number <= len(experiment.runs):
+        return experiment.runs[number - 1].started.seed
+    other = _begun_of_pair(experiment)
+    if other is not None and seeds.sharing_helps(_pairs_of_one_seed(campaign)):
+        return other.started.seed
+    if campaign.bindings.keep_rule != "plain":
+        return campaign.runs_started + 1
     known = campaign.readings.get(key_of(experiment.epoch, experiment.started.code), ())
     return len(known) + 1
 
 
-def _environment(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
+def _begun_of_pair(experiment: Experiment) -> Run | None:
+    """The other run of the pair that the next run completes; None where it completes none."""
+    own = [run for run in experiment.attempt if run.reading is not None]
+    others = [run for run in experiment.references if run.reading is not None]
+    if not experiment.started.paired or len(own) == len(others):
+        return None
+    return max(own, others, key=len)[min(len(own), len(others))]
+
+
+def _pairs_of_one_seed(campaign: Campaign) -> list[tuple[tuple[float, float], ...]]:
+    """The pairs of the last experiments, for the correlation within them."""
+    numbers = itertools.islice(reversed(campaign.experiments), _EXPERIMENTS_FOR_SEEDS)
+    found = [campaign.experiments[number] for number in numbers]
+    return [item.pairs for item in found if item.epoch == campaign.epoch]
+
+
+def _environment(workspace: Workspace, experiment: Experiment, number: int) -> dict[str, str]:
     return environment.for_runs(
         workspace.environ,
         bytecode=str(workspace.store.paths.bytecode),
-        seed=_seed(workspace.campaign, experiment),
+        seed=_seed(workspace.campaign, experiment, number),
     )
 
 
@@ -217,7 +273,7 @@ def _values(workspace: Workspace, experiment: Experiment, number: int) -> dict[s
     campaign = workspace.campaign
     return {
         "budget": campaign.bindings.budget.placeholder,
-        "seed": str(_seed(campaign, experiment)),
+        "seed": str(_seed(campaign, experiment, number)),
         "run_dir": str(workspace.store.paths.outputs(experiment.number, number)),
         "n": str(experiment.number),
         "tag": campaign.tag,
@@ -277,6 +333,11 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         )  # fmt: skip
         workspace.store.append(checked)
         return checked
+    stamp = {str(key): display.clean(str(item), 100)
+             for key, item in (measured.get("stamp") or {}).items()}  # fmt: skip
+    if measured.get("value") is not None and not crash_kind:
+        reason = _measured_elsewhere(workspace.campaign, number, stamp)
+        crash_kind, crash_reason = ("elsewhere", reason) if reason else ("", "")
     finished = events.RunFinished(
         experiment=number,
         run=run,
@@ -299,9 +360,22 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         notes=_run_notes(receipt, measured),
         receipt_digest=digest,
         seal=str(receipt.get("seal", "")),
+        stamp=stamp,
     )
     workspace.store.append(finished)
     return finished
+
+
+def _measured_elsewhere(campaign: Campaign, number: int, stamp: Mapping[str, str]) -> str:
+    """Why a reading cannot be compared with the others; empty where it can."""
+    before = campaign.stamp_for(campaign.experiments[number])
+    changed = stamps.differing(before, stamp)
+    if not changed:
+        return ""
+    return (
+        f"does not count: measured on {stamps.in_words(stamp, changed)}, and what it is compared "
+        f"with on {stamps.in_words(before, changed)}"
+    )
 
 
 def _environment_changes(
@@ -380,7 +454,7 @@ def _clean_up_after(workspace: Workspace, experiment: Experiment, run: int, mark
             log=receipt.with_name("cleanup.log"),
             receipt=receipt.with_name("cleanup.json"),
             run_lock=workspace.store.paths.run_lock,
-            environment=_environment(workspace, experiment),
+            environment=_environment(workspace, experiment, run),
             marker=marker,
             timeout_s=_CLEANUP_TIMEOUT_S,
         )

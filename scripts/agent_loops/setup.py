@@ -6,10 +6,7 @@ Runs nothing: the first `try` measures the baseline.
 from __future__ import annotations
 
 import os
-import platform
 import secrets
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +16,7 @@ from agent_loops import (
     __version__,
     answers,
     campaigns,
+    devices,
     environment,
     events,
     files,
@@ -131,7 +129,7 @@ def _begin_locked(
         session=campaigns.session_of(environ),
         salt=salt,
         environment=environment.fingerprint(environ, salt=salt),
-        device=device(),
+        device=devices.describe(environ),
         stop_at_utc=stop_at_utc(bindings, utc_now()),
         program_version=__version__,
     )
@@ -154,10 +152,31 @@ def _begin_locked(
         (
             *notes,
             *_hard_link_notes(project, tree),
+            *_seed_notes(project, bindings, tree),
             *integrity.gaps(harness, project.root, tree.keys(), bindings.eval_cmd),
         ),
         origin,
     )
+
+
+def seed_advice(
+    project: ProjectPaths, bindings: Bindings, tree: snapshots.Tree
+) -> tuple[str, str] | None:
+    """Which hard-coded seeds the editable files hold, and how to mend it; None without any."""
+    from agent_loops import closure, reseeding, seeds
+
+    code = {path: item.data for path, item in tree.items()}
+    named = closure.import_closure(project.root, [bindings.run_cmd])
+    others = (project.root / path for path in named - code.keys())
+    given = seeds.is_given(f"{bindings.prelude}\n{bindings.run_cmd}") or seeds.is_read(
+        [*code.values(), *(path.read_bytes() for path in others if path.is_file())]
+    )
+    return reseeding.advice(code, given=given)
+
+
+def _seed_notes(project: ProjectPaths, bindings: Bindings, tree: snapshots.Tree) -> tuple[str, ...]:
+    advice = seed_advice(project, bindings, tree)
+    return (f"seed: {'; '.join(advice)}",) if advice else ()
 
 
 def _hard_link_notes(project: ProjectPaths, tree: snapshots.Tree) -> tuple[str, ...]:
@@ -291,23 +310,3 @@ def refuse_foreign_folder(root: Path) -> None:
 def stop_at_utc(bindings: Bindings, now: datetime) -> str:
     """The next time that the clock shows `stop_at`, in UTC; empty without one."""
     return next_clock_time(bindings.stop_at, now) if bindings.stop_at is not None else ""
-
-
-def device() -> dict[str, object]:
-    """What the figures were measured on: names only, nothing that identifies a person."""
-    gpus: list[str] = []
-    if shutil.which("nvidia-smi"):
-        try:
-            listing = subprocess.run(
-                ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-                capture_output=True, text=True, timeout=10, check=False,
-            )  # fmt: skip
-            gpus = [line.strip() for line in listing.stdout.splitlines() if line.strip()]
-        except (OSError, subprocess.TimeoutExpired):
-            gpus = []
-    return {
-        "host": machine.host(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count() or 0,
-        "gpus": gpus,
-    }

@@ -262,6 +262,7 @@ class Campaign:
         self.found_best: tuple[int, int] | None = None  # (seq, number): asked for many times
         self.found_belief: tuple[list[Finding], Belief | None] | None = None
         self.refusals = 0
+        self.runs_started = 0
         self.active_s = 0.0
         self.seq = 0
         self.last_time = ""
@@ -366,6 +367,18 @@ class Campaign:
     def metric_name(self, experiment: Experiment) -> str:
         """What was measured when the experiment was tried."""
         return self.metrics[experiment.epoch]
+
+    def stamp_for(self, experiment: Experiment | None = None) -> Mapping[str, str]:
+        """On what the readings were measured with which one of this experiment is to be compared.
+
+        Empty where there are none yet, or they are older than stamps.
+        """
+        for other in (self.baseline, self.incumbent, experiment):
+            if other is not None and other.epoch == self.epoch:
+                for run in other.attempt:
+                    if run.finished is not None and run.reading is not None and run.finished.stamp:
+                        return run.finished.stamp
+        return {}
 
     def gain_of(self, experiment: Experiment | None) -> float | None:
         """How much better than the present baseline; None where the two cannot be compared."""
@@ -631,6 +644,7 @@ def _run_started(campaign: Campaign, event: events.RunStarted, record: events.Re
     run = Run(event.run, event, record.boot_id, record.time)
     _change(campaign, event.experiment, runs=(*runs, run))
     campaign.open_run = (event.experiment, event.run)
+    campaign.runs_started += 1
 
 
 def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Record) -> None:
@@ -666,7 +680,7 @@ def _checks_finished(
 
 def _says_nothing(finished: events.RunFinished) -> bool:
     """Whether it was the person's doing, which tells neither of ideas nor of the machine."""
-    return finished.outcome == "stopped" or finished.crash_kind == "edited"
+    return finished.outcome == "stopped" or finished.crash_kind in ("edited", "elsewhere")
 
 
 def _is_lost_once(runs: Sequence[Run]) -> bool:

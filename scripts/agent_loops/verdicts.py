@@ -24,7 +24,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
             experiment=experiment.number,
             verdict=decide.CRASH,
             # An edit meanwhile, by whomever, is no fault of the machine's.
-            kind="machine" if finished.crash_kind == "machine" else "idea",
+            kind="machine" if finished.crash_kind in ("machine", "elsewhere") else "idea",
             reason="run lost" if lost_twice else finished.crash_reason,
             notes=tuple(verdict_notes.of_runs(experiment)),
         )

@@ -228,9 +228,20 @@ def harness(subject: Subject) -> Iterator[Check]:
         yield ok("harness", f"{len(frozen.files)} files would be frozen")
 
 
+def seed(subject: Subject) -> Iterator[Check]:
+    """Whether the code states its own seed; before a campaign, while that is easily mended."""
+    if subject.bindings is None:
+        return
+    advice = setup.seed_advice(
+        subject.project, subject.bindings, _editable(subject, subject.bindings)
+    )
+    if advice is not None:
+        yield warn("seed", *advice)
+
+
 MAKERS: tuple[CheckMaker, ...] = (
-    bindings, editable_files, programs, packages, budget, before_the_first_run, cuda, harness,
-    repository,
+    bindings, editable_files, programs, packages, budget, seed, before_the_first_run, cuda,
+    harness, repository,
 )  # fmt: skip
 
 

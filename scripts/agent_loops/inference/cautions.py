@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agent_loops import seeds
 from agent_loops.inference.contenders import Contender
 from agent_loops.inference.limits import Bound, Seed
 from agent_loops.inference.recipes import Command
@@ -108,9 +109,8 @@ def about_seed(seed: Seed, *, given: bool) -> list[Caution]:
         return [
             Caution(
                 "hard-coded seed",
-                f"hard-coded seed {seed.value} ({seed.place}): repeats do not "
-                f"measure the noise between seeds; read AGENT_LOOPS_SEED or add a "
-                f"switch",
+                f"hard-coded seed {seed.value} ({seed.place}): {seeds.SAME_DRAW}; "
+                f"{seeds.mend(seed.value)}",
             )
         ]
     if seed.kind == "none" or re.search(r"null|None", seed.value):
