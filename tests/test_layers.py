@@ -28,8 +28,9 @@ LEVELS: dict[str, list[str]] = {
     "1, pure": [
         "paths objective printed log_lines display environment commands events edits locks",
         "client_words client_command",
-        "decide metric tails crashes metric_names templates",
-        "bindings scopes patience",
+        "decide metric tails crashes metric_names templates themes",
+        "curves",
+        "bindings scopes patience pruning",
         "state succession",
     ],
     "2, effects": [
@@ -46,6 +47,7 @@ LEVELS: dict[str, list[str]] = {
         "pointer",
         "campaigns verdicts",
         "workspace",
+        "progress",
         "setup candidates runs settling notices",
         "gates loop",
         "trying report switches",

@@ -132,6 +132,10 @@ class CampaignPaths(NamedTuple):
     def receipt(self, number: int, run: int) -> Path:
         return self.experiment(number) / _numbered("run", run, ".json")
 
+    def curve(self, number: int, run: int) -> Path:
+        """What the run printed of its progress, by elapsed seconds."""
+        return self.experiment(number) / _numbered("curve", run, ".json")
+
     def outputs(self, number: int, run: int) -> Path:
         """`{run_dir}`: a fresh folder for what the run writes."""
         return self.experiment(number) / _numbered("out", run, "")

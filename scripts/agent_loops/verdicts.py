@@ -15,6 +15,11 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
     """The decision on an experiment whose runs are all in."""
     finished, reading = experiment.last_finished, experiment.last_reading
     assert finished is not None
+    if experiment.pruned:
+        return events.Decided(
+            experiment=experiment.number, verdict=decide.DISCARD, kind=decide.PRUNED,
+            reason=experiment.pruned, notes=tuple(_run_notes(experiment)),
+        )  # fmt: skip
     if finished.crash_kind == "idea" or reading is None:
         lost_twice = finished.outcome == "lost"
         return events.Decided(
@@ -73,7 +78,7 @@ def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
         return False
     if experiment.started.rehearsal:
         return False
-    if finished is None or finished.crash_kind:
+    if finished is None or finished.crash_kind or experiment.pruned:
         return False
     verdict = _verdict(campaign, experiment)
     return verdict.status == decide.KEEP or not obstacle_to_keeping(
@@ -88,6 +93,8 @@ def obstacle_to_keeping(campaign: Campaign, experiment: Experiment, kind: str, r
     """
     if kind in ("over budget", "guard", "checks", "repeat", decide.REHEARSAL):
         return f"{kind}: {reason}"
+    if kind == decide.PRUNED:
+        return f"it has no reading that could be kept: {reason}"
     candidate, incumbent = _readings(campaign, experiment), _readings(campaign, campaign.incumbent)
     best = campaign.best
     best_metric = campaign.metric_of(best) if best is not None else None
@@ -198,6 +205,8 @@ def _run_notes(experiment: Experiment) -> list[str]:
         if run.finished is None:
             continue
         notes += run.finished.notes
+        if run.finished.hopeless and run.finished.outcome != "pruned":
+            notes.append(run.finished.hopeless)
         if run.finished.crash_kind == "machine" and run is not experiment.attempt[-1]:
             notes.append(f"run {run.number} was tried again: {run.finished.crash_reason}")
     return notes
