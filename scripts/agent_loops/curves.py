@@ -10,13 +10,12 @@ import bisect
 import functools
 import math
 import re
-import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agent_loops.log_lines import LINE_BYTES, plain
-from agent_loops.metric import compile_pattern
-from agent_loops.objective import MetricSpec
+from agent_loops.log_lines import LINE_BYTES, lines_with, plain
+from agent_loops.metric import compile_pattern, required_text
+from agent_loops.objective import MetricSpec, mean
 from agent_loops.printed import CLOSING, NUMBER, SIGN, WRAPPERS, printed_number
 
 SCHEMA = 1
@@ -25,28 +24,40 @@ _MOST_NAMES = 8
 _FINEST_S = 0.1
 _LARGEST = 1e300  # two such values can still be subtracted
 
+# The patterns below are for a block in small letters, which is faster than to ignore the case.
+_CORE = rb"(?:loss|nll|ppl|perplexity|bpb|bpc|cross[_ -]?entropy|rmse|mse|mae)"
 # What may stand before or behind the word without making it a part of the loss or another one.
 _QUALIFIER = (
     rb"(?:train(?:ing)?|tr|val(?:id(?:ation)?)?|eval(?:uation)?|test|dev|avg\.?|average|mean|total"
     rb"|running|batch|epoch|step|iter|smooth(?:ed)?|ema|lm|mlm|clm|ce|nll)"
 )
-_CORE = rb"(?:loss|nll|ppl|perplexity|bpb|bpc|cross[_ -]?entropy|rmse|mse|mae)"
 _TO_NUMBER = (
     CLOSING + rb"(?:[ \t]{0,80}" + SIGN + rb"[ \t]{0,80}|[ \t]{1,80})"
     + rb"\*{0,2}[ \t]{0,8}" + WRAPPERS + rb"{0,4} {0,4}(" + NUMBER + rb")"
 )  # fmt: skip
 # "best loss: 2.1" and "value loss 3" are no progress; "done, loss 2.1" and "INFO loss 2.1" are.
-_WORD_BEFORE = re.compile(rb"([A-Za-z]+)[ _]\Z")
 _HARMLESS = frozenset(b"and with has is info debug done complete completed finished".split())
-_STEP = re.compile(rb"(?i)\b(step|iter(?:ation)?|epoch)\b\W{0,4}(\d{1,12})")
+_STEP = rb"(?i)\b(step|iter(?:ation)?|epoch)\b\W{0,4}(\d{1,12})"
+_BEFORE_BYTES = 64
+
+
+class _Patterns(NamedTuple):
+    """Compiled only where something was printed: they take some milliseconds."""
+
+    core: re.Pattern[bytes]
+    to_number: re.Pattern[bytes]
+    before: re.Pattern[bytes]
 
 
 @functools.cache
-def _loss_pattern() -> re.Pattern[bytes]:
-    return re.compile(
-        rb"(?i)(?<![\w./@-])((?:" + _QUALIFIER + rb"[ _/.-]){0,3}" + _CORE
-        + rb"(?:[_/]" + _QUALIFIER + rb"){0,2})" + _TO_NUMBER
-    )  # fmt: skip
+def _patterns() -> _Patterns:
+    return _Patterns(
+        re.compile(_CORE),
+        re.compile(rb"((?:[_/]" + _QUALIFIER + rb"){0,2})" + _TO_NUMBER),
+        re.compile(
+            rb"(?:^|[^\w./@-])(?:([a-z]+) )?((?:" + _QUALIFIER + rb"[ _/.-]){0,3})\Z", re.MULTILINE
+        ),
+    )
 
 
 class Curve(NamedTuple):
@@ -121,6 +132,7 @@ class Reader:
     def __init__(self, spec: MetricSpec) -> None:
         self._spec = spec
         self._metric = compile_pattern(spec)
+        self._literal = required_text(spec.pattern or "")
         self._carry = b""
         self._series: dict[str, _Series] = {}
         self.last_output_s = 0.0
@@ -191,28 +203,35 @@ class Reader:
                 text = number[0].encode()
             taken.add(match.start(1))
             yield self._spec.name, text, match.start(1)
-        for match in _loss_pattern().finditer(block):
-            if match.start(2) in taken:
-                continue
-            before = _WORD_BEFORE.search(block, max(0, match.start() - 24), match.start())
-            if before is None or before[1].lower() in _HARMLESS:
-                yield _plain_name(match[1]), match[2], match.start(2)
+        for name, text, place in _losses(block.lower()):
+            if place not in taken:
+                yield name, text, place
 
     def _of_metric(self, block: bytes) -> Iterable[re.Match[bytes]]:
         if self._spec.pattern is None:
             return self._metric.finditer(block)
-        lines = block.split(b"\n")  # for `^` and `$`, and lest `\s` reaches over a line's end
+        lines = lines_with(block, self._literal)  # for `^`, and lest `\s` passes a line's end
         return (match for line in lines for match in self._metric.finditer(line))
 
 
-def _plain_name(raw: bytes) -> str:
-    return re.sub(r"[ /.-]+", "_", raw.decode("ascii", "replace").lower())
+def _losses(lower: bytes) -> Iterator[tuple[str, bytes, int]]:
+    """Every loss in a block of small letters: its name, number and place."""
+    patterns, behind = _patterns(), 0
+    for core in patterns.core.finditer(lower):
+        number = patterns.to_number.match(lower, core.end()) if core.start() >= behind else None
+        if number is None:
+            continue
+        behind = number.end()
+        before = patterns.before.search(lower[max(0, core.start() - _BEFORE_BYTES) : core.start()])
+        if before is not None and (before[1] is None or before[1] in _HARMLESS):
+            name = (before[2] + core[0] + number[1]).decode("ascii", "replace")
+            yield re.sub(r"[ /.-]+", "_", name), number[2], number.start(2)
 
 
 def _step_in(block: bytes, place: int) -> str:
     begin = block.rfind(b"\n", 0, place) + 1
     end = block.find(b"\n", place)
-    match = _STEP.search(block[begin : end if end >= 0 else len(block)][:LINE_BYTES])
+    match = re.search(_STEP, block[begin : end if end >= 0 else len(block)][:LINE_BYTES])
     return f"{match[1].decode().lower()} {match[2].decode()}" if match else ""
 
 
@@ -244,7 +263,7 @@ class _Series:
         """Takes finite values that were printed up to `at_s`."""
         if not values:
             return
-        value = statistics.fmean([min(max(item, -_LARGEST), _LARGEST) for item in values])
+        value = mean([min(max(item, -_LARGEST), _LARGEST) for item in values])
         if self.bins and at_s - self._began_s < self._width_s:
             self.bins[-1] = _merged(self.bins[-1], (at_s, value, len(values)))
             return
@@ -267,6 +286,12 @@ def _merged(
     return second[0], first[1] + (second[1] - first[1]) * (second[2] / count), count
 
 
+def median(values: Sequence[float]) -> float:
+    """The middle of finite values, or the mean of the two; the `statistics` module loads slowly."""
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(values) % 2 else mean(ordered[half - 1 : half + 1])
+
+
 class Track:
     """A curve to be asked for its value at any time, smoothed: lower is better.
 
@@ -284,12 +309,12 @@ class Track:
         if not end:
             return None
         begin = bisect.bisect_right(self.times, time_s - self._window_s)
-        return statistics.median(self.values[max(0, min(begin, end - 3)) : end])
+        return median(self.values[max(0, min(begin, end - 3)) : end])
 
     @property
     def first(self) -> float:
         """The median of the first three values."""
-        return statistics.median(self.values[:3])
+        return median(self.values[:3])
 
     @property
     def last(self) -> float:
@@ -304,4 +329,4 @@ class Track:
         """
         triples = zip(self.values, self.values[1:], self.values[2:], strict=False)
         bends = [abs(b - (a + c) / 2) for a, b, c in triples]
-        return 1.4826 * statistics.median(bends) / math.sqrt(1.5) if bends else 0.0
+        return 1.4826 * median(bends) / math.sqrt(1.5) if bends else 0.0

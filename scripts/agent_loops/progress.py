@@ -10,25 +10,26 @@ import functools
 import hashlib
 import os
 import re
-import statistics
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent_loops import crashes, files, pruning, snapshots, themes
+from agent_loops import crashes, files, snapshots
 from agent_loops.bindings import BUILT_IN_METRICS
-from agent_loops.curves import Progress, Reader
+from agent_loops.curves import Progress, Reader, median
 from agent_loops.errors import AgentLoopsError
-from agent_loops.pruning import Finding, Judge, Terms
 from agent_loops.state import Campaign, Experiment, key_of
 from agent_loops.workspace import Workspace
 
+if TYPE_CHECKING:  # most runs are over before anything is judged
+    from agent_loops.pruning import Finding, Judge, Terms
+
 _FIRST_LOOK_S = 0.2
-_PIECE_BYTES = 64 << 10  # of what comes faster, the end
+_PIECE_BYTES = 16 << 10  # of what comes faster, the end
 _MOST_KEPT = 12
 _ONE_IN = 20
 _PURPOSES = ("measure", "retry")
-_SPEED = re.compile(
+_SPEED = (
     r"(?i)(?:^|[\W_])(?:s|sec|secs|seconds|ms|us|ns|min|time|walltime|runtime|elapsed|duration"
     r"|latency|throughput|speed|speedup|fps|qps|tps|it|its|tok|tokens|samples|flops|[gt]?flops|mfu"
     r"|memory|mem|vram|ram|rss|[kmg]i?b|bytes|params|size|cost|watts?|energy|p50|p9\d)(?:$|[\W_])"
@@ -77,6 +78,9 @@ class Observer:
         return self.finding is not None and not self._lets_go_on
 
     def _found(self, judge: Judge, now_s: float, *, compares: bool) -> Finding | None:
+        from agent_loops import pruning
+        from agent_loops.pruning import Finding
+
         reader = self._reader
         broken = reader.broken()
         if broken and (reason := judge.non_finite(broken, reader.curves())):
@@ -109,6 +113,8 @@ class Observer:
         return crashes.Crash("idea", self._in_words(self.finding))
 
     def _in_words(self, finding: Finding) -> str:
+        from agent_loops import pruning
+
         judge = self._judge()
         assert judge is not None  # it found it
         word = pruning.let_go_on if self._lets_go_on else pruning.ended
@@ -116,7 +122,7 @@ class Observer:
 
     def finish(self, wall_s: float) -> dict[str, Any]:
         """Keeps the curve; what the receipt says of it."""
-        if not self._is_sound:
+        if not self._is_sound or wall_s < _FIRST_LOOK_S:
             return {}
         with contextlib.suppress(OSError):
             self._take(os.stat(self._log).st_size, wall_s)
@@ -149,12 +155,12 @@ def observer(
     def judge() -> Judge | None:
         if not _may_end(campaign, experiment, purpose):
             return None
+        from agent_loops.pruning import Judge
+
         return Judge(_terms(workspace, experiment, kept()))
 
     def whole_s() -> float:
-        return statistics.median(
-            [run.wall_s for run in kept()] or [campaign.bindings.budget.amount]
-        )
+        return median([run.wall_s for run in kept()] or [campaign.bindings.budget.amount])
 
     return Observer(
         log=paths.log(experiment.number, run),
@@ -184,9 +190,14 @@ def _may_end(campaign: Campaign, experiment: Experiment, purpose: str) -> bool:
 
 
 def _terms(workspace: Workspace, experiment: Experiment, kept: list[Progress]) -> Terms:
+    from agent_loops import themes
+    from agent_loops.pruning import Terms
+
     bindings = workspace.campaign.bindings
-    about = _themes(workspace, experiment)
-    is_speed = bindings.metric in BUILT_IN_METRICS or _SPEED.search(bindings.metric) is not None
+    trees = workspace.readable(experiment.started.base or 0, experiment.number)
+    diff = snapshots.unified_diff(*trees) if len(trees) == 2 else None
+    about = themes.ALL if diff is None else themes.of_change(diff)
+    is_speed = bindings.metric in BUILT_IN_METRICS or re.search(_SPEED, bindings.metric) is not None
     return Terms(
         metric=bindings.metric,
         lower_is_better=bindings.metric_direction == "minimize",
@@ -197,14 +208,6 @@ def _terms(workspace: Workspace, experiment: Experiment, kept: list[Progress]) -
         by_loss=themes.LOSS not in about,
         by_silence=themes.OUTPUT not in about,
     )
-
-
-def _themes(workspace: Workspace, experiment: Experiment) -> frozenset[str]:
-    """What the experiment's change is about; everything, where the code before it is gone."""
-    trees = workspace.readable(experiment.started.base or 0, experiment.number)
-    if len(trees) != 2:
-        return themes.ALL
-    return themes.of_change(snapshots.unified_diff(*trees))
 
 
 def _budget_s(campaign: Campaign, kept: list[Progress]) -> float:

@@ -21,12 +21,12 @@ import bisect
 import itertools
 import math
 import re
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from agent_loops.curves import Broken, Curve, Progress, Track
+from agent_loops.curves import Broken, Curve, Progress, Track, median
 from agent_loops.display import clean
+from agent_loops.objective import mean
 
 DIVERGED = "diverged"
 STALLED = "stalled"
@@ -237,7 +237,7 @@ class _Panel:
         grid = [from_s + (time_s - from_s) * step / (_GRID - 1) for step in range(_GRID)]
         columns = [self._values_at(at) for at in grid]
         count = len(self._kept)
-        spread = max(statistics.stdev(column) for column in columns)
+        spread = max(_deviation(column) for column in columns)
         interval = _T[min(count - 1, len(_T)) - 1] * spread * math.sqrt(1 + 1 / count)
         to_come = max(
             value - track.last for value, track in zip(columns[-1], self._kept, strict=True)
@@ -256,9 +256,15 @@ class _Panel:
         return now - gain <= max(track.last for track in self._kept)
 
 
+def _deviation(values: Sequence[float]) -> float:
+    """The sample standard deviation, of at least two values."""
+    middle = mean(values)
+    return math.sqrt(sum((value - middle) ** 2 for value in values) / (len(values) - 1))
+
+
 def _usual_gap(times: Sequence[float]) -> float:
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    return statistics.median(gaps) if gaps else 0.0
+    return median(gaps) if gaps else 0.0
 
 
 def _moving_s(times: Sequence[float], until_s: float) -> float:
