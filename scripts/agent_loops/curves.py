@@ -55,7 +55,7 @@ def _patterns() -> _Patterns:
         re.compile(_CORE),
         re.compile(rb"((?:[_/]" + _QUALIFIER + rb"){0,2})" + _TO_NUMBER),
         re.compile(
-            rb"(?:^|[^\w./@-])(?:([a-z]+) )?((?:" + _QUALIFIER + rb"[ _/.-]){0,3})\Z", re.MULTILINE
+            rb"(?:^|[^\w./@-])(?:([a-z]+) )??((?:" + _QUALIFIER + rb"[ _/.-]){0,3})\Z", re.MULTILINE
         ),
     )
 
@@ -239,7 +239,7 @@ class _Series:
     """One quantity on its way: means of neighbouring values, the wider the more there are."""
 
     def __init__(self) -> None:
-        self.bins: list[tuple[float, float, int]] = []  # the last value's time, mean, how many
+        self.bins: list[tuple[float, float, int]] = []  # mean time, mean, how many
         self.broken_count = 0
         self.broken_since_s = self.last_s = self.broken_value = 0.0
         self.broken_step = ""
@@ -283,7 +283,9 @@ def _merged(
     first: tuple[float, float, int], second: tuple[float, float, int]
 ) -> tuple[float, float, int]:
     count = first[2] + second[2]
-    return second[0], first[1] + (second[1] - first[1]) * (second[2] / count), count
+    share = second[2] / count
+    at_s, value = (a + (b - a) * share for a, b in zip(first[:2], second[:2], strict=True))
+    return at_s, value, count
 
 
 def median(values: Sequence[float]) -> float:

@@ -8,11 +8,11 @@ cannot see what a run does not print.
   and rises.
 - *stalled*: from 40% on, no output for five times the longest silence of any kept run, a tenth of
   the budget and five seconds.
-- *far worse*: from 40% to 90%, for a while, worse than every kept run was at any time since the
-  half of this one's own time (pauses are not counted), by more than the sum of: what any of them
+- *far worse*: from 40% to 90%, for a while, worse than every kept run was at any time since two
+  thirds of this one's own time (pauses are not counted), by more than the sum of: what any of them
   gained from here to its end; a one-sided 99.5% prediction interval of their spread (Student's t,
-  as few as two of them say little); three deviations of single points; a twentieth of their
-  whole descent. And at the pace of its last fifth of the budget it would not reach them by the end.
+  as few as two of them say little); two deviations of single points; a fiftieth of their whole
+  descent. And at the pace of its last fifth of the budget it would not reach them by the end.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ _SILENT_BY_NATURE = 0.15
 _NON_FINITE_IN_A_ROW = 2
 _NON_FINITE_FOR = 0.01
 _PAUSE = 3.0  # a gap of more than so many usual ones is a pause: compiling, evaluating
-_NOISES = 3.0
-_LEAST_MARGIN = 0.05
+_NOISES = 2.0
+_LEAST_MARGIN = 0.02
+_OWN_TIME = 2 / 3
 _OVERFLOWS = re.compile(r"ppl|perplexity")
 # Student's t, one-sided 99.5%, by degrees of freedom from 1 on; the last stands for more.
 _T = (63.66, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169, 3.106, 3.055)
@@ -233,11 +234,11 @@ class _Panel:
 
     def _limit(self, own: Track, time_s: float) -> float:
         """What is worse than this at that time is far worse."""
-        from_s = _moving_s(own.times, time_s) / 2
+        from_s = _moving_s(own.times, time_s) * _OWN_TIME
         grid = [from_s + (time_s - from_s) * step / (_GRID - 1) for step in range(_GRID)]
         columns = [self._values_at(at) for at in grid]
         count = len(self._kept)
-        spread = max(_deviation(column) for column in columns)
+        spread = math.sqrt(mean([_deviation(column) ** 2 for column in columns]))
         interval = _T[min(count - 1, len(_T)) - 1] * spread * math.sqrt(1 + 1 / count)
         to_come = max(
             value - track.last for value, track in zip(columns[-1], self._kept, strict=True)
