@@ -68,7 +68,7 @@ def seen(event: dict[str, Any]) -> dict[str, Any]:
 
 
 class Row:
-    """One settled experiment, as results.tsv has it; `metric` is its text, "" for a crash."""
+    """One settled experiment, as results.tsv has it; `metric` is its text, "" without one."""
 
     __slots__ = ("description", "metric", "number", "status")
 
@@ -206,8 +206,8 @@ class Campaign:
         for number in range(max(1, len(lines) - most), len(lines)):
             cells = lines[number].split("\t")
             if len(cells) == len(head):
-                crashed = cells[status] == "crash"
-                metric = "" if crashed else cells[1]
+                no_metric = cells[status] == "crash" or cells[1] == "nan"
+                metric = "" if no_metric else cells[1]
                 rows.append(Row(number, cells[status], metric, cells[description]))
         return rows
 

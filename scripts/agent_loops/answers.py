@@ -118,12 +118,7 @@ def _verdict_lines(
     elif values["status"] == decide.CRASH:
         head.append(f"({values['kind']}) {values['reason']}")
     elif experiment.decided is not None:
-        said = values["reason"]
-        if values["delta"] is not None and experiment.decided.gain is None:
-            said = _compared(values)  # by the plain rule; the other's reason tells the gain
-        pooled = experiment.decided.readings
-        text = experiment.decided.metric_text + (f", mean of {pooled}" if pooled > 1 else "")
-        head.append(f"{campaign.metric_name(experiment)} {text} ({said})")
+        head.append(_figures(campaign, experiment, values))
     if values["status"] not in ("running", decide.CRASH):
         if values["memory_gb"] is not None:
             head.append(_memory(values["memory_gb"]))
@@ -142,6 +137,18 @@ def _verdict_lines(
         room = _LONGEST_TEXT - sum(len(line) + 1 for line in lines)
         lines[2] = display.cut("note: " + "; ".join(values["notes"]), max(room, _SHORTEST_NOTES))
     return _fitted(lines)
+
+
+def _figures(campaign: Campaign, experiment: Experiment, values: Mapping[str, Any]) -> str:
+    """The metric and how it compares; the reason alone where there is none."""
+    decided, said = experiment.decided, str(values["reason"])
+    if decided is None or values["metric"] is None:
+        return said
+    if values["delta"] is not None and decided.gain is None:
+        said = _compared(values)  # by the plain rule; the other's reason tells the gain
+    text = decided.metric_text
+    text += f", mean of {decided.readings}" if decided.readings > 1 else ""
+    return f"{campaign.metric_name(experiment)} {text} ({said})"
 
 
 def _standing(campaign: Campaign, experiment: Experiment) -> str:

@@ -19,6 +19,8 @@ CRASH = "crash"
 REPEAT = "repeat"
 REHEARSAL = "rehearsal"
 """The kind of what is discarded whatever it measured."""
+PRUNED = "pruned"
+"""The kind of what was so far behind that its run was ended early: there is no reading."""
 
 
 MANY_LINES = 20

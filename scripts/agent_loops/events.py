@@ -89,7 +89,10 @@ class RunFinished(NamedTuple):
     """What the receipt says, or that there is none (`outcome` "lost").
 
     `crash_kind` is "" where there is a reading that counts, else "idea", "machine", "edited" or
-    "elsewhere": `stamp`, on what it was measured, is not that of the readings to compare with.
+    "elsewhere": `stamp`, on what it was measured, is not that of the readings to compare with; ""
+    also where the run was ended early because it was far behind (`outcome` "pruned").
+    `hopeless` says why a run was ended early, or looked so at `hopeless_at_s` and was let go on;
+    `saved_s` is what it would have taken beyond that.
     `seal` is the receipt's, of which the run itself knew but the digest.
     """
 
@@ -112,6 +115,9 @@ class RunFinished(NamedTuple):
     outputs: tuple[str, ...] = ()
     environment_changed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    hopeless: str = ""
+    hopeless_at_s: float | None = None
+    saved_s: float = 0.0
     receipt_digest: str = ""
     seal: str = ""
     stamp: Mapping[str, str] = {}

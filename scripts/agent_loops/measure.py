@@ -50,10 +50,13 @@ class Measurement:
         """Whether code and harness are still what is to be measured; `self` tells why not."""
         return self._tampering() is None
 
-    def __call__(self, end: RunEnd, *, record: str) -> dict[str, object]:
+    def __call__(
+        self, end: RunEnd, *, record: str, ended_early: crashes.Crash | None = None
+    ) -> dict[str, object]:
         """The receipt's `measured`: the reading or why there is none, and every digest.
 
-        `record` says what the run did to the campaign's record, if anything.
+        `record` says what the run did to the campaign's record, if anything; `ended_early` what a
+        run that was pruned counts as, where it is a crash at all.
         """
         facts = self._facts(end)
         reading = facts.reading
@@ -80,7 +83,9 @@ class Measurement:
         self.stamps.end_run(self.scope._replace(outputs=outputs))
         self.stamps.save(distrusted=True)
         result["outputs"] = [] if crash else sorted(self._outputs)
-        if crash is None and (reading is None or not _ended_well(end)):
+        if crash is None and end.outcome.kind == "pruned":
+            crash = ended_early
+        elif crash is None and (reading is None or not _ended_well(end)):
             crash = self._crash(end, facts)
         if crash is not None:
             result |= {"crash_kind": crash.kind, "crash_reason": crash.reason}

@@ -145,6 +145,10 @@ class CampaignPaths(NamedTuple):
         """Where the prelude's end leaves what it chose, until the receipt holds it."""
         return self.experiment(number) / _numbered("prelude", run, ".txt")
 
+    def curve(self, number: int, run: int) -> Path:
+        """What the run printed of its progress, by elapsed seconds."""
+        return self.experiment(number) / _numbered("curve", run, ".json")
+
     def outputs(self, number: int, run: int) -> Path:
         """`{run_dir}`: a fresh folder for what the run writes."""
         return self.experiment(number) / _numbered("out", run, "")

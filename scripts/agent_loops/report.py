@@ -72,6 +72,12 @@ def status(run: Loop) -> Answer:
         "gain_probability": claim.probability if claim else None,
         "gain_before_rebaseline": campaign.gain_before,
         "stamp": dict(campaign.stamp_for()),
+        "pruned": {
+            "runs": campaign.pruned_runs,
+            "saved_s": round(campaign.saved_s, 1),
+            "let_go_on": len(campaign.let_go_on),
+            "of_these_kept": _wrongly_condemned(campaign),
+        },
         "active_s": round(campaign.active_s, 1),
         "running": running,
         "unrecorded": unrecorded,
@@ -111,6 +117,7 @@ def status(run: Loop) -> Answer:
             likely = decide.likely_text(claim.probability)
             said = f"{claim.gain:.4g} over the baseline ({interval}), {likely} real"
         lines.append(f"gain      {said}" + (before if campaign.gain_before else ""))
+    lines += _pruned(campaign)
     lines += _limits(campaign, now)
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
@@ -173,6 +180,23 @@ def _edited(run: Loop) -> str:
     holder = run.campaign.holders.get(snapshots.digest(present))
     names = ", ".join(display.clean(path, 80) for path in changed[:5])
     return f"{names}: the code of #{holder}" if holder else f"{names}, not tried yet"
+
+
+def _pruned(campaign: Campaign) -> list[str]:
+    """What ending runs early saved, and how often it would have been wrong."""
+    let_go_on = len(campaign.let_go_on)
+    if not campaign.pruned_runs and not let_go_on:
+        return []
+    runs = f"{campaign.pruned_runs} {'run' if campaign.pruned_runs == 1 else 'runs'}"
+    line = f"pruned    {runs}, {answers.duration(campaign.saved_s)} saved"
+    if let_go_on:
+        line += f"; {let_go_on} let go on, {_wrongly_condemned(campaign)} of them kept"
+    return [line]
+
+
+def _wrongly_condemned(campaign: Campaign) -> int:
+    """How many of those that looked hopeless and were let go on were kept."""
+    return sum(campaign.experiments[n].verdict == decide.KEEP for n in campaign.let_go_on)
 
 
 def _limits(campaign: Campaign, now: datetime) -> list[str]:
@@ -343,6 +367,8 @@ def show(run: Loop, number: int) -> Answer:
 def _ended_as(finished: events.RunFinished | None) -> str:
     if finished is None:
         return "under way"
+    if finished.outcome == "pruned":
+        return finished.hopeless
     return finished.value_text or "passed"  # checks read no metric
 
 

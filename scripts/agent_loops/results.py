@@ -25,7 +25,10 @@ def header(campaign: Campaign) -> list[str]:
 
 
 def row(campaign: Campaign, experiment: Experiment) -> list[str]:
-    """One decided experiment's cells; a crash shows zeros, as the protocol has it."""
+    """One decided experiment's cells; a crash shows zeros, as the protocol has it.
+
+    Another one without a reading was pruned: its metric is `nan`, lest a zero look like the best.
+    """
     reading = experiment.last_reading
     crashed = experiment.verdict == decide.CRASH or reading is None
     metric, memory, seconds = "0.000000", "0.0", "0"
@@ -35,6 +38,8 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
     if not crashed and reading is not None:
         metric = experiment.decided.metric_text if experiment.decided else reading.value_text
         memory = _memory(reading.memory_gb) if reading.memory_gb is not None else "0.0"
+    if experiment.verdict != decide.CRASH and reading is None:
+        metric = "nan"
     first = str(experiment.number)
     if campaign.bindings.iter_strategy == "branches":
         first = (experiment.commit or experiment.started.commit)[:7]

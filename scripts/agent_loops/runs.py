@@ -37,6 +37,7 @@ from agent_loops.workspace import Workspace
 
 if TYPE_CHECKING:  # imported in the supervisor, while the training starts
     from agent_loops.measure import Measurement
+    from agent_loops.progress import Observer
 
 _TIMEOUT_FACTOR = 2.0
 _NO_BUDGET_TIMEOUT_S = 86400.0
@@ -141,6 +142,9 @@ def _run_spec(
         )
 
     guard = functools.cache(functools.partial(Guard, paths))
+    observer = functools.cache(
+        functools.partial(_observer, workspace, experiment, number, purpose, marker)
+    )
 
     # What reports its own metric has no need to forge, and compiling anew takes long.
     trusted = as_given or not bindings.eval_cmd
@@ -164,8 +168,8 @@ def _run_spec(
         if end.outcome.stage == "run":
             drop_what_the_run_compiled()
         record = guard().mend()
-        how = measurement().checks if checks else measurement()
-        return {**how(end, record=record), "stamp": stamp()}
+        seen = _measured(measurement(), None if checks else observer(), end, record)
+        return {**seen, "stamp": stamp()}
 
     return RunSpec(
         command=commands.fill(bindings.checks_cmd if checks else bindings.run_cmd, values),
@@ -186,6 +190,7 @@ def _run_spec(
         meanwhile=_import_what_measuring_needs,
         prepare=prepare,
         seal=seal,
+        look=lambda size, elapsed_s: observer().look(size, elapsed_s),
     )
 
 
@@ -209,8 +214,28 @@ def _stamper(
     return stamp
 
 
+def _measured(
+    measurement: Measurement, observer: Observer | None, end: RunEnd, record: str
+) -> dict[str, object]:
+    """What the receipt says of a run; of checks, where nobody observes its progress."""
+    if observer is None:
+        return measurement.checks(end, record=record)
+    seen = observer.finish(end.wall_s)
+    return measurement(end, record=record, ended_early=observer.crash()) | seen
+
+
+def _observer(
+    workspace: Workspace, experiment: Experiment, number: int, purpose: str, marker: str
+) -> Observer:
+    from agent_loops import progress
+
+    return progress.observer(workspace, experiment, number, purpose=purpose, marker=marker)
+
+
 def _import_what_measuring_needs() -> None:
-    import agent_loops.measure  # noqa: F401  in the supervisor, while the training starts
+    # In the supervisor, while the training starts.
+    import agent_loops.measure
+    import agent_loops.progress  # noqa: F401
 
 
 def _metric_files(
@@ -358,6 +383,9 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         outputs=tuple(measured.get("outputs", ())),
         environment_changed=_environment_changes(workspace, receipt, number),
         notes=_run_notes(receipt, measured),
+        hopeless=measured.get("hopeless", ""),
+        hopeless_at_s=measured.get("hopeless_at_s"),
+        saved_s=measured.get("saved_s", 0.0),
         receipt_digest=digest,
         seal=str(receipt.get("seal", "")),
         stamp=stamp,

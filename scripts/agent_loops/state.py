@@ -105,6 +105,13 @@ class Experiment(NamedTuple):
         return found[-1] if found else None
 
     @property
+    def pruned(self) -> str:
+        """Why this attempt was ended early without being a crash; empty where it was not."""
+        last = self.last_finished
+        ended_early = last is not None and last.outcome == "pruned" and not last.crash_kind
+        return last.hopeless if last is not None and ended_early else ""
+
+    @property
     def is_open_baseline(self) -> bool:
         """A baseline without a reading: it stays open until one of its runs yields one."""
         return self.started.baseline and self.verdict != decide.KEEP
@@ -208,6 +215,8 @@ class Campaign:
     of them `settled_belief` holds; `standings` tell which of the kept ones is best: the sums of the
     gains that it saw from the baseline on, in metric units; `paired` says whether ideas are run
     beside the incumbent.
+    `pruned_runs` were ended early, which saved `saved_s`; the experiments in `let_go_on` had one
+    that was not, although it looked as hopeless.
     """
 
     def __init__(
@@ -263,6 +272,9 @@ class Campaign:
         self.found_belief: tuple[list[Finding], Belief | None] | None = None
         self.refusals = 0
         self.runs_started = 0
+        self.pruned_runs = 0
+        self.saved_s = 0.0
+        self.let_go_on: list[int] = []
         self.active_s = 0.0
         self.seq = 0
         self.last_time = ""
@@ -656,6 +668,11 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
     campaign.open_run = None
     campaign.active_s += event.elapsed_s or 0.0
     campaign.outputs.extend(event.outputs)
+    if event.outcome == "pruned":
+        campaign.pruned_runs += 1
+        campaign.saved_s += event.saved_s
+    elif event.hopeless:
+        campaign.let_go_on.append(event.experiment)
     if run.reading is not None:
         holder = campaign.experiments[run.started.code_of or event.experiment]
         key = key_of(experiment.epoch, holder.started.code)

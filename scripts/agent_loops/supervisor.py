@@ -25,15 +25,17 @@ ERROR_LOG = "supervisor.log"
 CLEANUP_LOG = "cleanup.log"
 _CLEANUP_LIMIT_S = 60.0
 _MEASURE_LIMIT_S = 300.0  # a regular expression can take for ever
+_LOOK_LIMIT_S = 1.0
 _RECEIPT_RETRY_S = 60.0
 
 
 class Outcome(NamedTuple):
     """How a run ended.
 
-    `kind` is `exited`, `signalled`, `timed_out`, `log_limit`, `stopped` or `supervisor_failed`;
-    `stage` is `run` or `eval`; `exit_code` and `signal` say how the command itself ended, where it
-    did. A shell that passes on its child's death by signal n has exited, with 128 + n.
+    `kind` is `exited`, `signalled`, `timed_out`, `log_limit`, `pruned`, `stopped` or
+    `supervisor_failed`; `stage` is `run` or `eval`; `exit_code` and `signal` say how the command
+    itself ended, where it did. A shell that passes on its child's death by signal n has exited,
+    with 128 + n.
     """
 
     kind: str
@@ -70,6 +72,10 @@ def _nothing_meanwhile() -> None:
     return
 
 
+def _see_nothing(_size: int, _elapsed_s: float) -> bool:
+    return False
+
+
 def _evaluate_always() -> bool:
     return True
 
@@ -81,8 +87,9 @@ class RunSpec(NamedTuple):
     after every run, without it, its output in `cleanup.log` beside the receipt. `prepare` is called
     with `run` or `eval` before each is started, `meanwhile` as soon as it runs, `measure` after
     both; where `may_evaluate` says no between them, the evaluation is left out. All in the
-    supervisor, and when one raises, the outcome is `supervisor_failed`. The receipt holds what
-    `measure` answers, and the `seal`: the run knows its marker, but not that.
+    supervisor, and when one raises, the outcome is `supervisor_failed`. `look` is shown the run
+    some times a second (see `Watch.run`); once it raises or takes a second, no more. The receipt
+    holds what `measure` answers, and the `seal`: the run knows its marker, but not that.
     """
 
     command: str
@@ -102,6 +109,7 @@ class RunSpec(NamedTuple):
     prepare: Callable[[str], None] = _prepare_nothing
     meanwhile: Callable[[], None] = _nothing_meanwhile
     may_evaluate: Callable[[], bool] = _evaluate_always
+    look: Callable[[int, float], bool] = _see_nothing
     seal: str = ""
 
 
@@ -208,7 +216,7 @@ def _at_most(limit_s: float) -> Iterator[None]:
     """Interrupts the block, the engine of regular expressions included, with a TimeoutError."""
 
     def ring(*_: object) -> NoReturn:
-        raise TimeoutError(f"measuring took longer than {limit_s:g} s")
+        raise TimeoutError(f"it took longer than {limit_s:g} s")
 
     signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, limit_s, 1)
@@ -224,6 +232,7 @@ class _Supervisor:
     def __init__(self, spec: RunSpec, lock: int, *, grace_s: float) -> None:
         self._spec = spec
         self._lock = lock
+        self._is_blind = False
         self.watch = Watch(
             environment=spec.environment,
             marker=spec.marker,
@@ -318,9 +327,22 @@ class _Supervisor:
                 limit_s=self._spec.timeout_s,
                 log_limit_bytes=self._spec.log_limit_bytes,
                 meanwhile=self._spec.meanwhile,
+                look=self._look if name == "run" else _see_nothing,
             )
         finally:
             os.close(output)
+
+    def _look(self, size: int, elapsed_s: float) -> bool:
+        """What the caller's `look` says; an ill-made pattern of its must not stop the watch."""
+        if self._is_blind:
+            return False
+        try:
+            with _at_most(_LOOK_LIMIT_S):
+                return self._spec.look(size, elapsed_s)
+        except Exception:  # noqa: BLE001  the caller's code; a run goes on without it
+            _complain()
+            self._is_blind = True
+            return False
 
     def _write(self, receipt: Mapping[str, object]) -> None:
         data = encode(receipt) + b"\n"

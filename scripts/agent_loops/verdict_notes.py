@@ -76,6 +76,8 @@ def of_runs(experiment: Experiment) -> list[str]:
         if run.finished is None:
             continue
         notes += run.finished.notes
+        if run.finished.hopeless and run.finished.outcome != "pruned":
+            notes.append(run.finished.hopeless)
         if run.finished.crash_kind == "machine" and run is not experiment.attempt[-1]:
             notes.append(f"run {run.number} was tried again: {run.finished.crash_reason}")
     return notes

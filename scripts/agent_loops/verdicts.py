@@ -18,6 +18,11 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
     """The decision on an experiment whose runs are all in."""
     finished, reading = experiment.last_finished, experiment.last_reading
     assert finished is not None
+    if experiment.pruned:
+        return events.Decided(
+            experiment=experiment.number, verdict=decide.DISCARD, kind=decide.PRUNED,
+            reason=experiment.pruned, notes=tuple(verdict_notes.of_runs(experiment)),
+        )  # fmt: skip
     if finished.crash_kind == "idea" or reading is None:
         lost_twice = finished.outcome == "lost"
         return events.Decided(
@@ -58,7 +63,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
             )  # fmt: skip
     texts = [
         run.finished.value_text
-        for run in experiment.runs
+        for run in experiment.attempt
         if run.finished and run.reading is not None
     ]
     return events.Decided(
@@ -151,7 +156,7 @@ def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
         return False
     if experiment.started.rehearsal:
         return False
-    if finished is None or finished.crash_kind:
+    if finished is None or finished.crash_kind or experiment.pruned:
         return False
     if _missing_baseline(campaign, experiment) or _failed_reference(experiment):
         return False
@@ -174,6 +179,8 @@ def obstacle_to_keeping(
     """
     if decision.kind in ("over budget", "guard", "checks", "repeat", decide.REHEARSAL):
         return f"{decision.kind}: {decision.reason}"
+    if decision.kind == decide.PRUNED:
+        return f"it has no reading that could be kept: {decision.reason}"
     best = campaign.best
     best_metric = campaign.metric_of(best) if best is not None else None
     if not _readings(campaign, experiment) or best_metric is None:

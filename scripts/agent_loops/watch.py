@@ -26,8 +26,9 @@ _SETTLE_S = 0.25  # a normal exit's helpers (multiprocessing has one) may take t
 class Ending(NamedTuple):
     """How one command went: `exited`, `signalled`, or what cut it short.
 
-    That is `timed_out`, `log_limit` or `stopped`. `exit_code` and `signal` are both None where not
-    even SIGKILL ended it. `survivors` outlived a normal exit. `log_bytes` is what was written.
+    That is `timed_out`, `log_limit`, `pruned` or `stopped`. `exit_code` and `signal` are both None
+    where not even SIGKILL ended it. `survivors` outlived a normal exit. `log_bytes` is what was
+    written.
     """
 
     kind: str
@@ -38,6 +39,10 @@ class Ending(NamedTuple):
     survivors: int
     peak_memory_mib: float | None
     memory_kind: str
+
+
+def _see_nothing(_size: int, _elapsed_s: float) -> bool:
+    return False
 
 
 class Watch:
@@ -102,10 +107,12 @@ class Watch:
         log_limit_bytes: int,
         stoppable: bool = True,
         meanwhile: Callable[[], None] = lambda: None,
+        look: Callable[[int, float], bool] = _see_nothing,
     ) -> Ending:
         """Runs `bash -c script` with all its output to the file `output`.
 
-        `meanwhile` is called once, as soon as the command runs.
+        `meanwhile` is called once, as soon as the command runs; `look` some times a second, with
+        the bytes written and the seconds since the start: true ends the command as `pruned`.
 
         Raises:
             OSError: it could not be started.
@@ -115,8 +122,9 @@ class Watch:
         self._start(script, output)
         meanwhile()
         cut_short = self._watch(
-            output, deadline=began + limit_s, log_limit_bytes=log_limit_bytes, stoppable=stoppable
-        )
+            output, began, limit_s=limit_s, log_limit_bytes=log_limit_bytes, stoppable=stoppable,
+            look=look,
+        )  # fmt: skip
         self._memory.finish()
         survivors = self.end_all() if cut_short or self._outlived() else 0
         size = os.fstat(output).st_size
@@ -152,16 +160,29 @@ class Watch:
         if not self._keeps_orphans:
             self._sessions.add(self._command)
 
-    def _watch(self, output: int, *, deadline: float, log_limit_bytes: int, stoppable: bool) -> str:
+    def _watch(
+        self,
+        output: int,
+        began: float,
+        *,
+        limit_s: float,
+        log_limit_bytes: int,
+        stoppable: bool,
+        look: Callable[[int, float], bool],
+    ) -> str:
         """Waits for the command's end; names what cuts it short, or is empty."""
+        deadline = began + limit_s
         while self._ended is None:
             now = time.monotonic()
             if self.stopped and stoppable:
                 return "stopped"
             if now >= deadline:
                 return "timed_out"
-            if os.fstat(output).st_size > log_limit_bytes:
+            size = os.fstat(output).st_size
+            if size > log_limit_bytes:
                 return "log_limit"
+            if look(size, now - began):
+                return "pruned"
             self._memory.sample(now)
             self._pause(min(_TICK_S, deadline - now))
         return ""
