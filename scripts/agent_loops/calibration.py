@@ -5,9 +5,11 @@ Runs nothing: `state` asks it how many runs are due.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from agent_loops.bindings import Bindings
+from agent_loops.objective import mean
 
 SHORT_S = 60.0
 """Below this wall time of a run, machines drift by more than ideas gain, and runs are cheap."""
@@ -58,6 +60,20 @@ def is_paired(bindings: Bindings, readings: Sequence[float], wall_s: float | Non
     short = wall_s is not None and wall_s < SHORT_S
     by_clock = bindings.budget.kind == "time" or bindings.metric == "wall_s"
     return bindings.keep_rule == "noise-aware" and short and differ and by_clock
+
+
+def found(bindings: Bindings, readings: Sequence[float], wall_s: float | None) -> str:
+    """What the baseline's readings showed, and what follows; empty under the plain rule."""
+    if bindings.keep_rule == "plain" or len(readings) < 2:
+        return ""
+    if len(set(readings)) == 1:
+        return f"{len(readings)} equal readings: no noise, so one reading of an idea is enough"
+    centre = mean(readings)
+    deviation = math.sqrt(sum((x - centre) ** 2 for x in readings) / (len(readings) - 1))
+    text = f"one run's noise is about {deviation:.2g}"
+    if is_paired(bindings, readings, wall_s) and bindings.compare == "auto":
+        text += "; runs are short and end by the clock, so the incumbent runs beside each idea"
+    return text
 
 
 def warmup_advice(bindings: Bindings, walls_s: Sequence[float]) -> str:
