@@ -105,7 +105,7 @@ def test_a_clear_gain_is_kept_and_a_clear_loss_is_not_each_with_its_interval(
     low, high = status["gain_interval"]
     assert low < 0.035 < high
     assert status["gain_probability"] > 0.9
-    assert "over the baseline (90%:" in project.call("status").out
+    assert "over the baseline, 90%:" in project.call("status").out
 
 
 def test_what_is_larger_is_better_where_it_is_maximized(project: Project) -> None:

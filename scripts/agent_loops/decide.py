@@ -136,12 +136,12 @@ def advice(weighed: Weighed) -> str:
 
 
 def in_words(judgement: Judgement) -> str:
-    """`gain 0.0244 (90%: 0.0220 to 0.0268), 99% likely better`."""
+    """`gain 0.0244, 90%: 0.022 to 0.0268; 99% likely better`."""
     gain = f"gain {judgement.gain:.4g}" if judgement.gain >= 0 else f"loss {-judgement.gain:.4g}"
     if not judgement.noise:
         return f"{gain}, no noise seen" if judgement.gain else "equal to the incumbent"
     likely = likely_text(judgement.probability)
-    return f"{gain} (90%: {judgement.low:.2g} to {judgement.high:.2g}), {likely} better"
+    return f"{gain}, 90%: {judgement.low:.2g} to {judgement.high:.2g}; {likely} better"
 
 
 def likely_text(probability: float) -> str:

@@ -115,7 +115,7 @@ def status(run: Loop) -> Answer:
         if claim:
             interval = f"90%: {claim.low:.3g} to {claim.high:.3g}"
             likely = decide.likely_text(claim.probability)
-            said = f"{claim.gain:.4g} over the baseline ({interval}), {likely} real"
+            said = f"{claim.gain:.4g} over the baseline, {interval}; {likely} real"
         lines.append(f"gain      {said}" + (before if campaign.gain_before else ""))
     lines += _pruned(campaign)
     lines += _limits(campaign, now)
