@@ -7,11 +7,9 @@ are its own affair. GPUs of other makers than NVIDIA are not told apart.
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
 import stat
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,11 +34,11 @@ _ASK = (
 )
 # What moves a Python's search path without touching the interpreter.
 _PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "HOME")
-_SCRIPT_METADATA = re.compile(rb"^# /// script\s*$", re.MULTILINE)
+_SCRIPT_METADATA = rb"(?m)^# /// script\s*$"
 _PRELUDE_VARIABLES = (
     "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "PATH", "VIRTUAL_ENV", "CONDA_PREFIX",
 )  # fmt: skip
-_EXEC = re.compile(rb"'''exec' \"?([^\"\n]+?)\"? ")
+_EXEC = rb"'''exec' \"?([^\"\n]+?)\"? "
 
 
 def load(path: Path) -> Known:
@@ -148,9 +146,9 @@ def _smi(environ: Mapping[str, str]) -> str | None:
 
 def cpu() -> str:
     """The processor's name, and how many of it this process may use."""
-    model = re.search(rb"^model name\s*:\s*(.+)$", _head(Path("/proc/cpuinfo")), re.MULTILINE)
-    name = model[1].decode(errors="replace").strip() if model else platform.machine()
-    if platform.system() == "Darwin":
+    model = re.search(rb"(?m)^model name\s*:\s*(.+)$", _head(Path("/proc/cpuinfo")))
+    name = model[1].decode(errors="replace").strip() if model else os.uname().machine
+    if os.uname().sysname == "Darwin":
         name = (_said(["sysctl", "-n", "machdep.cpu.brand_string"], os.environ) or name).strip()
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
@@ -163,7 +161,7 @@ def describe(environ: Mapping[str, str]) -> dict[str, object]:
     """The machine for the campaign's record: names only, nothing that identifies a person."""
     return {
         "host": machine.host(),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": f"{os.uname().sysname} {os.uname().machine}",
         "cpus": os.cpu_count() or 0,
         "gpus": [gpu.name for gpu in gpus_here(environ, {}) or [] if "MIG" not in gpu.uuid],
     }
@@ -203,7 +201,7 @@ def _path_of(told: Command, environ: Mapping[str, str], folder: Path) -> str:
     """Where the program lies; a shell's script means the environment that is active, if any."""
     program = told.program
     if program == "uv":
-        if _SCRIPT_METADATA.search(_head(folder / told.script)):
+        if re.search(_SCRIPT_METADATA, _head(folder / told.script)):
             return ""  # has packages of its own
         own = environ.get("UV_PROJECT_ENVIRONMENT", ".venv")
         return str(folder / own / "bin" / "python")
@@ -252,7 +250,7 @@ def _interpreter(program: Path, environ: Mapping[str, str]) -> str:
     if not head.startswith(b"#!"):
         return str(program) if head and re.search(r"python[\d.]*$", program.name) else ""
     first, *_ = head[2:].splitlines() or [b""]
-    if found := _EXEC.search(head):
+    if found := re.search(_EXEC, head):
         return os.fsdecode(found[1])
     words = os.fsdecode(first).split()
     if words and words[0].endswith("/env"):
@@ -263,6 +261,8 @@ def _interpreter(program: Path, environ: Mapping[str, str]) -> str:
 
 
 def _said(words: list[str], environ: Mapping[str, str]) -> str | None:
+    import subprocess  # takes long to import, and most stamps are known
+
     try:
         done = subprocess.run(
             words, env=dict(environ), cwd="/", stdin=subprocess.DEVNULL, capture_output=True,

@@ -97,10 +97,9 @@ def status(run: Loop) -> Answer:
         f"/{bindings.max_experiments}" if bindings.max_experiments else ""
     )
     device = campaign.stamp_for().get("device", "")
-    on = f" on {display.clean(device, 60)}" if device else ""
     lines = [
         f"campaign {campaign.tag}  {word}" + (f" ({reason})" if reason else ""),
-        f"metric {bindings.metric} ({bindings.metric_direction}){on}   experiments {done}: "
+        f"metric {bindings.metric} ({bindings.metric_direction})   experiments {done}: "
         + ", ".join(f"{counts.get(key, 0)} {key}" for key in ("keep", "discard", "crash"))
         + (f" ({campaign.rehearsals} rehearsed)" if campaign.rehearsals else "")
         + (f"; {campaign.refusals} refused" if campaign.refusals else ""),
@@ -118,6 +117,7 @@ def status(run: Loop) -> Answer:
             said = f"{claim.gain:.4g} over the baseline, {interval}; {likely} real"
         lines.append(f"gain      {said}" + (before if campaign.gain_before else ""))
     lines += _pruned(campaign)
+    lines += [f"device    {display.clean(device, 60)}"] if device else []
     lines += _limits(campaign, now)
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "

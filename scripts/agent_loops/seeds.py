@@ -14,11 +14,11 @@ SAME_DRAW = (
     "all readings of one code are the same draw, so a gain may be the luck of that seed, and no "
     "repeat shows it"
 )
-_PLACEHOLDER = re.compile(r"(?<!\$)\{seed\}")
+_PLACEHOLDER = r"(?<!\$)\{seed\}"
 _LEAST_PAIRS = 8
 _Z = 1.645  # one-sided 95%
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
 _SEED_WORDS = frozenset({"seed", "pythonhashseed"})
 # What may stand beside "seed" in the name of one; `num_seeds` or `seed_text` are something else.
 _BESIDE = frozenset(
@@ -27,7 +27,7 @@ _BESIDE = frozenset(
     "shuffle split state tf the torch train training value worker".split()
 )
 # A line of numbers alone may be the argument of a call that begins further up.
-_HINT = re.compile(
+_HINT = (
     rb"(?i)seed|\brngs?\b|random_?state|prngkey|random\.key|\brandom\(|default_rng|philox|pcg64"
     rb"|mt19937|sfc64|^[\s\d()\[\],.:_+-]*\d[\s\d()\[\],.:_+-]*$"
 )
@@ -35,7 +35,7 @@ _HINT = re.compile(
 
 def is_seed_name(name: str) -> bool:
     """Whether a variable, option or key of this name holds a seed, as far as names tell."""
-    words = [word.lower() for word in _WORD.findall(name)]
+    words = [word.lower() for word in re.findall(_WORD, name)]
     if words == ["random", "state"]:
         return True
     return bool(_SEED_WORDS.intersection(words)) and _BESIDE.union(_SEED_WORDS).issuperset(words)
@@ -47,14 +47,15 @@ def may_concern(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> bool
         old, new = before.get(path, b""), after.get(path, b"")
         if old != new:
             changed = set(old.splitlines()) ^ set(new.splitlines())
-            if any(_HINT.search(line) for line in changed):
+            hint = re.compile(_HINT)
+            if any(map(hint.search, changed)):
                 return True
     return False
 
 
 def is_given(command: str) -> bool:
     """Whether a command takes the run's seed: `{seed}`, or the variable by its name."""
-    return bool(_PLACEHOLDER.search(command)) or VARIABLE in command
+    return bool(re.search(_PLACEHOLDER, command)) or VARIABLE in command
 
 
 def is_read(sources: Iterable[bytes]) -> bool:

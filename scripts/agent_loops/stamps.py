@@ -25,13 +25,12 @@ PACKAGES = (
 )
 _COMPARED_PARTS = {"driver": 1, "python": 2}
 _PREFIXES = {"device": "", "driver": "driver ", "python": "Python "}
-_INFO = re.compile(r"(?P<name>[\w.]+?)-(?P<version>\d[^-]*)(?:-py[\d.]+)?\.(?:dist|egg)-info")
-_GPU = re.compile(r"GPU \d+: (?P<name>.+) \(UUID: (?P<uuid>[^)]+)\)")
-_SLICE = re.compile(r"\s+(?P<name>MIG \S+).*\(UUID: (?P<uuid>[^)]+)\)")
-_CHOOSES = re.compile(
-    r"\bCUDA_VISIBLE_DEVICES=(?P<value>'[^']*'|\"[^\"$`]*\"|[\w,:.-]*)(?=$|[\s;&|)])"
-)
-_PYTHON = re.compile(r"(?:^|/)python[\d.]*$")
+# Compiled where they are used: a `try` needs few of them, and each takes long.
+_INFO = r"(?P<name>[\w.]+?)-(?P<version>\d[^-]*)(?:-py[\d.]+)?\.(?:dist|egg)-info"
+_GPU = r"GPU \d+: (?P<name>.+) \(UUID: (?P<uuid>[^)]+)\)"
+_SLICE = r"\s+(?P<name>MIG \S+).*\(UUID: (?P<uuid>[^)]+)\)"
+_CHOOSES = r"\bCUDA_VISIBLE_DEVICES=('[^']*'|\"[^\"$`]*\"|[\w,:.-]*)(?=$|[\s;&|)])"
+_PYTHON = r"(?:^|/)python[\d.]*$"
 # They run on another machine, or with a Python and packages that only they know.
 _REMOTE = frozenset("ssh srun sbatch salloc ray modal sky kubectl dstack".split())
 _OWN_ENVIRONMENT = frozenset(
@@ -73,12 +72,13 @@ def read_command(command: str) -> Command:
         words = shlex.split(command, comments=True)
     except ValueError:
         words = command.split()
-    found = list(_CHOOSES.finditer(command))
+    mentions = command.count("CUDA_VISIBLE_DEVICES")
+    found: list[str] = re.findall(_CHOOSES, command) if mentions else []
     return Command(
         program=_program(programs, words),
         script=next((word for word in words if word.endswith(".py")), ""),
-        chosen=found[-1]["value"].strip("'\"") if found else None,
-        is_plain=command.count("CUDA_VISIBLE_DEVICES") == len(found),
+        chosen=found[-1].strip("'\"") if found else None,
+        is_plain=mentions == len(found),
         is_remote=not _REMOTE.isdisjoint(programs),
     )
 
@@ -88,7 +88,7 @@ def _program(programs: Sequence[str], words: Sequence[str]) -> str:
         return ""
     if "uv" in programs:
         return "uv" if _UV_OWN.isdisjoint(words) and "run" in words else ""
-    python = next((word for word in words if _PYTHON.search(word)), "")
+    python = next((word for word in words if re.search(_PYTHON, word)), "")
     started = [name for name in programs if name not in _BUILTINS]
     if python or not started:
         return python
@@ -100,10 +100,10 @@ def listing(text: str) -> list[Gpu]:
     found: list[Gpu] = []
     parent = 0
     for line in text.splitlines():
-        if match := _GPU.match(line):
+        if match := re.match(_GPU, line):
             parent = len(found)
             found.append(Gpu(match["uuid"], match["name"]))
-        elif found and (match := _SLICE.match(line)):
+        elif found and (match := re.match(_SLICE, line)):
             whole = found[parent]
             found.append(Gpu(match["uuid"], f"{whole.name.partition(' (')[0]} {match['name']}"))
             cut = f"{whole.name.rstrip(')')}, " if "(" in whole.name else f"{whole.name} ("
@@ -155,7 +155,7 @@ def packages_in(names: Iterable[str]) -> dict[str, str]:
     """The packages that move figures, by the names of the metadata folders beside them."""
     found: dict[str, str] = {}
     for name in sorted(names):
-        if match := _INFO.fullmatch(name):
+        if match := re.fullmatch(_INFO, name):
             package = re.sub(r"[_.]", "-", match["name"]).lower()
             if package in PACKAGES:
                 found[package] = match["version"]
