@@ -308,7 +308,7 @@ def let_go_on(finding: Finding, budget_s: float) -> str:
 def _of(at_s: float, whole_s: float) -> str:
     """`2.1 of 5 min`."""
     if whole_s < 90:
-        return f"{at_s:.1f} of {whole_s:g} s"
+        return f"{at_s:.1f} of {whole_s:.3g} s"
     if whole_s < 5400:
         return f"{at_s / 60:.1f} of {whole_s / 60:.3g} min"
     return f"{at_s / 3600:.1f} of {whole_s / 3600:.3g} h"
