@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from typing import Any
@@ -25,8 +26,8 @@ def read(*pieces: str, spec: MetricSpec = SPEC) -> dict[str, list[float]]:
 
 LOGS: dict[str, tuple[str, dict[str, float]]] = {
     "autoresearch": (
-        "\rstep 00120 (12.3%) | loss: 4.123456 | lrm: 1.00 | dt: 312ms | tok/sec: 420,000 | "
-        "mfu: 40.12 | epoch: 1 | remaining: 263s    \r", {"loss": 4.123456},
+        ("\rstep 00120 (12.3%) | loss: 4.123456 | lrm: 1.00 | dt: 312ms | tok/sec: 420,000 | "
+        "mfu: 40.12 | epoch: 1 | remaining: 263s    \r"), {"loss": 4.123456},
     ),
     "nanochat": (
         "step 00240/21400 (1.12%) | loss: 6.53 | grad norm: 0.4 | lrm: 1.00 | dt: 511.82ms\n",
@@ -38,15 +39,15 @@ LOGS: dict[str, tuple[str, dict[str, float]]] = {
         {"train_loss": 4.0390, "val_loss": 4.0427},
     ),
     "modded-nanogpt": (
-        "step:125/1390 val_loss:4.5012 train_time:41234ms step_avg:329.87ms\n", {"val_loss": 4.5012},
+        "step:125/1390 val_loss:4.5012 train_time:41234ms step_avg:330ms\n", {"val_loss": 4.5012},
     ),
     "llm.c": (
         "step   74/74 | loss 3.391 (+0.1z)| norm 1.2 (-0.9z)| lr 3.00e-04 | 123.4 ms | 5% bf16\n",
         {"loss": 3.391},
     ),
     "HF Trainer": (
-        "{'loss': 2.1034, 'grad_norm': 1.25, 'learning_rate': 5e-05, 'epoch': 0.5}\n"
-        "{'eval_loss': 2.0, 'eval_runtime': 3.1, 'eval_samples_per_second': 33.0, 'epoch': 1.0}\n",
+        ("{'loss': 2.1034, 'grad_norm': 1.25, 'learning_rate': 5e-05, 'epoch': 0.5}\n"
+        "{'eval_loss': 2.0, 'eval_runtime': 3.1, 'eval_samples_per_second': 33.0, 'epoch': 1.0}\n"),
         {"loss": 2.1034, "eval_loss": 2.0},
     ),
     "HF Trainer, numbers as text": ("{'loss': '2.103', 'epoch': '0.5'}\n", {"loss": 2.103}),
@@ -56,46 +57,46 @@ LOGS: dict[str, tuple[str, dict[str, float]]] = {
         {"train_loss": 0.125},
     ),
     "tqdm": (
-        "\r 45%|████▌     | 45/100 [00:10<00:12,  4.3it/s, loss=2.31]"
-        "\r 46%|████▌     | 46/100 [00:10<00:12,  4.3it/s, loss=2.31]\r", {"loss": 2.31},
+        ("\r 45%|████▌     | 45/100 [00:10<00:12,  4.3it/s, loss=2.31]"
+        "\r 46%|████▌     | 46/100 [00:10<00:12,  4.3it/s, loss=2.31]\r"), {"loss": 2.31},
     ),
     "Keras": (
-        "\r10/100 [==>...........] - ETA: 9s - loss: 0.5012 - accuracy: 0.9123"
-        "\b\b\b\b\b\b", {"loss": 0.5012},
+        ("\r10/100 [==>...........] - ETA: 9s - loss: 0.5012 - accuracy: 0.9123"
+        "\b\b\b\b\b\b"), {"loss": 0.5012},
     ),
     "Keras 3": (
-        "\x1b[1m10/100\x1b[0m \x1b[32m━\x1b[0m\x1b[37m━━━━\x1b[0m \x1b[1m9s\x1b[0m 91ms/step"
-        " - accuracy: 0.91 - loss: 0.5012 - val_loss: 0.61\n", {"loss": 0.5012, "val_loss": 0.61},
+        ("\x1b[1m10/100\x1b[0m \x1b[32m━\x1b[0m\x1b[37m━━━━\x1b[0m \x1b[1m9s\x1b[0m 91ms/step"
+        " - accuracy: 0.91 - loss: 0.5012 - val_loss: 0.61\n"), {"loss": 0.5012, "val_loss": 0.61},
     ),
     "the MNIST example": (
-        "Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.310000\n"
-        "Test set: Average loss: 0.0512, Accuracy: 9835/10000 (98%)\n",
+        ("Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.310000\n"
+        "Test set: Average loss: 0.0512, Accuracy: 9835/10000 (98%)\n"),
         {"loss": 2.31, "average_loss": 0.0512},
     ),
     "the ImageNet example": (
-        "Epoch: [0][ 10/5005]\tTime  0.3 ( 0.5)\tData  0.0 ( 0.1)\tLoss 6.9500e+00 (7.0e+00)\t"
-        "Acc@1   0.00 (  0.1)\n", {"loss": 6.95},
+        ("Epoch: [0][ 10/5005]\tTime  0.3 ( 0.5)\tData  0.0 ( 0.1)\tLoss 6.9500e+00 (7.0e+00)\t"
+        "Acc@1   0.00 (  0.1)\n"), {"loss": 6.95},
     ),
     "Megatron": (
-        " iteration     3384/    8000 | consumed samples:  216576 | learning rate: 6.678E-06 | "
-        "lm loss: 7.072597E-01 | loss scale: 1.0 | grad norm: 0.741 |\n", {"lm_loss": 0.7072597},
+        (" iteration     3384/    8000 | consumed samples:  216576 | learning rate: 6.678E-06 | "
+        "lm loss: 7.072597E-01 | loss scale: 1.0 | grad norm: 0.741 |\n"), {"lm_loss": 0.7072597},
     ),
     "mmdetection": (
-        "2020-05-21 04:01:58,873 - mmdet - INFO - Epoch [1][33/678]\tlr: 0.00020, eta: 1 day, "
-        "loss_rpn_cls: 0.6939, s0.loss_cls: 0.2105, s0.acc: 97.1680, loss: 2.6963\n",
+        ("2020-05-21 04:01:58,873 - mmdet - INFO - Epoch [1][33/678]\tlr: 0.00020, eta: 1 day, "
+        "loss_rpn_cls: 0.6939, s0.loss_cls: 0.2105, s0.acc: 97.1680, loss: 2.6963\n"),
         {"loss": 2.6963},
     ),
     "detectron2": (
-        "[05/21 04:01:58 d2.utils.events]:  eta: 0:12:10  iter: 19  total_loss: 5.21  "
-        "loss_cls: 1.2  loss_box_reg: 0.7  time: 0.24  lr: 0.0005\n", {"total_loss": 5.21},
+        ("[05/21 04:01:58 d2.utils.events]:  eta: 0:12:10  iter: 19  total_loss: 5.21  "
+        "loss_cls: 1.2  loss_box_reg: 0.7  time: 0.24  lr: 0.0005\n"), {"total_loss": 5.21},
     ),
     "timm": (
         "Train: 0 [  50/1251 (  4%)]  Loss: 6.94 (6.93)  Time: 0.3s,  800.1/s  LR: 1.0e-06\n",
         {"loss": 6.94},
     ),
     "fairseq": (
-        "2021-01-01 10:00:00 | INFO | train_inner | epoch 001:    100 / 1000 loss=9.81, "
-        "nll_loss=9.52, ppl=733.1, wps=12000\n", {"loss": 9.81, "nll_loss": 9.52, "ppl": 733.1},
+        ("2021-01-01 10:00:00 | INFO | train_inner | epoch 001:    100 / 1000 loss=9.81, "
+        "nll_loss=9.52, ppl=733.1, wps=12000\n"), {"loss": 9.81, "nll_loss": 9.52, "ppl": 733.1},
     ),
     "torchtitan": (
         "[rank0]:\x1b[31mstep: 10  \x1b[32mloss:  7.9123  \x1b[33mgrad_norm:  2.1\x1b[0m\n",
@@ -116,8 +117,8 @@ LOGS: dict[str, tuple[str, dict[str, float]]] = {
     "the best so far": ("best loss: 2.1, best_val_loss=2.0, min loss 1.9\n", {}),
     "parts": ("policy loss 0.1, value_loss=3, d_loss: 0.2, aux loss: 0.3, box_loss 1\n", {}),
     "others": ("loss scale: 1024, loss_weight: 0.5, lossless 3, weight_loss: 3, loss fn: 3\n", {}),
-    "a header": ("epoch     train_loss  valid_loss  accuracy  time\n"
-                 "0         0.512       0.41        0.91      00:03\n", {}),
+    "a header": (("epoch     train_loss  valid_loss  accuracy  time\n"
+                 "0         0.512       0.41        0.91      00:03\n"), {}),
 }  # fmt: skip
 
 
@@ -187,9 +188,7 @@ def test_a_long_run_leaves_a_few_hundred_points_that_mean_the_same() -> None:
         reader.feed(f"loss {step}\n".encode(), step / 4)
     points = reader.finish(5000).curves["loss"].points
     assert 140 <= len(points) <= 300
-    assert all(
-        earlier < later for (earlier, _), (later, _) in zip(points, points[1:], strict=False)
-    )
+    assert all(earlier < later for (earlier, _), (later, _) in itertools.pairwise(points))
     for at, value in points:
         assert value == pytest.approx(4 * at, abs=80)
 

@@ -963,3 +963,45 @@ def test_boot_id_and_host_are_words() -> None:
     assert machine.boot_id() == machine.boot_id()
     assert json.dumps([machine.boot_id(), machine.host()])
     assert "\n" not in machine.boot_id() + machine.host()
+
+
+# Who looks while a command runs.
+
+
+def test_who_looks_may_end_the_run_but_neither_its_evaluation_nor_its_cleanup(runs: Runs) -> None:
+    seen = runs.folder / "seen"
+
+    def look(size: int, elapsed_s: float) -> bool:
+        with seen.open("a") as stream:
+            stream.write(f"{size} {elapsed_s:.3f}\n")
+        return size >= len("two words\n")
+
+    more = {"eval_command": "echo evaluated", "eval_log": runs.folder / "iter1/eval.log"}
+    receipt = runs.run("echo two words; exec sleep 1000", look=look, cleanup_command=":", **more)
+    assert receipt["outcome"] == {
+        "kind": "pruned", "exit_code": None, "signal": signal.SIGTERM, "stage": "run",
+    }  # fmt: skip
+    assert not (runs.folder / "iter1/eval.log").exists()
+    looks = [line.split() for line in seen.read_text().splitlines()]
+    assert looks[-1][0] == "10"
+    assert all(float(elapsed_s) <= receipt["wall_s"] for _, elapsed_s in looks)
+
+    receipt = runs.run("true", look=lambda *_: (runs.folder / "iter1/eval.log").exists(), **more)
+    assert receipt["outcome"]["kind"] == "exited"
+
+
+@pytest.mark.parametrize("fault", ["raises", "takes for ever"])
+def test_who_cannot_look_is_asked_no_more_and_the_run_goes_on(runs: Runs, fault: str) -> None:
+    def look(_size: int, _elapsed_s: float) -> bool:
+        if fault == "raises":
+            raise ValueError("cannot look")
+        (runs.folder / "looks").open("a").write("x")
+        while True:
+            pass
+
+    receipt = runs.run("sleep 1.6", look=look)
+    assert receipt["outcome"]["kind"] == "exited"
+    said = (runs.folder / "iter1/supervisor.log").read_text()
+    assert said.count("Traceback") == 1
+    expected = "cannot look" if fault == "raises" else "TimeoutError: it took longer than 1 s"
+    assert expected in said

@@ -87,7 +87,7 @@ class Progress(NamedTuple):
             "longest_silence_s": round(self.longest_silence_s, 3),
             "curves": {
                 name: {
-                    "points": [[round(at, 2), float(f"{value:.7g}")] for at, value in curve.points],
+                    "points": [[round(at, 3), float(f"{value:.7g}")] for at, value in curve.points],
                     "non_finite": curve.non_finite,
                 }
                 for name, curve in self.curves.items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -194,6 +195,11 @@ def _terms(workspace: Workspace, experiment: Experiment, kept: list[Progress]) -
     from agent_loops.pruning import Terms
 
     bindings = workspace.campaign.bindings
+    budget_s = _budget_s(workspace.campaign, kept)
+    slack = bindings.budget_slack
+    longest_s = slack.limit_s(budget_s) if slack is not None else math.inf
+    if bindings.budget.kind == "time":
+        longest_s = budget_s
     trees = workspace.readable(experiment.started.base or 0, experiment.number)
     diff = snapshots.unified_diff(*trees) if len(trees) == 2 else None
     about = themes.ALL if diff is None else themes.of_change(diff)
@@ -201,10 +207,11 @@ def _terms(workspace: Workspace, experiment: Experiment, kept: list[Progress]) -
     return Terms(
         metric=bindings.metric,
         lower_is_better=bindings.metric_direction == "minimize",
-        budget_s=_budget_s(workspace.campaign, kept),
+        budget_s=budget_s,
+        longest_s=longest_s,
         kept=kept,
         by_value=not is_speed,
-        by_pace=themes.SCHEDULE not in about,
+        by_pace=themes.SCHEDULE not in about and longest_s < math.inf,
         by_loss=themes.LOSS not in about,
         by_silence=themes.OUTPUT not in about,
     )

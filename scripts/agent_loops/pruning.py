@@ -9,10 +9,11 @@ cannot see what a run does not print.
 - *stalled*: from 40% on, no output for five times the longest silence of any kept run, a tenth of
   the budget and five seconds.
 - *far worse*: from 40% to 90%, for a while, worse than every kept run was at any time since two
-  thirds of this one's own time (pauses are not counted), by more than the sum of: what any of them
-  gained from here to its end; a one-sided 99.5% prediction interval of their spread (Student's t,
-  as few as two of them say little); two deviations of single points; a fiftieth of their whole
-  descent. And at the pace of its last fifth of the budget it would not reach them by the end.
+  thirds of this one's own time (pauses are not counted), by more than the sum of: twice what any of
+  them gained from here to its end; a one-sided 99.5% prediction interval of their spread (Student's
+  t, as few as two of them say little); two deviations of single points; a fiftieth of their whole
+  descent. And at the pace of its last fifth of the budget it would not reach them by the end. Where
+  a run is not ended by the clock, it may be slower for as long as it may last.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ _NON_FINITE_FOR = 0.01
 _PAUSE = 3.0  # a gap of more than so many usual ones is a pause: compiling, evaluating
 _NOISES = 2.0
 _LEAST_MARGIN = 0.02
+_TO_COME = 2.0
 _OWN_TIME = 2 / 3
 _OVERFLOWS = re.compile(r"ppl|perplexity")
 # Student's t, one-sided 99.5%, by degrees of freedom from 1 on; the last stands for more.
@@ -68,7 +70,8 @@ class Finding(NamedTuple):
 class Terms(NamedTuple):
     """What one run may be judged by.
 
-    `budget_s` is what a whole run takes, 0 where nobody knows. `lower_is_better` is of the metric;
+    `budget_s` is what a whole run takes, 0 where nobody knows; `longest_s` what this one may take
+    without being the worse for that. `lower_is_better` is of the metric;
     of what else is printed, lower always is. `by_value`: the metric depends on how well training
     goes; `by_pace`: the change leaves alone how far a run comes in a second; `by_loss`: it leaves
     alone what the printed loss means; `by_silence`: it leaves alone when something is printed.
@@ -77,6 +80,7 @@ class Terms(NamedTuple):
     metric: str
     lower_is_better: bool
     budget_s: float
+    longest_s: float
     kept: Sequence[Progress]
     by_value: bool = True
     by_pace: bool = True
@@ -162,7 +166,7 @@ class Judge:
                 len(curve.points) >= _FEWEST_POINTS for curve in kept
             )
             sign = -1 if name == self._terms.metric and not self._terms.lower_is_better else 1
-            panel = _Panel(kept, sign, self._terms.budget_s) if enough else None
+            panel = _Panel(kept, sign, self._terms) if enough else None
             self._panels[name] = panel if panel is not None and panel.tells else None
         return self._panels[name]
 
@@ -186,9 +190,11 @@ class Judge:
 class _Panel:
     """The kept runs' curves of one quantity; lower is better in all that it says."""
 
-    def __init__(self, kept: Sequence[Curve], sign: int, budget_s: float) -> None:
+    def __init__(self, kept: Sequence[Curve], sign: int, terms: Terms) -> None:
         self.sign = sign
-        self._budget_s = budget_s
+        self._budget_s = terms.budget_s
+        self._longest_s = max(terms.longest_s, terms.budget_s)
+        self._own_time = min(_OWN_TIME, self._budget_s / self._longest_s)
         self._kept = [self.track(curve) for curve in kept]
         self._descents = [track.first - track.last for track in self._kept]
         self._noise = max(track.noise() for track in self._kept)
@@ -234,7 +240,7 @@ class _Panel:
 
     def _limit(self, own: Track, time_s: float) -> float:
         """What is worse than this at that time is far worse."""
-        from_s = _moving_s(own.times, time_s) * _OWN_TIME
+        from_s = _moving_s(own.times, time_s) * self._own_time
         grid = [from_s + (time_s - from_s) * step / (_GRID - 1) for step in range(_GRID)]
         columns = [self._values_at(at) for at in grid]
         count = len(self._kept)
@@ -243,7 +249,7 @@ class _Panel:
         to_come = max(
             value - track.last for value, track in zip(columns[-1], self._kept, strict=True)
         )
-        margin = max(to_come, 0.0) + interval + _NOISES * self._noise
+        margin = _TO_COME * max(to_come, 0.0) + interval + _NOISES * self._noise
         return max(map(max, columns)) + margin + _LEAST_MARGIN * max(self._descents)
 
     def _arrives(self, own: Track) -> bool:
@@ -253,7 +259,7 @@ class _Panel:
         assert now is not None
         if before is None:
             return True  # it has hardly begun
-        gain = (before - now) / span_s * max(self._budget_s - now_s, 0.0)
+        gain = (before - now) / span_s * max(self._longest_s - now_s, 0.0)
         return now - gain <= max(track.last for track in self._kept)
 
 
@@ -302,7 +308,7 @@ def let_go_on(finding: Finding, budget_s: float) -> str:
 def _of(at_s: float, whole_s: float) -> str:
     """`2.1 of 5 min`."""
     if whole_s < 90:
-        return f"{at_s:.1f} of {whole_s:g} s"
+        return f"{at_s:.1f} of {whole_s:.3g} s"
     if whole_s < 5400:
         return f"{at_s / 60:.1f} of {whole_s / 60:.3g} min"
     return f"{at_s / 3600:.1f} of {whole_s / 3600:.3g} h"
