@@ -78,18 +78,24 @@ def _reads_here(words: list[str], ground: Ground, cwd: str) -> bool:
 
 def only_asks(command: str, here: Campaign, cwd: str) -> bool:
     """Whether it is a plain command that only tells how the campaign stands."""
+    return bool(set(_words_in_time(command, here, cwd)[:1]) & commands.READING)
+
+
+def _words_in_time(command: str, here: Campaign, cwd: str) -> list[str]:
+    """The words behind `agent-loops` of a plain command; none of any other."""
     try:
         with limits.bounded():
-            words = commands.plain_words(parse(command), Ground(here), cwd)
+            return commands.plain_words(parse(command), Ground(here), cwd)
     except (limits.TooMuch, Exception):  # noqa: BLE001 - as above
-        return False
-    return bool(set(words[:1]) & commands.READING)
+        return []
 
 
 def while_halted(command: str, here: Campaign, session: Session, cwd: str) -> tuple[str, str]:
     """Refuses `resume` to an agent whose campaign the person halted; what it reports it may ask."""
     if only_asks(command, here, cwd):
         return "allow", "how the campaign ended"
+    if here.state == "finished" and _words_in_time(command, here, cwd)[:1] == ["confirm"]:
+        return "allow", "agent-loops confirm"
     from walk import Walker
 
     walker = Walker()

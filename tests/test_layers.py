@@ -31,6 +31,7 @@ LEVELS: dict[str, list[str]] = {
         "decide metric tails crashes metric_names templates",
         "bindings scopes patience",
         "state succession",
+        "rounds confirmation",
     ],
     "2, effects": [
         "scan metric_files processes git_commands desktop",
@@ -46,10 +47,12 @@ LEVELS: dict[str, list[str]] = {
         "pointer",
         "campaigns verdicts",
         "workspace",
-        "setup candidates runs settling notices",
+        "setup candidates runs settling notices claims",
+        "confirming",
         "gates loop",
         "trying report switches",
-        "rewinding lookout",
+        "rewinding confirm",
+        "lookout",
         "watchdog",
     ],
     "3, a project that has no bindings yet": [
@@ -93,7 +96,13 @@ EFFECTS = (
     {"integrity"},
 )
 # Imported inside functions alone: they take long to import, and most commands need none of them.
-THIRD_PARTY = {"yaml": "bindings", "git": "branches", "psutil": "processes", "pathspec": "scan"}
+THIRD_PARTY = {
+    "yaml": "bindings",
+    "git": "branches",
+    "psutil": "processes",
+    "pathspec": "scan",
+    "scipy": "confirmation",
+}
 # Who starts processes at all, and which.
 STARTERS = {
     "git_commands": "git",

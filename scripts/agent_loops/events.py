@@ -83,7 +83,8 @@ class RunFinished(NamedTuple):
     """What the receipt says, or that there is none (`outcome` "lost").
 
     `crash_kind` is "" where there is a reading that counts, else "idea", "machine" or "edited".
-    `seal` is the receipt's, of which the run itself knew but the digest.
+    `seal` is the receipt's, of which the run itself knew but the digest. `holdout` is the SHA-256
+    of the log of `holdout_cmd`, whose value no agent is to find in the record.
     """
 
     experiment: int
@@ -107,6 +108,7 @@ class RunFinished(NamedTuple):
     notes: tuple[str, ...] = ()
     receipt_digest: str = ""
     seal: str = ""
+    holdout: str = ""
 
 
 class ChecksFinished(NamedTuple):
@@ -212,6 +214,41 @@ class Stopped(NamedTuple):
     reason: str = ""
 
 
+class ConfirmationStarted(NamedTuple):
+    """What the campaign has gained is to be measured on fresh seeds: `runs` of each experiment.
+
+    `subjects` are compared with `baseline`, the best first; `codes` are the digests of their files
+    and, last, of the baseline's; `recorded` the gain of each so far. Pair k has the seed
+    `first_seed` + k. No pair is begun that would not be over by `until_utc`, "" without an end.
+    """
+
+    subjects: tuple[int, ...]
+    baseline: int
+    runs: int
+    first_seed: int
+    codes: tuple[str, ...]
+    recorded: tuple[float, ...]
+    by: str
+    until_utc: str = ""
+
+
+class Confirmed(NamedTuple):
+    """The claim. `verdict` is improved, inconclusive or not improved; `sentence` says it all.
+
+    Both are the best one's; `claims` has an object for each experiment, with its figures. With a
+    holdout they are what an agent may see, and the whole is in the file with digest `holdout`.
+    """
+
+    experiment: int
+    verdict: str
+    sentence: str
+    claims: tuple[Mapping[str, Any], ...]
+    pairs: int
+    runs: int
+    machine_s: float
+    holdout: str = ""
+
+
 class Note(NamedTuple):
     """A word of the person's that the next answer shows."""
 
@@ -234,6 +271,8 @@ Event = (
     | Resumed
     | Stopped
     | Note
+    | ConfirmationStarted
+    | Confirmed
 )
 MEANWHILE = (Note, Paused, Resumed, Stopped, RefusedTry, Rescued)
 """What may be recorded while a run is under way, besides its end."""
@@ -253,6 +292,8 @@ NAMES: dict[type[Event], str] = {
     Resumed: "resumed",
     Stopped: "stopped",
     Note: "note",
+    ConfirmationStarted: "confirmation_started",
+    Confirmed: "confirmed",
 }
 _BY_NAME = {name: kind for kind, name in NAMES.items()}
 

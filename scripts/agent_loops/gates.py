@@ -5,7 +5,7 @@ A refusal changes nothing.
 
 from __future__ import annotations
 
-from agent_loops import campaigns, integrity, restoring, snapshots
+from agent_loops import campaigns, integrity, restoring, rounds, snapshots
 from agent_loops.bindings import KEY_OF_FIELD, Bindings, differing, fixed_keys_in
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
@@ -59,7 +59,8 @@ def refuse_finished(campaign: Campaign) -> None:
     if reason:
         raise Refused(
             "finished", f"a stop condition is met: {reason}",
-            next_step=f"report the best (`agent-loops status`); to go on, {way_on(campaign)}",
+            next_step=f"{rounds.closing_words(campaign)} (`agent-loops status`); to go on, "
+            f"{way_on(campaign)}",
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from agent_loops import (
     answers,
     candidates,
+    claims,
     decide,
     display,
     events,
@@ -20,6 +21,7 @@ from agent_loops import (
     gates,
     machine,
     pointer,
+    rounds,
     snapshots,
 )
 from agent_loops.answers import Answer
@@ -47,6 +49,7 @@ def status(run: Loop) -> Answer:
     if campaign.under_way and running is None:
         unrecorded = campaign.open_run[0] if campaign.open_run else campaign.open_number
     idle = not campaign.under_way
+    confirmed, claim_line = claims.standing(run.workspace)
     in_the_way = _in_the_way(run) if idle and word == "active" else []
     edited = _edited(run) if idle else ""
     values: dict[str, Any] = {
@@ -64,6 +67,8 @@ def status(run: Loop) -> Answer:
         "incumbent": answers.place(campaign, incumbent),
         "best": answers.place(campaign, best),
         "gain": gain,
+        "confirmed": confirmed,
+        "confirming": list(campaign.confirming.subjects) if campaign.confirming else None,
         "gain_before_rebaseline": campaign.gain_before,
         "active_s": round(campaign.active_s, 1),
         "running": running,
@@ -99,6 +104,7 @@ def status(run: Loop) -> Answer:
         before = f"; {campaign.gain_before:.4g} before the rebaseline"
         lines.append(f"gain      {gain:.4g} over the baseline, by {rests_on}"
                      + (before if campaign.gain_before else ""))  # fmt: skip
+    lines += [claim_line] if claim_line else []
     lines += _limits(campaign, now)
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
@@ -164,13 +170,15 @@ def _limits(campaign: Campaign, now: datetime) -> list[str]:
 
 def _next(run: Loop, word: str) -> str:
     held = word in ("paused", "stopped")
+    if run.campaign.confirming is not None and not held:
+        return "agent-loops wait"
     if run.campaign.under_way and not (held and run.campaign.waits_for_run):
         return "agent-loops wait"
     if held:
         return "agent-loops resume"
     if run.campaign.wants_baseline:
         return "agent-loops try baseline"
-    return "agent-loops try '…'" if word == "active" else "report the best"
+    return "agent-loops try '…'" if word == "active" else rounds.closing_words(run.campaign)
 
 
 def _running(run: Loop) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from agent_loops import (
     integrity,
     machine,
     snapshots,
+    state,
     supervise,
 )
 from agent_loops.errors import AgentLoopsError
@@ -99,6 +100,8 @@ def _run_spec(
     values = _values(workspace, experiment, number)
     limit_s = timeout_s(campaign)
     log, eval_log = paths.log(experiment.number, number), paths.eval_log(experiment.number, number)
+    holdout_cmd = bindings.holdout_cmd if purpose == state.CONFIRM else ""
+    holdout_log = paths.holdout_log(experiment.number, number)
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
     checks = purpose == "checks"
@@ -126,6 +129,7 @@ def _run_spec(
             timeout_s=limit_s,
             is_baseline=experiment.is_open_baseline,
             is_mended=not as_given,
+            holdout_log=holdout_log if holdout_cmd else None,
         )
 
     guard = functools.cache(functools.partial(Guard, paths))
@@ -136,7 +140,7 @@ def _run_spec(
 
     def prepare(stage: str) -> None:
         guard()
-        if stage == "eval":
+        if stage != "run":
             drop_what_the_run_compiled()
         elif experiment.is_open_baseline:
             shutil.rmtree(paths.bytecode, ignore_errors=True)
@@ -167,6 +171,8 @@ def _run_spec(
         prelude=bindings.prelude,
         eval_command="" if checks else commands.fill(bindings.eval_cmd, values),
         eval_log=eval_log,
+        holdout_command=commands.fill(holdout_cmd, values),
+        holdout_log=holdout_log if holdout_cmd else None,
         cleanup_command=commands.fill(bindings.cleanup_cmd, values),
         log_limit_bytes=int(bindings.log_limit_mb * (1 << 20)),
         measure=measure,
@@ -195,7 +201,13 @@ def _metric_files(
 
 
 def _seed(campaign: Campaign, experiment: Experiment) -> int:
-    """1 for the first reading of any code, so that ideas share it; a fresh one for each repeat."""
+    """1 for the first reading of any code, so that ideas share it; a fresh one for each repeat.
+
+    While a confirmation is under way, the one that its pair shares.
+    """
+    due = state.next_to_confirm(campaign)
+    if due is not None and due[0] == experiment.number:
+        return due[1]
     known = campaign.readings.get(key_of(experiment.epoch, experiment.started.code), ())
     return len(known) + 1
 
@@ -295,6 +307,7 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         notes=_run_notes(receipt, measured),
         receipt_digest=digest,
         seal=str(receipt.get("seal", "")),
+        holdout=str(measured.get("holdout_sha256", "")),
     )
     workspace.store.append(finished)
     return finished
