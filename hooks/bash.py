@@ -11,6 +11,7 @@ import re
 
 import commands
 import limits
+import withheld
 from calls import Call, Feed
 from expand import Scope
 from ground import Ground
@@ -105,6 +106,8 @@ def while_halted(command: str, here: Campaign, session: Session, cwd: str) -> tu
     except (limits.TooMuch, Exception):  # noqa: BLE001 - as above
         return ("deny", _PLAINLY) if "agent-loops" in command else ("", "")
     for call in walker.calls:
+        if reason := withheld.refusal(call, Ground(here)):
+            return "deny", reason
         if commands.is_ours(call) and "resume" in commands.words_of(call)[:2]:
             reason = commands.refusal(call, session, active=False, halted_by=here.text("halted_by"))
             if reason:

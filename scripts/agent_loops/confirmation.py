@@ -133,7 +133,7 @@ def _tested(found: Figures, gains: Sequence[float], spread: float) -> Figures:
         rank_p=rank_p,
         rank_agrees=rank_p <= max(_ALPHA, 2.0 ** (1 - n)),
         effect=found.gain / spread * (1 - 3 / (4 * (n - 1) - 1)) if n > 2 else None,
-        detectable=_detectable(n, spread),
+        detectable=_detectable([n], spread)[0],
         needed=_needed(abs(found.gain), spread),
     )
 
@@ -149,18 +149,20 @@ def _rank_p(gains: Sequence[float]) -> float:
     return float(stats.wilcoxon(gains, method=method).pvalue)
 
 
-def _detectable(pairs: int, spread: float) -> float:
+def _detectable(pairs: Sequence[int], spread: float) -> list[float]:
+    """For each number of pairs the difference that is told with the power."""
     from scipy import stats
 
-    quantiles = stats.t.ppf([1 - _ALPHA / 2, _POWER], pairs - 1)
-    return float(quantiles.sum()) * spread / math.sqrt(pairs)
+    freedom = [n - 1 for n in pairs]
+    quantiles = stats.t.ppf(1 - _ALPHA / 2, freedom) + stats.t.ppf(_POWER, freedom)
+    return [float(q) * spread / math.sqrt(n) for q, n in zip(quantiles, pairs, strict=True)]
 
 
 def _needed(gain: float, spread: float) -> int | None:
     """The pairs with which such a gain is told; None where more than the most would be."""
-    return next(
-        (n for n in range(FEWEST_PAIRS, MOST_PAIRS + 1) if _detectable(n, spread) <= gain), None
-    )
+    pairs = range(FEWEST_PAIRS, MOST_PAIRS + 1)
+    told = zip(pairs, _detectable(pairs, spread), strict=True)
+    return next((n for n, difference in told if difference <= gain), None)
 
 
 def _difference(new: float, old: float, direction: Direction) -> float:
