@@ -439,9 +439,7 @@ def test_nothing_is_tried_in_the_time_set_aside_and_the_claim_ends_it(ended: Pro
     status = ended.ask("status")
     assert status["status"] == "finished"
     assert "set aside for `agent-loops confirm`" in status["stop_reason"]
-    assert status["next"].startswith("next: `agent-loops confirm`") or (
-        status["next"] == "agent-loops confirm"
-    )
+    assert status["next"].startswith("`agent-loops confirm`, then report its sentence")
     ended.edit("GAIN = 0.2", "GAIN = 0.3")
     refused = ended.ask("try", "one more")
     assert (refused.code, refused["kind"]) == (3, "finished")
@@ -482,3 +480,20 @@ def test_no_pair_is_begun_that_would_not_be_over_in_time(tmp_path: Path) -> None
     assert 1 <= answer["pairs"] <= 4
     assert "a claim needs at least 5 complete pairs" in answer["sentence"]
     assert any("of 5 pairs fit before the campaign's end" in note for note in answer["notes"])
+
+
+def test_past_the_end_only_the_person_may_still_confirm(project: Project) -> None:
+    assert project.ask("resume", "--until", "1 s").code == 0
+    until(lambda: project.ask("status")["status"] == "finished")
+    assert "not confirmed: `agent-loops confirm` is the person's" in project.ask("status")["next"]
+    refused = project.ask("confirm", env=AGENT)
+    assert (refused.code, refused["kind"]) == (3, "no time")
+    assert confirming_runs(project) == []
+    assert project.ask("confirm")["verdict"] == "improved"
+
+
+def test_setup_says_where_the_time_set_aside_is_too_short(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.bind(budget="5 min", confirm_time="30 min")
+    notes = project.setup()["notes"]
+    assert "confirm_time has room for 3 pairs of runs, and a claim needs 5" in notes

@@ -31,7 +31,8 @@ LEVELS: dict[str, list[str]] = {
         "decide metric tails crashes metric_names templates",
         "bindings scopes patience",
         "state succession",
-        "rounds confirmation",
+        "confirmation",
+        "rounds",
     ],
     "2, effects": [
         "scan metric_files processes git_commands desktop",

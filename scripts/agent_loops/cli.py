@@ -495,7 +495,7 @@ def _read(name: str) -> str:
 
 
 def _begun(begun: Begun, found: Sequence[str]) -> Answer:
-    from agent_loops import runs
+    from agent_loops import rounds, runs
 
     store, campaign = begun.store, begun.store.campaign
     bindings, branch = campaign.bindings, campaign.started.branch
@@ -519,7 +519,7 @@ def _begun(begun: Begun, found: Sequence[str]) -> Answer:
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
-    notes = [*begun.notes, *found]
+    notes = [*begun.notes, *found, *filter(None, [rounds.shortage(bindings)])]
     lines += [f"note: {note}" for note in notes]
     next_step = "agent-loops try baseline"
     values = {

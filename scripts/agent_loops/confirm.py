@@ -79,6 +79,7 @@ def _refused_or_known(loop: Loop, campaign: Campaign) -> Answer | None:
             )
             return claims.claim(loop.workspace)
         _refuse_early_look(campaign)
+        _refuse_late_claim(campaign)
     gates.refuse_changed_harness(loop.workspace)
     return None
 
@@ -104,6 +105,16 @@ def _refuse_early_look(campaign: Campaign) -> None:
         raise Refused(
             "holdout", "the holdout is looked at when the campaign is finished, or by the person",
             next_step="go on with `agent-loops try`",
+        )  # fmt: skip
+
+
+def _refuse_late_claim(campaign: Campaign) -> None:
+    """Past its end the campaign has no time, and only the person knows what the machine is for."""
+    if rounds.is_over(campaign, utc_now()):
+        raise Refused(
+            "no time", "the campaign's end is past, and the machine is the person's again",
+            next_step="report the best as not confirmed; the person may call `agent-loops "
+            "confirm`, or `agent-loops resume --until T` (07:30, or 8h)",
         )  # fmt: skip
 
 

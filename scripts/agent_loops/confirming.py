@@ -44,9 +44,13 @@ def go_on(workspace: Workspace) -> None:
 
 def after_run(workspace: Workspace, number: int, run: int) -> None:
     """Whenever it is held or left after this, the incumbent lies in the files."""
+    _drop_outputs(workspace, number, run)
+    put_back(workspace)
+
+
+def _drop_outputs(workspace: Workspace, number: int, run: int) -> None:
     if workspace.campaign.bindings.keep_outputs != "all":
         shutil.rmtree(workspace.store.paths.outputs(number, run), ignore_errors=True)
-    put_back(workspace)
 
 
 def put_back(workspace: Workspace) -> None:
@@ -79,6 +83,8 @@ def conclude(workspace: Workspace, shortfall: str = "") -> None:
         files.write_atomic(path, data, mode=0o600)
         digest = files.sha256(data)
     made = [run for number in _sides(started) for run in _runs(campaign, number, started)]
+    for run in made:  # a kill may have left some
+        _drop_outputs(workspace, run.started.experiment, run.number)
     elapsed_s = [run.finished.elapsed_s or 0.0 for run in made if run.finished is not None]
     workspace.store.append(
         events.Confirmed(

@@ -272,9 +272,10 @@ class Loop:
             return "the campaign is stopped; `agent-loops resume` goes on"
         if campaign.paused is not None:
             return "the campaign is paused; `agent-loops resume` goes on"
-        reason = campaign.stop_reason(datetime.now(timezone.utc))
+        now = datetime.now(timezone.utc)
+        reason = campaign.stop_reason(now)
         if reason:
-            return f"the campaign is finished ({reason}); {rounds.closing_words(campaign)}"
+            return f"the campaign is finished ({reason}); {rounds.closing_words(campaign, now)}"
         if experiment.is_open_baseline:
             return (
                 "mend what is wrong, then `agent-loops try baseline` again; where that was "

@@ -178,7 +178,11 @@ def _next(run: Loop, word: str) -> str:
         return "agent-loops resume"
     if run.campaign.wants_baseline:
         return "agent-loops try baseline"
-    return "agent-loops try '…'" if word == "active" else rounds.closing_words(run.campaign)
+    return (
+        "agent-loops try '…'"
+        if word == "active"
+        else rounds.closing_words(run.campaign, datetime.now(timezone.utc))
+    )
 
 
 def _running(run: Loop) -> dict[str, Any] | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from agent_loops import decide, events
+from agent_loops.bindings import Bindings
+from agent_loops.confirmation import FEWEST_PAIRS
 from agent_loops.state import CONFIRM, Campaign, Experiment
 
 FEWEST_THAT_FIT = 2
@@ -118,10 +120,28 @@ def is_due(campaign: Campaign, now: datetime) -> bool:
     return fitting(campaign, numbers, until, now) >= FEWEST_THAT_FIT
 
 
-def closing_words(campaign: Campaign) -> str:
-    """What a finished campaign's agent does next: the machine is not its own past a clock's end."""
-    if campaign.is_confirmed or not campaign.has_gained:
+def is_over(campaign: Campaign, now: datetime) -> bool:
+    """Whether the end by time is past: then the machine is the person's again."""
+    return campaign.ends_by_time and not end_utc(campaign, now)
+
+
+def closing_words(campaign: Campaign, now: datetime) -> str:
+    """What an agent does when its campaign is finished."""
+    if campaign.is_confirmed:
+        return "report the sentence that `agent-loops status` has"
+    if not campaign.has_gained:
         return "report the best"
-    if campaign.bindings.confirm_s is not None or not campaign.ends_by_time:
-        return "next: `agent-loops confirm`, then report its sentence as it stands"
-    return "report that nothing is confirmed; `agent-loops confirm` is the person's to ask for"
+    if not is_over(campaign, now):
+        return "`agent-loops confirm`, then report its sentence as it stands"
+    return "report the best as not confirmed: `agent-loops confirm` is the person's to call now"
+
+
+def shortage(bindings: Bindings) -> str:
+    """That the time set aside is too short for a claim; empty where it is not, or is not known."""
+    confirm_s, budget = bindings.confirm_s, bindings.budget
+    if confirm_s is None or budget.kind != "time":
+        return ""
+    fit = int(confirm_s / (2 * budget.amount))
+    if fit >= FEWEST_PAIRS:
+        return ""
+    return f"confirm_time has room for {fit} pairs of runs, and a claim needs {FEWEST_PAIRS}"

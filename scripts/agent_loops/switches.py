@@ -132,6 +132,8 @@ def resume(run: Loop, *, take_over: bool, until: str = "") -> Answer:
         run.store.append(events.Resumed(session, take_over, until_utc))
         run.store.write_derived()
     next_step = "agent-loops try baseline" if campaign.wants_baseline else "agent-loops try '…'"
+    if campaign.confirming is not None:
+        next_step = "agent-loops wait"
     if not was_active:
         base = campaign.incumbent_number or 1
         next_step = f"agent-loops checkout {base}, as the editable files are another campaign's"
