@@ -11,6 +11,7 @@ import re
 
 import commands
 import limits
+import withheld
 from calls import Call, Feed
 from expand import Scope
 from ground import Ground
@@ -78,18 +79,24 @@ def _reads_here(words: list[str], ground: Ground, cwd: str) -> bool:
 
 def only_asks(command: str, here: Campaign, cwd: str) -> bool:
     """Whether it is a plain command that only tells how the campaign stands."""
+    return bool(set(_words_in_time(command, here, cwd)[:1]) & commands.READING)
+
+
+def _words_in_time(command: str, here: Campaign, cwd: str) -> list[str]:
+    """The words behind `agent-loops` of a plain command; none of any other."""
     try:
         with limits.bounded():
-            words = commands.plain_words(parse(command), Ground(here), cwd)
+            return commands.plain_words(parse(command), Ground(here), cwd)
     except (limits.TooMuch, Exception):  # noqa: BLE001 - as above
-        return False
-    return bool(set(words[:1]) & commands.READING)
+        return []
 
 
 def while_halted(command: str, here: Campaign, session: Session, cwd: str) -> tuple[str, str]:
     """Refuses `resume` to an agent whose campaign the person halted; what it reports it may ask."""
     if only_asks(command, here, cwd):
         return "allow", "how the campaign ended"
+    if here.state == "finished" and _words_in_time(command, here, cwd)[:1] == ["confirm"]:
+        return "allow", "agent-loops confirm"
     from walk import Walker
 
     walker = Walker()
@@ -99,6 +106,8 @@ def while_halted(command: str, here: Campaign, session: Session, cwd: str) -> tu
     except (limits.TooMuch, Exception):  # noqa: BLE001 - as above
         return ("deny", _PLAINLY) if "agent-loops" in command else ("", "")
     for call in walker.calls:
+        if reason := withheld.refusal(call, Ground(here)):
+            return "deny", reason
         if commands.is_ours(call) and "resume" in commands.words_of(call)[:2]:
             reason = commands.refusal(call, session, active=False, halted_by=here.text("halted_by"))
             if reason:

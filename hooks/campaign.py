@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 LOOPS = ("agent-loops:karpathy", "agent-loops:ml-autoresearch")
 _TAIL_BYTES = 64 << 10
 _REMEMBERED_S = 30 * 86400.0
-_SETTLED = ("settled", "rebaselined", "campaign_started")
+_SETTLED = ("settled", "rebaselined", "campaign_started", "confirmed")
 _SWITCHES = {"paused": "paused", "stopped": "stopped", "resumed": "active"}
-_UNDER_WAY = ("experiment_started", "run_started", "run_finished", "checks_finished", "decided")
+_UNDER_WAY = (
+    "experiment_started", "run_started", "run_finished", "checks_finished", "decided",
+    "confirmation_started",
+)  # fmt: skip
 # Controls, and the invisible characters that reorder or hide text.
 _RANGES = (
     (0, 32),
@@ -133,6 +136,18 @@ class Campaign:
             state = _SWITCHES.get(self._last_of(_SWITCHES)[0], state)
         now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
         return "finished" if state == "active" and end and now >= end[: len(now)] else state
+
+    @property
+    def is_to_confirm(self) -> bool:
+        """Whether it is finished, and the claim for which time was set aside is still to be made.
+
+        Past the end of that time it is no more, unless it was begun.
+        """
+        if self.state != "finished" or self.pointer.get("confirm") is not True:
+            return False
+        end = self.text("confirm_until_utc")
+        now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        return not end or now < end[: len(now)] or self.is_unsettled
 
     def is_led_by(self, session: Session) -> bool:
         """Whether this session leads it; one that the person began in a terminal is anybody's."""

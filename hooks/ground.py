@@ -44,6 +44,7 @@ class Ground:
     def __init__(self, campaign: Campaign) -> None:
         self.root = campaign.root
         self.sandbox = os.path.realpath(campaign.sandbox)
+        self.holdout = f"{self.sandbox}/holdout"
         self.harness = _harness(campaign)
         self.campaign = campaign
         home = os.path.expanduser("~")

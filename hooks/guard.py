@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _EDITING = ("Edit", "MultiEdit", "Write", "NotebookEdit")
 _COMMANDS = ("Bash", "Monitor")
+_READING = ("Read", "Grep")
 _SCHEDULING = ("ScheduleWakeup", "CronCreate")
 _SCHEDULED = (
     "What you schedule would pass for the person's word: `agent-loops wait` waits for the run, and "
@@ -59,6 +60,8 @@ def _decided(event: dict[str, Any], here: Campaign, session: Session) -> tuple[s
         if given.get("skill") in campaign.LOOPS and here.state == "active":
             session.save(loops=True)
         return _HOST
+    if tool in _READING and session.loops and (reason := _withheld(given, here, cwd)):
+        return "deny", reason
     if here.state != "active":
         return _while_halted(given, here, session, cwd) if tool in _COMMANDS else _HOST
     if not here.is_led_by(session) and not _takes(tool, given, here):
@@ -71,7 +74,19 @@ def _decided(event: dict[str, Any], here: Campaign, session: Session) -> tuple[s
         return _of_edit(path, here, session) if path else _HOST
     if tool == "Read":
         return _of_read(given, here)
+    if tool == "Grep":
+        return _HOST
     return _of_command(str(given.get("command") or ""), here, session, cwd)
+
+
+def _withheld(given: dict[str, Any], here: Campaign, cwd: str) -> str:
+    """Why a file may not be shown, whether the campaign is active or over."""
+    path = str(given.get("file_path") or given.get("path") or "")
+    if not _is_path(path) or not os.path.isdir(os.path.join(here.sandbox, "holdout")):
+        return ""
+    import withheld
+
+    return withheld.refusal_of_path(os.path.join(cwd, path), grounds.Ground(here))
 
 
 def _is_path(path: str) -> bool:
@@ -89,7 +104,7 @@ def _while_halted(
     """The person halted it, or it is over: only the person lets it go on; the agent may report."""
     command = str(given.get("command") or "")
     bare = command.translate({39: None, 34: None, 92: None})
-    if not session.loops or not ("resume" in bare or "agent-loops" in bare):
+    if not session.loops or not any(word in bare for word in ("resume", "agent-loops", "holdout")):
         return _HOST
     import bash
 

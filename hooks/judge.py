@@ -14,6 +14,7 @@ import git_rules
 import installs
 import logs
 import running
+import withheld
 import writers
 from calls import Call, Feed
 from expand import UNKNOWN, Scope
@@ -65,6 +66,7 @@ class Judge:
             return git_rules.refusal(call, self.ground)
         return (
             installs.refusal(call.argv)
+            or withheld.refusal(call, self.ground)
             or logs.refusal(call, self.ground)
             or running.refusal(call, self.own, self.ground)
             or running.refusal_to_kill(call, self.ground)
@@ -94,6 +96,7 @@ class Judge:
         return (
             self._of_targets(code, call)
             or running.refusal_of_code(code, call, self.own, self.ground)
+            or withheld.refusal_of_code(code, call, self.ground)
             or self._of_blind(code, call, inline=inline)
         )
 

@@ -1,4 +1,5 @@
-"""Stop: sends the agent on while its campaign is active, with the next step.
+"""Stop: sends the agent on while its campaign is active, or its claim is to be made, with the next
+step.
 
 Lets it end its turn where the campaign is halted, is another session's, where the person spoke
 last, and after a few times without any progress: a fault must not burn tokens all night.
@@ -20,7 +21,10 @@ _MOST_BLOCKS = 3
 # Whoever comes back later than this has waited in between, or thought: no busy loop.
 _QUICK_S = 60.0
 _WAIT = "`agent-loops wait --wait-s 580` (Bash timeout 600000)"
-_WAITING = tuple(f"agent-loops {name}" for name in ("try", "wait", "ready", "rebaseline"))
+_CONFIRM = "`agent-loops confirm --wait-s 580` (Bash timeout 600000)"
+_WAITING = tuple(
+    f"agent-loops {name}" for name in ("try", "wait", "ready", "rebaseline", "confirm")
+)
 _TRY = "`agent-loops try 'IDEA' --wait-s 580 --edit - <<'EDIT'` (Bash timeout 600000)"
 
 
@@ -33,7 +37,9 @@ def main() -> None:
 
 def _sends_on(event: dict[str, Any], here: Campaign, session: Session) -> bool:
     """Says what comes next, where the turn may not end here."""
-    if here.state != "active" or not session.loops or not here.is_led_by(session):
+    if not session.loops or not here.is_led_by(session):
+        return False
+    if here.state != "active" and not here.is_to_confirm:
         return False
     session.save(**campaign.seen(event))
     alive, progress, now = here.run_is_alive, here.progress, time.time()
@@ -74,6 +80,11 @@ def _blocks_without_progress(session: Session, progress: int, now: float, *, ali
 
 def _reason(here: Campaign, *, alive: bool) -> str:
     head = f"Campaign {here.text('tag')} is active: do not end your turn."
+    if here.is_to_confirm:
+        head = f"Campaign {here.text('tag')} is finished but for its claim: do not end your turn."
+        if not here.is_unsettled:
+            return f"{head} Time was set aside for it: call {_CONFIRM}; report its sentence."
+        return f"{head} It is being confirmed; call {_WAIT}, then report the sentence."
     if alive:
         return f"{head} A run is alive; call {_WAIT} and go on with its verdict."
     if here.is_unsettled:

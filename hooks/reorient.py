@@ -23,16 +23,30 @@ _NO_IDEA = "rehearsal"  # of the incumbent's own code
 def main() -> None:
     event = campaign.read_event()
     here, session = campaign.found(event)
+    if here.is_to_confirm and here.is_ours and session.loops:
+        campaign.answer(_told(_claim(here)))
+        return
     if here.state != "active" or not here.is_ours:
         return
     text = "\n".join(_fitted(_lines(here, session)))
-    told: dict[str, object] = {
-        "hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}
-    }
+    told = _told(text)
     if not session.loops:
         way_on = "/agent-loops:karpathy goes on with it"
         told["systemMessage"] = f"agent-loops: campaign {here.text('tag')} is active; {way_on}"
     campaign.answer(told)
+
+
+def _told(text: str) -> dict[str, object]:
+    return {"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}}
+
+
+def _claim(here: Campaign) -> str:
+    """What is left to do of a campaign in which nothing more is tried."""
+    step = "`agent-loops wait --wait-s 580`" if here.is_unsettled else "`agent-loops confirm`"
+    return (
+        f"agent-loops: campaign {here.text('tag')} is finished but for its claim, for which time "
+        f"was set aside. Next: {step}, then report its sentence as it stands."
+    )
 
 
 def _lines(here: Campaign, session: Session) -> list[str]:

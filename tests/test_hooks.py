@@ -522,3 +522,39 @@ def test_hooks_need_the_standard_library_of_python_3_9_alone(path: Path) -> None
         )
     }
     assert names <= own | set(sys.stdlib_module_names)
+
+
+def test_an_agent_makes_the_claim_for_which_time_was_set_aside(tmp_path: Path) -> None:
+    project = Project(tmp_path / "a project")
+    project.bind(stop_after="2 h", confirm_time="2 h")
+    project.setup()
+    begun(project, "baseline")
+    says(LOOP, project.root)
+    assert reason(project.root).startswith("Campaign t1 is active")
+    assert begun(project, "lr: lower", "--edit", "-", stdin=lower(0.02))["status"] == "keep"
+    said = reason(project.root)
+    assert said.startswith("Campaign t1 is finished but for its claim: do not end your turn.")
+    assert "`agent-loops confirm --wait-s 580`" in said
+    assert "Next: `agent-loops confirm`" in context(project.root)
+    call = {"tool_name": "Bash", "tool_input": {"command": "agent-loops confirm --wait-s 580"}}
+    allowed = fire("guard", project.root, **call)["hookSpecificOutput"]
+    assert allowed["permissionDecision"] == "allow"
+    assert reason(project.root, session=OTHER) == ""
+    answer = project.ask("confirm", env={"CLAUDE_CODE_SESSION_ID": ME})
+    assert answer["verdict"] == "improved"
+    assert reason(project.root) == ""
+    assert context(project.root) == ""
+
+
+def test_a_claim_under_way_is_waited_for(running: Project) -> None:
+    """Also in a campaign that is active: somebody asked for it."""
+    go = running.root.parent / "go"
+    go.touch()
+    assert running.ask("wait")["status"] == "keep"
+    go.unlink()
+    env = {"CLAUDE_CODE_SESSION_ID": ME}
+    assert running.ask("confirm", "--wait-s", "0", env=env)["status"] == "running"
+    says(LOOP, running.root)
+    assert "agent-loops wait" in reason(running.root)
+    assert running.ask("stop", "--kill").code == 0
+    go.touch()

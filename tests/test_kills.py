@@ -272,6 +272,36 @@ def rebaseline_again(commands: Commands, project: Project, call: Call, _: int) -
         assert commands(project, *call.words).code == 0
 
 
+def confirmed_in_the_end(commands: Commands, project: Project, call: Call, _: int) -> None:
+    """Goes on with what was begun; begins where nothing was."""
+    answer = commands(project, "wait")
+    assert answer.code == 0, answer
+    if answer["status"] != "confirmed":
+        answer = commands(project, *call.words)
+        assert answer.code == 0, answer
+    assert answer["verdict"] == "improved"
+
+
+def of_one_claim(_: Commands, project: Project) -> None:
+    (started,) = project.events("confirmation_started")
+    (claim,) = project.events("confirmed")
+    assert (claim["pairs"], claim["claims"][0]["seeds"]) == (5, [2, 3, 4, 5, 6])
+    assert started["subjects"] == [2]
+    assert not list(project.sandbox.glob("iter*/out-*"))
+
+
+@pytest.mark.parametrize("strategy", ["snapshots", "branches"])
+def test_killed_at_a_confirmation(commands: Commands, folder: Path, strategy: str) -> None:
+    template = begun(commands, folder, iter_strategy=strategy)
+    assert tried(commands, template, "better", better)["status"] == "keep"
+    call = Call(["confirm"], again=confirmed_in_the_end)
+    assert walk(commands, template, call, ends=of_one_claim, stride=strides(67)) > 8
+    by_supervisor = walk(
+        commands, template, call, role=SUPERVISOR, ends=of_one_claim, stride=strides(4)
+    )
+    assert by_supervisor > 3
+
+
 # ---- the run, and what becomes of it ------------------------------------------------------------
 
 

@@ -39,6 +39,8 @@ LEVELS: dict[str, list[str]] = {
         "calibration evidence curves",
         "pruning",
         "state succession",
+        "confirmation",
+        "rounds",
     ],
     "2, effects": [
         "scan metric_files processes git_commands desktop devices",
@@ -56,10 +58,12 @@ LEVELS: dict[str, list[str]] = {
         "campaigns verdicts",
         "workspace",
         "progress",
-        "setup candidates runs settling notices",
+        "setup candidates runs settling notices claimed",
+        "confirming",
         "gates loop",
         "trying report switches",
-        "rewinding lookout",
+        "rewinding confirm",
+        "lookout",
         "watchdog",
     ],
     "3, a project that has no bindings yet": [
@@ -103,7 +107,13 @@ EFFECTS = (
     {"integrity"},
 )
 # Imported inside functions alone: they take long to import, and most commands need none of them.
-THIRD_PARTY = {"yaml": "bindings", "git": "branches", "psutil": "processes", "pathspec": "scan"}
+THIRD_PARTY = {
+    "yaml": "bindings",
+    "git": "branches",
+    "psutil": "processes",
+    "pathspec": "scan",
+    "scipy": "confirmation",
+}
 # Who starts processes at all, and which.
 STARTERS = {
     "git_commands": "git",

@@ -759,3 +759,22 @@ def test_without_a_shell_a_suspended_client_goes_on(project: Project) -> None:
     assert alone.wait(30) == 0
     alone.communicate()
     assert (project.root.parent / "on").exists()
+
+
+def test_the_claim_is_made_where_no_client_is_left_for_it(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.bind(notify_cmd="cat >> ../told", stop_after="2 h", confirm_time="2 h")
+    project.setup()
+    env = {"CLAUDE_CODE_SESSION_ID": LEADER}
+    assert project.ask("try", "baseline", env=env)["status"] == "keep"
+    watched = Watched(project, "-p")
+    ending = watched.run(watched.experiment(0.04))
+    assert ending.status == "finished"
+    assert len(watched.starts) == 1
+    assert "finished: confirming the best" in watched.world.said[0]
+    (started,) = project.events("confirmation_started")
+    assert started["by"] == "the end of the campaign"
+    (claim,) = project.events("confirmed")
+    assert claim["verdict"] == "improved"
+    assert claim["sentence"] in ending.text
+    until(lambda: any(claim["sentence"][:60] in line for line in told(project)))

@@ -122,6 +122,21 @@ def _watch_arguments(command: argparse.ArgumentParser) -> None:
     command.epilog = "Everything after -- is the client's: `agent-loops watch -- claude`."
 
 
+def _confirm_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--runs", type=_confirming_runs, default=5, metavar="N",
+        help="runs of each, on fresh seeds (5, which is the fewest)",
+    )  # fmt: skip
+    command.add_argument(
+        "--top",
+        type=_count,
+        default=1,
+        metavar="K",
+        help="compare the K best with the baseline, not only the best",
+    )
+    _add_wait(command)
+
+
 def _number_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("number", type=_count, metavar="N")
 
@@ -161,6 +176,10 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "resume": ("go on after pause or stop", _resume_arguments),
     "watch": ("start a coding client, and again whenever it ends too early", _watch_arguments),
     "ready": ("the check at bedtime: rehearse once, then say whether to leave it", _add_wait),
+    "confirm": (
+        "the morning claim: best and baseline on fresh seeds, and one plain sentence",
+        _confirm_arguments,
+    ),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -187,6 +206,7 @@ def _unexpected(parsed: argparse.Namespace, rest: Sequence[str]) -> str:
 
 
 _MOST_REPEATS = 100
+_FEWEST_TO_CONFIRM = 5
 
 
 def _count(text: str) -> int:
@@ -200,6 +220,13 @@ def _repeats(text: str) -> int:
     value = _count(text)
     if value > _MOST_REPEATS:
         raise argparse.ArgumentTypeError(f"{text} is more than {_MOST_REPEATS} runs")
+    return value
+
+
+def _confirming_runs(text: str) -> int:
+    value = _repeats(text)
+    if value < _FEWEST_TO_CONFIRM:
+        raise argparse.ArgumentTypeError(f"{text} runs of each say too little: at least 5")
     return value
 
 
@@ -375,6 +402,15 @@ def _ready(run: Loop, parsed: argparse.Namespace) -> Answer:
     return readiness.run(run, wait_s=_wait_s(parsed))
 
 
+def _confirm(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import confirm
+
+    return confirm.run(
+        run, runs=parsed.runs, top=parsed.top, wait_s=_wait_s(parsed),
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+    )  # fmt: skip
+
+
 def _rewind(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops import rewinding
 
@@ -427,6 +463,7 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "try": _try,
     "wait": _wait,
     "ready": _ready,
+    "confirm": _confirm,
     **dict.fromkeys(("status", "history", "show", "diff"), _report),
     **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
     **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),
@@ -458,7 +495,7 @@ def _read(name: str) -> str:
 
 
 def _begun(begun: Begun, found: Sequence[str]) -> Answer:
-    from agent_loops import calibration, runs
+    from agent_loops import calibration, rounds, runs
 
     store, campaign = begun.store, begun.store.campaign
     bindings, branch = campaign.bindings, campaign.started.branch
@@ -483,7 +520,7 @@ def _begun(begun: Begun, found: Sequence[str]) -> Answer:
         lines.append(
             f"{bindings.metric} is named in editable code ({places}): changes there are flagged"
         )
-    notes = [*begun.notes, *found]
+    notes = [*begun.notes, *found, *filter(None, [rounds.shortage(bindings)])]
     lines += [f"note: {note}" for note in notes]
     next_step = "agent-loops try baseline"
     values = {

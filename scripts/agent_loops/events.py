@@ -93,7 +93,8 @@ class RunFinished(NamedTuple):
     also where the run was ended early because it was far behind (`outcome` "pruned").
     `hopeless` says why a run was ended early, or looked so at `hopeless_at_s` and was let go on;
     `saved_s` is what it would have taken beyond that.
-    `seal` is the receipt's, of which the run itself knew but the digest.
+    `seal` is the receipt's, of which the run itself knew but the digest. `holdout` is the SHA-256
+    of the log of `holdout_cmd`, whose value no agent is to find in the record.
     """
 
     experiment: int
@@ -121,6 +122,7 @@ class RunFinished(NamedTuple):
     receipt_digest: str = ""
     seal: str = ""
     stamp: Mapping[str, str] = {}
+    holdout: str = ""
 
 
 class ChecksFinished(NamedTuple):
@@ -235,6 +237,41 @@ class Stopped(NamedTuple):
     reason: str = ""
 
 
+class ConfirmationStarted(NamedTuple):
+    """What the campaign has gained is to be measured on fresh seeds: `runs` of each experiment.
+
+    `subjects` are compared with `baseline`, the best first; `codes` are the digests of their files
+    and, last, of the baseline's; `recorded` the gain of each so far. Pair k has the seed
+    `first_seed` + k. No pair is begun that would not be over by `until_utc`, "" without an end.
+    """
+
+    subjects: tuple[int, ...]
+    baseline: int
+    runs: int
+    first_seed: int
+    codes: tuple[str, ...]
+    recorded: tuple[float, ...]
+    by: str
+    until_utc: str = ""
+
+
+class Confirmed(NamedTuple):
+    """The claim. `verdict` is improved, inconclusive or not improved; `sentence` says it all.
+
+    Both are the best one's; `claims` has an object for each experiment, with its figures. With a
+    holdout they are what an agent may see, and the whole is in the file with digest `holdout`.
+    """
+
+    experiment: int
+    verdict: str
+    sentence: str
+    claims: tuple[Mapping[str, Any], ...]
+    pairs: int
+    runs: int
+    machine_s: float
+    holdout: str = ""
+
+
 class Note(NamedTuple):
     """A word of the person's that the next answer shows."""
 
@@ -257,6 +294,8 @@ Event = (
     | Resumed
     | Stopped
     | Note
+    | ConfirmationStarted
+    | Confirmed
 )
 MEANWHILE = (Note, Paused, Resumed, Stopped, RefusedTry, Rescued)
 """What may be recorded while a run is under way, besides its end."""
@@ -276,6 +315,8 @@ NAMES: dict[type[Event], str] = {
     Resumed: "resumed",
     Stopped: "stopped",
     Note: "note",
+    ConfirmationStarted: "confirmation_started",
+    Confirmed: "confirmed",
 }
 _BY_NAME = {name: kind for kind, name in NAMES.items()}
 

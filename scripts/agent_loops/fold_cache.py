@@ -13,21 +13,14 @@ from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError
 from agent_loops.evidence import Finding
 from agent_loops.paths import CampaignPaths
-from agent_loops.state import Campaign, Experiments
+from agent_loops.state import Campaign, Experiments, as_tuples
 
 _TAIL_BYTES = 4096
 _REQUIRED = ("bindings_digest", "bindings_file", "harness_digest", "stop_at_utc", "session")
 _NESTED = (
-    "found_best",
-    "found_belief",
-    "settled_belief",
-    "believed",
-    "started",
-    "bindings",
-    "experiments",
-    "paused",
-    "stopped",
-)
+    "found_best", "found_belief", "settled_belief", "believed", "started", "bindings",
+    "experiments", "paused", "stopped", "confirming", "confirmed",
+)  # fmt: skip
 
 
 def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
@@ -40,6 +33,8 @@ def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
         "bindings": campaign.bindings.to_json(),
         "paused": campaign.paused._asdict() if campaign.paused else None,
         "stopped": campaign.stopped._asdict() if campaign.stopped else None,
+        "confirming": campaign.confirming._asdict() if campaign.confirming else None,
+        "confirmed": campaign.confirmed._asdict() if campaign.confirmed else None,
         "rest": {name: value for name, value in vars(campaign).items() if name not in _NESTED},
     }
     try:
@@ -74,6 +69,10 @@ def load(paths: CampaignPaths) -> tuple[Campaign, int] | None:
         vars(campaign).update(rest)
         campaign.paused = events.Paused(**head["paused"]) if head["paused"] else None
         campaign.stopped = events.Stopped(**head["stopped"]) if head["stopped"] else None
+        if head["confirming"]:
+            campaign.confirming = events.ConfirmationStarted(**as_tuples(head["confirming"]))
+        if head["confirmed"]:
+            campaign.confirmed = events.Confirmed(**as_tuples(head["confirmed"]))
         campaign.experiments = Experiments(lines)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

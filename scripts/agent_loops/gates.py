@@ -16,6 +16,7 @@ from agent_loops import (
     files,
     integrity,
     restoring,
+    rounds,
     seeds,
     snapshots,
     stamps,
@@ -71,11 +72,12 @@ def way_on(campaign: Campaign) -> str:
 
 def refuse_finished(campaign: Campaign) -> None:
     """A stop condition of the bindings, or of `resume --until`, is met."""
-    reason = campaign.stop_reason(utc_now())
+    now = utc_now()
+    reason = campaign.stop_reason(now)
     if reason:
         raise Refused(
             "finished", f"a stop condition is met: {reason}",
-            next_step=f"report the best (`agent-loops status`); to go on, {way_on(campaign)}",
+            next_step=f"{rounds.closing_words(campaign, now)}; to go on, {way_on(campaign)}",
         )  # fmt: skip
 
 

@@ -13,7 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from agent_loops import campaigns, files, notices, open_clients, pointer
+from agent_loops import (
+    campaigns,
+    confirm,
+    confirmation,
+    files,
+    notices,
+    open_clients,
+    pointer,
+    rounds,
+)
 from agent_loops.campaigns import Store
 from agent_loops.errors import AgentLoopsError, Refused, UsageError
 from agent_loops.journal import utc_now
@@ -28,7 +37,8 @@ class Standing(NamedTuple):
     """The campaign at one instant. `state` is active, paused, stopped, finished, none, unreadable.
 
     `progress` grows with each experiment and each verdict; `moved_at` is when anything was recorded
-    last, in seconds since the epoch.
+    last, in seconds since the epoch. `is_to_confirm` says that time was set aside for the claim,
+    and that it is due or under way.
     """
 
     state: str
@@ -39,6 +49,7 @@ class Standing(NamedTuple):
     is_running: bool = False
     reason: str = ""
     words: str = ""
+    is_to_confirm: bool = False
 
 
 class Lookout:
@@ -112,6 +123,19 @@ class Lookout:
                 run = Loop(store, store.project.root, self._environ)
                 run.advance(deadline=time.monotonic(), start_runs=False)
 
+    def confirm(self, wait_s: float) -> str:
+        """Begins the claim that is due, or goes on with it for so long; why it cannot be made."""
+        try:
+            if (store := self._find()) is not None:
+                run = Loop(store, store.project.root, self._environ)
+                confirm.run(
+                    run, runs=confirmation.FEWEST_PAIRS, top=1, wait_s=wait_s,
+                    say=lambda _: None, by=confirm.BY_ITSELF,
+                )  # fmt: skip
+        except (AgentLoopsError, OSError) as error:
+            return str(error)
+        return ""
+
     def trouble(self, reason: str) -> None:
         """Notifies of what the record does not say."""
         with contextlib.suppress(AgentLoopsError, OSError):
@@ -141,4 +165,5 @@ def _standing(store: Store) -> Standing:
         is_running=files.is_locked(store.paths.run_lock),
         reason=reason or campaign.stop_reason(now),
         words=notices.in_words(campaign),
+        is_to_confirm=rounds.is_due(campaign, now),
     )

@@ -18,6 +18,7 @@ from agent_loops import (
     events,
     files,
     machine,
+    rounds,
     runs,
     settling,
     stamps,
@@ -63,10 +64,10 @@ class Loop:
                     return True
                 if step is Step.CHECK and not start_runs:
                     return False
-                if step in (Step.START_RUN, Step.CANARY):
+                if step in (Step.START_RUN, Step.CANARY, Step.CONFIRM):
                     held = campaign.paused is not None or campaign.stopped is not None
                     if held or not start_runs:
-                        return step is Step.CANARY
+                        return self._leaves(step)
                 if step is not Step.LOST:
                     self._take(step)
             if step is Step.LOST:
@@ -86,6 +87,14 @@ class Loop:
             return False
         self.store.write_derived()
         return True
+
+    def _leaves(self, step: Step) -> bool:
+        """A run that is due is not started; whether nothing is under way for all that."""
+        if step is Step.CONFIRM:
+            from agent_loops import confirming
+
+            confirming.put_back(self.workspace)
+        return step is Step.CANARY
 
     def tell_the_person(self) -> None:
         """Notifies of what is news since the last time. The caller holds the lock."""
@@ -125,6 +134,8 @@ class Loop:
                 self._pause_for_the_machine()
             case Step.START_RUN if open_ is not None:
                 runs.start(self.workspace, open_, state.purpose_of_next_run(open_))
+            case Step.CONFIRM | Step.CLAIM:
+                self._confirm(step)
             case Step.CHECK if open_ is not None:
                 runs.start(self.workspace, open_, "checks")
             case Step.DECIDE if open_ is not None:
@@ -132,6 +143,14 @@ class Loop:
                 self.store.append(verdicts.decided(self.campaign, open_))
             case Step.SETTLE if open_ is not None:
                 settling.settle(self.workspace, open_)
+
+    def _confirm(self, step: Step) -> None:
+        from agent_loops import confirming  # only the end of a campaign needs it
+
+        if step is Step.CONFIRM:
+            confirming.go_on(self.workspace)
+        else:
+            confirming.conclude(self.workspace)
 
     def _start_canary(self) -> None:
         """Runs the incumbent after three crashes in a row: was it the ideas or the machine?"""
@@ -144,6 +163,11 @@ class Loop:
 
     def _after_run(self, finished: events.RunFinished | events.ChecksFinished) -> None:
         run = self.campaign.experiments[finished.experiment].runs[finished.run - 1]
+        if run.started.purpose == state.CONFIRM:
+            from agent_loops import confirming
+
+            confirming.after_run(self.workspace, finished.experiment, finished.run)
+            return
         if run.started.purpose != "canary" or isinstance(finished, events.ChecksFinished):
             return
         settling.prune_outputs(self.workspace, self.campaign.experiments[finished.experiment])
@@ -196,6 +220,11 @@ class Loop:
                 "no experiment", "nothing has been tried yet",
                 next_step="`agent-loops try baseline`",
             )  # fmt: skip
+        if self.campaign.confirming is not None or self.campaign.claimed_last:
+            from agent_loops import claimed
+
+            is_over = self.campaign.confirming is None
+            return claimed.claim(self.workspace) if is_over else claimed.progress(self.workspace)
         if self.campaign.open_run is not None or not experiment.verdict:
             return self._answer_running(experiment)
         return self.answer(experiment)
@@ -248,9 +277,10 @@ class Loop:
             return "the campaign is stopped; `agent-loops resume` goes on"
         if campaign.paused is not None:
             return "the campaign is paused; `agent-loops resume` goes on"
-        reason = campaign.stop_reason(datetime.now(timezone.utc))
+        now = datetime.now(timezone.utc)
+        reason = campaign.stop_reason(now)
         if reason:
-            return f"the campaign is finished ({reason}); report the best"
+            return f"the campaign is finished ({reason}); {rounds.closing_words(campaign, now)}"
         if experiment.is_open_baseline:
             return (
                 "mend what is wrong, then `agent-loops try baseline` again; where that was "

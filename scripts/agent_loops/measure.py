@@ -44,6 +44,7 @@ class Measurement:
     timeout_s: float
     is_baseline: bool
     is_mended: bool
+    holdout_log: Path | None = None
     _outputs: set[str] = field(default_factory=set)
 
     def may_evaluate(self) -> bool:
@@ -75,6 +76,8 @@ class Measurement:
             "environment": dict(self.environment),
             "guards": self._guards() if _ended_well(end) else {},
             "log_sha256": _log_digest(self._metric_log),
+            # Its value is read by whoever may see it.
+            "holdout_sha256": _log_digest(self.holdout_log) if self.holdout_log else "",
         }
         result |= self._memory(end, facts)
         crash = crashes.Crash("idea", record) if record else None
@@ -143,7 +146,7 @@ class Measurement:
         spec = self.bindings.metric_spec
         if not _ended_well(end):
             return LogFacts(None, "")
-        if self.bindings.eval_cmd and end.outcome.stage != "eval":
+        if self.bindings.eval_cmd and end.outcome.stage == "run":
             return LogFacts(None, "eval_cmd did not run")
         if self.bindings.metric == "wall_s":
             return _built_in(end.wall_s, "s")
@@ -213,7 +216,12 @@ class Measurement:
         return crashes.Crash("idea", f"the run changed the harness: {changes.describe()}")
 
     def _crash(self, end: RunEnd, facts: LogFacts) -> crashes.Crash:
-        log = self.eval_log if end.outcome.stage == "eval" else self.log
+        if end.outcome.stage == "holdout" and not _ended_well(end):
+            # What it printed is not for the record.
+            code = end.outcome.exit_code
+            how = f"exit code {code}" if code is not None else end.outcome.kind.replace("_", " ")
+            return crashes.Crash("idea", f"holdout_cmd: {how}")
+        log = self.log if end.outcome.stage == "run" else self._metric_log
         try:
             with files.open_regular(log) as stream:
                 tail = tails.tail(stream, limit=2000, secrets=self.secrets)

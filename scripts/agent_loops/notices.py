@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from agent_loops import answers, desktop, display, environment, files, notifier
+from agent_loops import answers, desktop, display, environment, files, notifier, rounds
 from agent_loops.campaigns import Store
 from agent_loops.errors import AgentLoopsError
 from agent_loops.journal import utc_now
@@ -68,11 +68,15 @@ def _end(campaign: Campaign) -> Notice | None:
         return Notice("end", f"stopped {campaign.switched_seq}", f"stopped by {stopped.by}{why}")
     if campaign.paused is not None or campaign.under_way:
         return None
+    if rounds.is_due(campaign, utc_now()):
+        return None  # the claim comes first
     reason = campaign.stop_reason(utc_now())
     if not reason:
         return None
     rules = f"{campaign.switched_seq} {campaign.bindings_digest[:12]}"
-    return Notice("end", f"finished {reason.partition(':')[0]} {rules}", f"finished ({reason})")
+    claim = campaign.confirmed.sentence if campaign.confirmed and campaign.is_confirmed else ""
+    said = f"finished ({reason})" + (f"; {claim}" if claim else "")
+    return Notice("end", f"finished {reason.partition(':')[0]} {rules}", said)
 
 
 def _is_an_earlier_best(notice: Notice, told: Mapping[str, Any]) -> bool:
@@ -150,7 +154,10 @@ def in_words(campaign: Campaign) -> str:
     """How many experiments there were, and the best of them."""
     best, count = campaign.best, len(campaign.experiments)
     standing = _standing(campaign, best) if best is not None else "no reading yet"
-    return f"{count} {'experiment' if count == 1 else 'experiments'}, {standing}"
+    said = f"{count} {'experiment' if count == 1 else 'experiments'}, {standing}"
+    if campaign.confirmed is not None and campaign.is_confirmed:
+        return f"{said}; {campaign.confirmed.sentence}"
+    return said
 
 
 def _standing(campaign: Campaign, best: Experiment) -> str:

@@ -149,6 +149,18 @@ class CampaignPaths(NamedTuple):
         """What the run printed of its progress, by elapsed seconds."""
         return self.experiment(number) / _numbered("curve", run, ".json")
 
+    @property
+    def holdout(self) -> Path:
+        """What `holdout_cmd` printed, and the figures of it: for the person, not for an agent."""
+        return self.root / "holdout"
+
+    def holdout_log(self, number: int, run: int) -> Path:
+        return self.holdout / f"iter{number}-run-{run}.log"
+
+    def holdout_claim(self, first_seed: int) -> Path:
+        """The whole of a claim on a holdout."""
+        return self.holdout / f"claim-{first_seed}.json"
+
     def outputs(self, number: int, run: int) -> Path:
         """`{run_dir}`: a fresh folder for what the run writes."""
         return self.experiment(number) / _numbered("out", run, "")

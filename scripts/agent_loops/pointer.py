@@ -10,7 +10,7 @@ import os
 from datetime import datetime
 from typing import Any
 
-from agent_loops import answers, files, scan
+from agent_loops import answers, files, rounds, scan
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
 from agent_loops.paths import CampaignPaths, ProjectPaths
@@ -43,7 +43,9 @@ def _content(campaign: Campaign, project: ProjectPaths, paths: CampaignPaths) ->
         "sandbox": os.path.relpath(paths.root, project.root) if relative else str(paths.root),
         "session": campaign.session,
         "halted_by": halted.by if halted else "",
-        "end_utc": campaign.end_utc,
+        "end_utc": campaign.tries_end_utc,
+        "confirm": rounds.is_wanted(campaign),
+        "confirm_until_utc": campaign.end_utc,
         "harness": paths.harness(campaign.epoch).name,
         "editable_files": list(bindings.editable_files),
         "editable_regexes": scan.as_regexes(bindings.editable_files),

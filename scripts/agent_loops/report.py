@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agent_loops import (
     answers,
     candidates,
+    claimed,
     decide,
     display,
     events,
@@ -20,6 +21,7 @@ from agent_loops import (
     gates,
     machine,
     pointer,
+    rounds,
     snapshots,
     stamps,
 )
@@ -51,6 +53,7 @@ def status(run: Loop) -> Answer:
     if campaign.under_way and running is None:
         unrecorded = campaign.open_run[0] if campaign.open_run else campaign.open_number
     idle = not campaign.under_way
+    confirmed, claim_line = claimed.standing(run.workspace)
     in_the_way = _in_the_way(run) if idle and word == "active" else []
     edited = _edited(run) if idle else ""
     values: dict[str, Any] = {
@@ -70,6 +73,8 @@ def status(run: Loop) -> Answer:
         "gain": claim.gain if claim else gain,
         "gain_interval": [claim.low, claim.high] if claim else None,
         "gain_probability": claim.probability if claim else None,
+        "confirmed": confirmed,
+        "confirming": list(campaign.confirming.subjects) if campaign.confirming else None,
         "gain_before_rebaseline": campaign.gain_before,
         "stamp": dict(campaign.stamp_for()),
         "pruned": {
@@ -118,6 +123,7 @@ def status(run: Loop) -> Answer:
         lines.append(f"gain      {said}" + (before if campaign.gain_before else ""))
     lines += _pruned(campaign)
     lines += [f"device    {display.clean(device, 60)}"] if device else []
+    lines += [claim_line] if claim_line else []
     lines += _limits(campaign, now)
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
@@ -213,13 +219,19 @@ def _limits(campaign: Campaign, now: datetime) -> list[str]:
 
 def _next(run: Loop, word: str) -> str:
     held = word in ("paused", "stopped")
+    if run.campaign.confirming is not None and not held:
+        return "agent-loops wait"
     if run.campaign.under_way and not (held and run.campaign.waits_for_run):
         return "agent-loops wait"
     if held:
         return "agent-loops resume"
     if run.campaign.wants_baseline:
         return "agent-loops try baseline"
-    return "agent-loops try '…'" if word == "active" else "report the best"
+    return (
+        "agent-loops try '…'"
+        if word == "active"
+        else rounds.closing_words(run.campaign, datetime.now(timezone.utc))
+    )
 
 
 def _running(run: Loop) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ from agent_loops import (
     seeds,
     snapshots,
     stamps,
+    state,
     supervise,
 )
 from agent_loops.errors import AgentLoopsError
@@ -109,6 +110,8 @@ def _run_spec(
     values = _values(workspace, experiment, number)
     limit_s = timeout_s(campaign)
     log, eval_log = paths.log(experiment.number, number), paths.eval_log(experiment.number, number)
+    holdout_cmd = bindings.holdout_cmd if purpose == state.CONFIRM else ""
+    holdout_log = paths.holdout_log(experiment.number, number)
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
     environ = _environment(workspace, experiment, number)
@@ -139,6 +142,7 @@ def _run_spec(
             timeout_s=limit_s,
             is_baseline=experiment.is_open_baseline,
             is_mended=not as_given,
+            holdout_log=holdout_log if holdout_cmd else None,
         )
 
     guard = functools.cache(functools.partial(Guard, paths))
@@ -152,7 +156,7 @@ def _run_spec(
 
     def prepare(stage: str) -> None:
         guard()
-        if stage == "eval":
+        if stage != "run":
             drop_what_the_run_compiled()
         elif experiment.is_open_baseline:
             shutil.rmtree(paths.bytecode, ignore_errors=True)
@@ -183,6 +187,8 @@ def _run_spec(
         prelude=devices.with_report(bindings.prelude, report),
         eval_command="" if checks else commands.fill(bindings.eval_cmd, values),
         eval_log=eval_log,
+        holdout_command=commands.fill(holdout_cmd, values),
+        holdout_log=holdout_log if holdout_cmd else None,
         cleanup_command=commands.fill(bindings.cleanup_cmd, values),
         log_limit_bytes=int(bindings.log_limit_mb * (1 << 20)),
         measure=measure,
@@ -256,15 +262,19 @@ def _seed(campaign: Campaign, experiment: Experiment, number: int) -> int:
 
     By the plain rule 1 for the first reading of any code, so that ideas share it, and a fresh one
     for each repeat. The noise-aware rule wants independent draws: a fresh one for every run, but
-    that both runs of a pair share one, unless that was seen to do harm.
+    that both runs of a pair share one, unless that was seen to do harm. While a confirmation is
+    under way, the one that its pair shares.
     """
     if number <= len(experiment.runs):
         return experiment.runs[number - 1].started.seed
+    due = state.next_to_confirm(campaign)
+    if due is not None and due[0] == experiment.number:
+        return due[1]
     other = _begun_of_pair(experiment)
     if other is not None and seeds.sharing_helps(_pairs_of_one_seed(campaign)):
         return other.started.seed
     if campaign.bindings.keep_rule != "plain":
-        return campaign.runs_started + 1
+        return campaign.last_seed + 1
     known = campaign.readings.get(key_of(experiment.epoch, experiment.started.code), ())
     return len(known) + 1
 
@@ -389,6 +399,7 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         receipt_digest=digest,
         seal=str(receipt.get("seal", "")),
         stamp=stamp,
+        holdout=str(measured.get("holdout_sha256", "")),
     )
     workspace.store.append(finished)
     return finished

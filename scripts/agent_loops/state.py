@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent_loops import calibration, decide, events, evidence, files
@@ -23,10 +24,11 @@ if TYPE_CHECKING:  # imported where it is asked
 CRASHES_BEFORE_CANARY = 3
 # Longer silences between two events are sleep, a closed laptop or a person's night, not work.
 _LONGEST_PAUSE_THAT_COUNTS_S = 900.0
+CONFIRM = "confirm"
 REFERENCE = "reference"
 _WARMUP = "warmup"
-# Runs that say nothing of the experiment's own code.
-_OTHERS = ("canary", "checks", REFERENCE)
+# Runs that say nothing of the experiment's own code, or are not to be pooled with others.
+_OTHERS = ("canary", "checks", REFERENCE, CONFIRM)
 
 
 class Run(NamedTuple):
@@ -92,7 +94,11 @@ class Experiment(NamedTuple):
 
     @property
     def readings(self) -> tuple[float, ...]:
-        return tuple(run.reading for run in self.runs if run.reading is not None)
+        return tuple(
+            run.reading
+            for run in self.runs
+            if run.reading is not None and run.started.purpose != CONFIRM
+        )
 
     @property
     def last_finished(self) -> events.RunFinished | None:
@@ -188,16 +194,17 @@ def experiment_from_json(value: Mapping[str, Any]) -> Experiment:
             events.RunStarted(**run["started"]),
             run["boot_id"],
             run["time"],
-            events.RunFinished(**_tuples(run["finished"])) if run["finished"] else None,
+            events.RunFinished(**as_tuples(run["finished"])) if run["finished"] else None,
         )
         for run in value["runs"]
     )
-    decided = events.Decided(**_tuples(value["decided"])) if value["decided"] else None
-    started = events.ExperimentStarted(**_tuples(value["started"]))
-    return Experiment(**{**_tuples(value), "started": started, "runs": runs, "decided": decided})
+    decided = events.Decided(**as_tuples(value["decided"])) if value["decided"] else None
+    started = events.ExperimentStarted(**as_tuples(value["started"]))
+    return Experiment(**{**as_tuples(value), "started": started, "runs": runs, "decided": decided})
 
 
-def _tuples(value: Mapping[str, Any]) -> dict[str, Any]:
+def as_tuples(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An event's fields as they were before they became JSON, which knows no tuples."""
     return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
 
 
@@ -217,6 +224,8 @@ class Campaign:
     beside the incumbent.
     `pruned_runs` were ended early, which saved `saved_s`; the experiments in `let_go_on` had one
     that was not, although it looked as hopeless.
+    `confirming` is under way, `confirmed` the last claim under the present bindings and harness,
+    `confirmations` how often each code was confirmed; `last_seed` is the highest that a run had.
     """
 
     def __init__(
@@ -267,11 +276,15 @@ class Campaign:
         self.baseline_number: int | None = None
         self.counts: dict[str, int] = {}
         self.rehearsals = 0
+        self.confirming: events.ConfirmationStarted | None = None
+        self.confirmed: events.Confirmed | None = None
+        self.confirmations: dict[str, int] = {}
+        self.claimed_after = 0
+        self.last_seed = 0
         self.commits: list[str] = []
         self.found_best: tuple[int, int] | None = None  # (seq, number): asked for many times
         self.found_belief: tuple[list[Finding], Belief | None] | None = None
         self.refusals = 0
-        self.runs_started = 0
         self.pruned_runs = 0
         self.saved_s = 0.0
         self.let_go_on: list[int] = []
@@ -401,6 +414,33 @@ class Campaign:
         return None if new is None or old is None else self.bindings.direction.gain(new, old)
 
     @property
+    def has_gained(self) -> bool:
+        """Whether the best is other code than the baseline."""
+        best, baseline = self.best, self.baseline
+        return (
+            best is not None and baseline is not None and best.started.code != baseline.started.code
+        )
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the last claim is about the best as it is now."""
+        best, claim = self.best, self.confirmed
+        if best is None or claim is None:
+            return False
+        return self.experiments[claim.experiment].started.code == best.started.code
+
+    @property
+    def claimed_last(self) -> bool:
+        """Whether nothing was tried since the last claim."""
+        return self.confirmed is not None and self.claimed_after == len(self.experiments)
+
+    @property
+    def reserved_s(self) -> float:
+        """The time before the end in which nothing is tried: once there is a gain to confirm."""
+        confirm_s = self.bindings.confirm_s
+        return confirm_s if confirm_s is not None and self.has_gained else 0.0
+
+    @property
     def best(self) -> Experiment | None:
         """The experiment with the best estimate under the present bindings and harness."""
         if self.found_best is not None and self.found_best[0] == self.seq:
@@ -434,18 +474,37 @@ class Campaign:
 
     def time_is_up(self, now: datetime) -> str:
         """Which end by the clock or by active time is past; empty while none is."""
-        end, stop_after_s = self.end_utc, self.bindings.stop_after_s
-        if not self.until_utc and stop_after_s is not None and self.active_s >= stop_after_s:
-            return f"stop_after: {self.active_s / 3600:.1f} h of active time used"
+        end, stop_after_s, reserved_s = self.tries_end_utc, self.bindings.stop_after_s, 0.0
+        if end or stop_after_s is not None:
+            reserved_s = self.reserved_s
+        kept = "; the rest is set aside for `agent-loops confirm`" if reserved_s else ""
+        if self.until_utc or stop_after_s is None:
+            stop_after_s = math.inf
+        if self.active_s >= stop_after_s - reserved_s:
+            return f"stop_after: {self.active_s / 3600:.1f} h of active time used{kept}"
         if end and now >= datetime.fromisoformat(end):
             key = "resume --until" if self.until_utc else "stop_at"
-            return f"{key}: it is past {local_clock(end, now)}"
+            return f"{key}: it is past {local_clock(end, now)}{kept}"
         return ""
+
+    @property
+    def ends_by_time(self) -> bool:
+        """Whether a clock or the active time ends it, which is the person's use of the machine."""
+        return bool(self.end_utc) or self.bindings.stop_after_s is not None
 
     @property
     def end_utc(self) -> str:
         """When the clock ends the campaign; empty where it does not."""
         return self.until_utc or self.stop_at_utc
+
+    @property
+    def tries_end_utc(self) -> str:
+        """When the clock ends the tries: before the end, where time is set aside to confirm."""
+        end = self.end_utc
+        reserved_s = self.reserved_s if end else 0.0
+        if not reserved_s:
+            return end
+        return (datetime.fromisoformat(end) - timedelta(seconds=reserved_s)).isoformat()
 
     def bind(self, bindings: Bindings, stop_at_utc: str) -> None:
         """Takes over new bindings; an end changed in them replaces that of `resume --until`."""
@@ -482,6 +541,8 @@ class Step(enum.Enum):
     SETTLE = "files, branch and table follow the decision"
     CANARY = "three crashes in a row: does the incumbent still run?"
     PAUSE = "the incumbent crashed too: the machine broke"
+    CONFIRM = "a confirmation's next run is due"
+    CLAIM = "a confirmation's runs are all in"
     IDLE = "nothing is under way"
 
 
@@ -505,8 +566,12 @@ def next_step(
     if campaign.canary_crash:
         return Step.PAUSE
     open_ = campaign.open
+    if open_ is None and campaign.canary_due:
+        return Step.CANARY
+    if open_ is None and campaign.confirming is not None:
+        return Step.CLAIM if next_to_confirm(campaign) is None else Step.CONFIRM
     if open_ is None:
-        return Step.CANARY if campaign.canary_due else Step.IDLE
+        return Step.IDLE
     if not open_.verdict:
         return Step.START_RUN if purpose_of_next_run(open_) else Step.DECIDE
     if not open_.settled:
@@ -552,6 +617,38 @@ def _may_run_again(runs: Sequence[Run]) -> bool:
     faults = sum(item.crash_kind == "machine" for item in ended)
     last = ended[-1]
     return last.crash_kind == "machine" and last.outcome != "stopped" and faults == 1
+
+
+def confirming_order(started: events.ConfirmationStarted) -> Iterator[tuple[int, int]]:
+    """Experiment and seed of each run: there and back again, so that a drift falls on all alike."""
+    sides = (*started.subjects, started.baseline)
+    for pair in range(started.runs):
+        for number in sides if pair % 2 == 0 else reversed(sides):
+            yield number, started.first_seed + pair
+
+
+def next_to_confirm(campaign: Campaign) -> tuple[int, int] | None:
+    """Experiment and seed of the confirmation's run that is due or under way; None after all."""
+    if campaign.confirming is None:
+        return None
+    for number, seed in confirming_order(campaign.confirming):
+        if not _is_made(runs_to_confirm(campaign, number, seed)):
+            return number, seed
+    return None
+
+
+def runs_to_confirm(campaign: Campaign, number: int, seed: int) -> list[Run]:
+    """The runs of an experiment with one seed of a confirmation: two, where one was no fault."""
+    runs = campaign.experiments[number].runs
+    return [run for run in runs if run.started.purpose == CONFIRM and run.started.seed == seed]
+
+
+def _is_made(runs: Sequence[Run]) -> bool:
+    """Whether it is over: what was not the code's own fault is tried again once."""
+    finished = [run.finished for run in runs if run.finished is not None]
+    if not finished or finished[-1].crash_kind in ("", "idea"):
+        return bool(finished)
+    return len(finished) > 1
 
 
 def fold(records: Iterable[events.Record], campaign: Campaign | None = None) -> Campaign | None:
@@ -656,7 +753,7 @@ def _run_started(campaign: Campaign, event: events.RunStarted, record: events.Re
     run = Run(event.run, event, record.boot_id, record.time)
     _change(campaign, event.experiment, runs=(*runs, run))
     campaign.open_run = (event.experiment, event.run)
-    campaign.runs_started += 1
+    campaign.last_seed = max(campaign.last_seed, event.seed)
 
 
 def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Record) -> None:
@@ -673,7 +770,7 @@ def _run_finished(campaign: Campaign, event: events.RunFinished, _: events.Recor
         campaign.saved_s += event.saved_s
     elif event.hopeless:
         campaign.let_go_on.append(event.experiment)
-    if run.reading is not None:
+    if run.reading is not None and run.started.purpose != CONFIRM:
         holder = campaign.experiments[run.started.code_of or event.experiment]
         key = key_of(experiment.epoch, holder.started.code)
         campaign.readings.setdefault(key, []).append(run.reading)
@@ -833,6 +930,7 @@ def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record
     campaign.contenders = {}
     campaign.findings, campaign.settled_belief, campaign.believed = [], None, 0
     campaign.standings = {}
+    campaign.confirmed = None
     campaign.baseline_number = None
     campaign.open_number = None
     campaign.crashes_in_row = 0
@@ -871,6 +969,23 @@ def _refused(campaign: Campaign, _event: events.RefusedTry, _: events.Record) ->
     campaign.refusals += 1
 
 
+def _confirmation_started(
+    campaign: Campaign, event: events.ConfirmationStarted, _: events.Record
+) -> None:
+    campaign.confirming = event
+
+
+def _confirmed(campaign: Campaign, event: events.Confirmed, _: events.Record) -> None:
+    started = campaign.confirming
+    for number in started.subjects if started is not None else ():
+        experiment = campaign.experiments[number]
+        key = key_of(experiment.epoch, experiment.started.code)
+        campaign.confirmations[key] = campaign.confirmations.get(key, 0) + 1
+    campaign.confirming = None
+    campaign.confirmed = event
+    campaign.claimed_after = len(campaign.experiments)
+
+
 _HANDLERS: dict[type, Any] = {
     events.ExperimentStarted: _experiment_started,
     events.RunStarted: _run_started,
@@ -885,4 +1000,6 @@ _HANDLERS: dict[type, Any] = {
     events.Resumed: _resumed,
     events.Note: _noted,
     events.RefusedTry: _refused,
+    events.ConfirmationStarted: _confirmation_started,
+    events.Confirmed: _confirmed,
 }

@@ -118,7 +118,8 @@ def end_processes(marker: str, run_lock: Path) -> int:
 def _launch(spec: RunSpec, *, lifeline: bool) -> Launch:
     check(spec)
     processes.system()
-    for path in (spec.receipt, spec.run_lock, spec.log, spec.eval_log or spec.log):
+    logs = [path for path in (spec.log, spec.eval_log, spec.holdout_log) if path is not None]
+    for path in (spec.receipt, spec.run_lock, *logs):
         files.make_dir(path.parent)
     _fill_standard_descriptors()
     control_read, control = os.pipe()

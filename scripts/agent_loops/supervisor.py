@@ -33,9 +33,9 @@ class Outcome(NamedTuple):
     """How a run ended.
 
     `kind` is `exited`, `signalled`, `timed_out`, `log_limit`, `pruned`, `stopped` or
-    `supervisor_failed`; `stage` is `run` or `eval`; `exit_code` and `signal` say how the command
-    itself ended, where it did. A shell that passes on its child's death by signal n has exited,
-    with 128 + n.
+    `supervisor_failed`; `stage` is `run`, `eval` or `holdout`; `exit_code` and `signal` say how the
+    command itself ended, where it did. A shell that passes on its child's death by signal n has
+    exited, with 128 + n.
     """
 
     kind: str
@@ -83,13 +83,14 @@ def _evaluate_always() -> bool:
 class RunSpec(NamedTuple):
     """One run. The commands are for `bash -c`; `environment` is complete but for the marker.
 
-    `eval_command` runs after a successful command, with the prelude as well; `cleanup_command`
-    after every run, without it, its output in `cleanup.log` beside the receipt. `prepare` is called
-    with `run` or `eval` before each is started, `meanwhile` as soon as it runs, `measure` after
-    both; where `may_evaluate` says no between them, the evaluation is left out. All in the
-    supervisor, and when one raises, the outcome is `supervisor_failed`. `look` is shown the run
-    some times a second (see `Watch.run`); once it raises or takes a second, no more. The receipt
-    holds what `measure` answers, and the `seal`: the run knows its marker, but not that.
+    `eval_command` runs after a successful command, with the prelude as well, and after it
+    `holdout_command`; `cleanup_command` after every run, without it, its output in `cleanup.log`
+    beside the receipt. `prepare` is called with `run`, `eval` or `holdout` before each is started,
+    `meanwhile` as soon as it runs, `measure` after all; where `may_evaluate` says no between them,
+    the evaluations that follow are left out. All in the supervisor, and when one raises, the
+    outcome is `supervisor_failed`. `look` is shown the run some times a second (see `Watch.run`);
+    once it raises or takes a second, no more. The receipt holds what `measure` answers, and the
+    `seal`: the run knows its marker, but not that.
     """
 
     command: str
@@ -103,6 +104,8 @@ class RunSpec(NamedTuple):
     prelude: str = ""
     eval_command: str = ""
     eval_log: Path | None = None
+    holdout_command: str = ""
+    holdout_log: Path | None = None
     cleanup_command: str = ""
     log_limit_bytes: int = 1 << 30
     measure: Callable[[RunEnd], Mapping[str, object]] = _measure_nothing
@@ -119,6 +122,8 @@ def check(spec: RunSpec) -> None:
         raise ValueError("marker must be a word")
     if spec.eval_command and spec.eval_log is None:
         raise ValueError("eval_command needs an eval_log")
+    if spec.holdout_command and spec.holdout_log is None:
+        raise ValueError("holdout_command needs a holdout_log")
 
 
 def serve(
@@ -298,10 +303,12 @@ class _Supervisor:
         plan = [("run", spec.command, spec.log)]
         if spec.eval_command and spec.eval_log:
             plan.append(("eval", spec.eval_command, spec.eval_log))
+        if spec.holdout_command and spec.holdout_log:
+            plan.append(("holdout", spec.holdout_command, spec.holdout_log))
         endings: dict[str, Ending] = {}
         for name, command, log in plan:
             try:
-                if name == "eval" and not spec.may_evaluate():
+                if name != "run" and not spec.may_evaluate():
                     break
                 endings[name] = self._stage(name, command, log)
             except Exception as error:  # noqa: BLE001  a run that ends without a receipt is lost
@@ -388,8 +395,7 @@ def _not_run(kind: str) -> Ending:
 
 def _run_end(endings: Mapping[str, Ending], elapsed_s: float) -> RunEnd:
     run, evaluation = endings["run"], endings.get("eval")
-    last = evaluation or run
-    stage = "eval" if evaluation else "run"
+    stage, last = list(endings.items())[-1]
     return RunEnd(
         outcome=Outcome(last.kind, last.exit_code, last.signal, stage),
         wall_s=round(run.wall_s, 3),

@@ -56,8 +56,14 @@ def stop(run: Loop, reason: str, *, kill: bool) -> Answer:
     if not kill:
         return _switched(run, "stopped", "agent-loops resume")
     number = campaign.open_number if campaign.under_way else None
+    confirmed = campaign.confirming is not None
     _kill(run)
     answer = _switched(run, "stopped", "agent-loops resume")
+    if confirmed and run.campaign.confirmed is not None:
+        from agent_loops import claimed
+
+        claim = claimed.claim(run.workspace)
+        return Answer({**claim.values, **answer.values}, [*answer.lines, *claim.lines])
     if number is None or not run.campaign.experiments[number].verdict:
         return answer
     verdict = run.answer(run.campaign.experiments[number])
@@ -78,6 +84,11 @@ def _kill(run: Loop) -> None:
         else:
             run.give_up_elsewhere()
     run.advance(deadline=time.monotonic(), start_runs=False)
+    with run.store.locked() as campaign:
+        if campaign.confirming is not None and campaign.open_run is None:
+            from agent_loops import confirming
+
+            confirming.conclude(run.workspace, f"ended by {_who(run)}")
 
 
 def _end_run(run_lock: Path, started: events.RunStarted) -> None:
@@ -121,6 +132,8 @@ def resume(run: Loop, *, take_over: bool, until: str = "") -> Answer:
         run.store.append(events.Resumed(session, take_over, until_utc))
         run.store.write_derived()
     next_step = "agent-loops try baseline" if campaign.wants_baseline else "agent-loops try '…'"
+    if campaign.confirming is not None:
+        next_step = "agent-loops wait"
     if not was_active:
         base = campaign.incumbent_number or 1
         next_step = f"agent-loops checkout {base}, as the editable files are another campaign's"

@@ -59,10 +59,10 @@ def try_idea(
         Refused: nothing was run; the reason, the files and the next command.
     """
     deadline = deadline_after(wait_s)
-    _take_up_what_ended(run)
+    take_up_what_ended(run)
     with run.store.locked() as campaign:
         gates.refuse_unless_open(run.workspace, campaign)
-        _refuse_under_way(run.workspace, campaign)
+        refuse_under_way(run.workspace, campaign)
         try:
             base = candidates.base_of(run.workspace, campaign)
             tip = ""
@@ -100,7 +100,7 @@ def finish(run: Loop, deadline: float | None) -> Answer:
     return run.answer_last()
 
 
-def _take_up_what_ended(run: Loop) -> None:
+def take_up_what_ended(run: Loop) -> None:
     """Settles an experiment whose caller went away, and says so in the answer.
 
     A run that still goes on, or goes on again because it was lost, is left alone.
@@ -118,12 +118,15 @@ def _take_up_what_ended(run: Loop) -> None:
 
 def refuse_if_running(run: Loop) -> None:
     """Takes up what ended; refuses while something goes on."""
-    _take_up_what_ended(run)
+    take_up_what_ended(run)
     with run.store.locked() as campaign:
-        _refuse_under_way(run.workspace, campaign)
+        refuse_under_way(run.workspace, campaign)
 
 
-def _refuse_under_way(workspace: Workspace, campaign: Campaign) -> None:
+def refuse_under_way(workspace: Workspace, campaign: Campaign) -> None:
+    """Refuses while an experiment, a check of the machine or a confirmation goes on."""
+    if campaign.confirming is not None:
+        raise _telling(_confirming(), workspace)
     if not campaign.under_way:
         return
     reason = f"experiment {campaign.open_number} is under way"
@@ -131,6 +134,14 @@ def _refuse_under_way(workspace: Workspace, campaign: Campaign) -> None:
         reason = f"the incumbent #{campaign.open_run[0]} is being run to check the machine"
     refusal = Refused("running", reason, next_step="`agent-loops wait` for its verdict")
     raise _telling(refusal, workspace)
+
+
+def _confirming() -> Refused:
+    return Refused(
+        "confirming", "the best is being confirmed",
+        next_step="`agent-loops wait` goes on with it; `agent-loops stop --kill` ends it with the "
+        "runs that it has",
+    )  # fmt: skip
 
 
 def _telling(refusal: Refused, workspace: Workspace) -> Refused:

@@ -227,7 +227,7 @@ class Watchdog:
         if ended.cause == "signal":
             return self._left(standing, "interrupted")
         if standing.state in ENDED:
-            return _campaign_ended(standing)
+            return self._ended(standing)
         if standing.state == "unreadable":
             return self._give_up(f"the campaign cannot be read: {standing.reason}")
         by_hand = ended.cause == "itself" and ended.code in (0, 130, -signal.SIGINT)
@@ -236,6 +236,23 @@ class Watchdog:
         if standing.state == "none" and ended.said.kind not in ("limit", "server"):
             return self._give_up(f"{ended.in_words()}, and no campaign was begun")
         return None
+
+    def _ended(self, standing: Standing) -> Ending:
+        """The campaign is over, but for the claim for which time was set aside: no client is left
+        that would make it."""
+        said = False
+        while standing.is_to_confirm and not self._world.terminal.signal:
+            if not said:
+                self._world.say(f"campaign {standing.tag} is finished: confirming the best")
+            said = True
+            if why := self._lookout.confirm(_LOOK_S):
+                self._lookout.trouble(f"the best could not be confirmed: {why}")
+                break
+            standing = self._look()
+        if said:
+            self._lookout.tell()
+            standing = self._look()
+        return _campaign_ended(standing)
 
     def _left(self, standing: Standing, why: str) -> Ending:
         if standing.state in ENDED:
@@ -279,7 +296,7 @@ class Watchdog:
             if self._world.terminal.signal:
                 return self._left(standing, "interrupted")
             if standing.state in ENDED:
-                return _campaign_ended(standing)
+                return self._ended(standing)
             left_s = until - self._world.now()
             if left_s <= 0:
                 pid = self._lookout.client_elsewhere(standing.session, but=self._client_pid)

@@ -226,7 +226,7 @@ def freeze_harness(
         scope_of(workspace, paths, bindings),
         tracked=repository.tracked_files() if repository is not None else None,
         readonly=bindings.readonly_files,
-        commands=(bindings.run_cmd, bindings.eval_cmd, bindings.checks_cmd),
+        commands=(bindings.run_cmd, bindings.eval_cmd, bindings.checks_cmd, bindings.holdout_cmd),
     )
 
 

@@ -86,4 +86,5 @@ def _time_left(campaign: Campaign, now: datetime) -> tuple[float, str]:
     if stop_after_s is not None and not campaign.until_utc:
         ends.append((stop_after_s - campaign.active_s, "stop_after"))
     left_s, name = min(ends, default=(_NIGHT_S, ""))
-    return max(left_s, 0.0), name
+    reserved_s = campaign.bindings.confirm_s or 0.0 if ends else 0.0  # there will be gains by then
+    return max(left_s - reserved_s, 0.0), name
