@@ -93,7 +93,6 @@ def status(run: Loop) -> Answer:
         + (f" ({campaign.rehearsals} rehearsed)" if campaign.rehearsals else "")
         + (f"; {campaign.refusals} refused" if campaign.refusals else ""),
     ]
-    lines += [f"device    {display.clean(device, 60)}"] if device else []
     for name, item in (("baseline", baseline), ("incumbent", incumbent), ("best", best)):
         if item is not None:
             lines.append(f"{name:9} #{item.number} {_metric_text(campaign, item)}  "
@@ -103,6 +102,7 @@ def status(run: Loop) -> Answer:
         before = f"; {campaign.gain_before:.4g} before the rebaseline"
         lines.append(f"gain      {gain:.4g} over the baseline, by {rests_on}"
                      + (before if campaign.gain_before else ""))  # fmt: skip
+    lines += [f"device    {display.clean(device, 60)}"] if device else []
     lines += _limits(campaign, now)
     if running:
         lines.append(f"running   #{running['experiment']} for {running['elapsed_s']:.0f} s "
