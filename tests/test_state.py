@@ -13,9 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_loops import bindings, events, files, fold_cache, journal, state
+from agent_loops import (
+    bindings,
+    events,
+    experiments,
+    files,
+    fold,
+    fold_cache,
+    journal,
+    steps,
+)
 from agent_loops.paths import CampaignPaths
-from agent_loops.state import Campaign, Step
+from agent_loops.state import Campaign
+from agent_loops.steps import Step
 
 HOST = "here"
 BEGIN = datetime(2026, 3, 5, 12, tzinfo=timezone.utc)
@@ -48,7 +58,7 @@ class Story:
 
     @property
     def campaign(self) -> Campaign:
-        folded = state.fold(self.records)
+        folded = fold.fold(self.records)
         assert folded is not None
         return folded
 
@@ -120,7 +130,7 @@ class Story:
         host: str = HOST,
         boot_id: str = "",
     ) -> Step:
-        return state.next_step(
+        return steps.next_step(
             self.campaign, run_locked=run_locked, receipt=receipt, host=host, boot_id=boot_id
         )
 
@@ -166,7 +176,7 @@ def test_lost_once_is_run_again_and_lost_twice_is_decided() -> None:
     story = lost(Story().experiment().run())
     open_ = story.campaign.open
     assert open_ is not None
-    assert (story.next(), state.purpose_of_next_run(open_)) == (Step.START_RUN, "retry")
+    assert (story.next(), experiments.purpose_of_next_run(open_)) == (Step.START_RUN, "retry")
     assert lost(story.run(purpose="retry")).next() is Step.DECIDE
 
 
@@ -200,7 +210,7 @@ def test_repeats_are_run_until_there_are_enough() -> None:
     story = Story().experiment(runs_wanted=2).run().finished(1.0)
     open_ = story.campaign.open
     assert open_ is not None
-    assert (story.next(), state.purpose_of_next_run(open_)) == (Step.START_RUN, "repeat")
+    assert (story.next(), experiments.purpose_of_next_run(open_)) == (Step.START_RUN, "repeat")
     assert story.run(purpose="repeat").finished(1.1).next() is Step.DECIDE
     assert story.decided("repeat").next() is Step.START_RUN
 
@@ -386,7 +396,7 @@ def test_a_jump_of_the_clock_counts_for_a_quarter_of_an_hour_at_most(jump_s: flo
 def test_a_journal_begins_with_its_campaign() -> None:
     record = events.Record(1, BEGIN.isoformat(), "boot", events.Note(text="x"))
     with pytest.raises(ValueError, match="campaign_started"):
-        state.fold([record])
+        fold.fold([record])
 
 
 def told(seed: int, length: int) -> Story:
@@ -402,7 +412,7 @@ def told(seed: int, length: int) -> Story:
                 _go_on(story, campaign, chance)
             case Step.START_RUN:
                 assert campaign.open is not None
-                story.run(purpose=state.purpose_of_next_run(campaign.open))
+                story.run(purpose=experiments.purpose_of_next_run(campaign.open))
             case Step.CANARY:
                 story.run(purpose="canary", number=campaign.incumbent_number or 0)
             case Step.PAUSE:
@@ -462,9 +472,9 @@ def test_folding_in_parts_and_from_a_cache_is_folding(seed: int, length: int) ->
     assert whole.active_s >= 0
     assert sorted(whole.experiments) == list(range(1, len(whole.experiments) + 1))
     cut = random.Random(seed).randrange(1, len(story.records) + 1)
-    part = state.fold(story.records[:cut])
+    part = fold.fold(story.records[:cut])
     assert part is not None
-    assert comparable(state.fold(story.records[cut:], part)) == comparable(whole)
+    assert comparable(fold.fold(story.records[cut:], part)) == comparable(whole)
 
 
 def comparable(campaign: Campaign | None) -> dict[str, Any]:
@@ -489,14 +499,14 @@ def test_a_cache_at_any_line_changes_nothing(tmp_path: Path, seed: int) -> None:
     read = journal.Journal(paths, boot_id="boot")
     assert [record for _, record in read.records()] == story.records
     for cut in range(1, len(story.records) + 1):
-        part = state.fold(story.records[:cut])
+        part = fold.fold(story.records[:cut])
         assert part is not None
         fold_cache.save(part, paths, offset=offsets[cut - 1])
         cached = fold_cache.load(paths)
         assert cached is not None
         campaign, offset = cached
         later = read.records(offset=offset, first_line=campaign.seq + 1)
-        assert comparable(state.fold((one for _, one in later), campaign)) == comparable(
+        assert comparable(fold.fold((one for _, one in later), campaign)) == comparable(
             story.campaign
         )
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from agent_loops import decide, display, events
-from agent_loops.state import Campaign, Experiment, local_clock
+from agent_loops.experiments import Experiment
+from agent_loops.state import Campaign, local_clock
 
 SCHEMA = 1
 _LONGEST_TEXT = 590  # characters: what one experiment may put into an agent's context

@@ -14,6 +14,7 @@ from agent_loops import (
     belief_cache,
     events,
     files,
+    fold,
     fold_cache,
     machine,
     pointer,
@@ -168,7 +169,7 @@ class Store:
         records = self.journal.records(offset=self._offset, first_line=self.campaign.seq + 1)
         for offset, record in records:
             try:
-                state.apply(self.campaign, record)
+                fold.apply(self.campaign, record)
             except ValueError as error:
                 raise self.journal.damaged(record.seq, str(error)) from error
             self._offset = offset
@@ -177,7 +178,7 @@ class Store:
     def append(self, event: events.Event) -> None:
         """Writes an event and applies it. The caller holds the lock and has folded."""
         record = self.journal.append(event, seq=self.campaign.seq + 1)
-        state.apply(self.campaign, record)
+        fold.apply(self.campaign, record)
         self._offset = self.paths.journal.stat().st_size
 
     def write_derived(self) -> None:
@@ -220,7 +221,7 @@ def _folded(journal: Journal, paths: CampaignPaths) -> tuple[state.Campaign, int
         return cached
     try:
         offset, first = next(journal.records())
-        campaign = state.fold([first])
+        campaign = fold.fold([first])
     except StopIteration:
         again = f"{paths.journal}: empty; run `agent-loops setup` again"
         raise AgentLoopsError(again) from None

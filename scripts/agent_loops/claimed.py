@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from agent_loops import answers, confirmation, events, files, rounds, state
+from agent_loops import answers, confirmation, events, files, rounds, steps
 from agent_loops.answers import Answer
 from agent_loops.campaigns import session_of
 from agent_loops.state import Campaign
@@ -151,8 +151,8 @@ def progress(workspace: Workspace) -> Answer:
 
 
 def _done(campaign: Campaign, started: events.ConfirmationStarted) -> int:
-    due = state.next_to_confirm(campaign)
-    order = list(state.confirming_order(started))
+    due = steps.next_to_confirm(campaign)
+    order = list(steps.confirming_order(started))
     return len(order) if due is None else order.index(due)
 
 

@@ -9,11 +9,12 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from agent_loops import confirmation, display, events, files, rounds, runs, state
+from agent_loops import confirmation, display, events, experiments, files, rounds, runs, steps
 from agent_loops.confirmation import Subject
 from agent_loops.errors import Refused
+from agent_loops.experiments import Experiment, Run
 from agent_loops.journal import utc_now
-from agent_loops.state import Campaign, Experiment, Run
+from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
 
 _REASON_CHARACTERS = 80
@@ -30,14 +31,14 @@ class _Slot(NamedTuple):
 def go_on(workspace: Workspace) -> None:
     """Starts the next run; where its pair would not be over in time, makes the claim instead."""
     campaign = workspace.campaign
-    started, due = campaign.confirming, state.next_to_confirm(campaign)
+    started, due = campaign.confirming, steps.next_to_confirm(campaign)
     assert started is not None
     assert due is not None
     number, seed = due
     sides = (*started.subjects, started.baseline)
-    begun = any(state.runs_to_confirm(campaign, side, seed) for side in sides)
+    begun = any(steps.runs_to_confirm(campaign, side, seed) for side in sides)
     if begun or rounds.has_time(campaign, started, utc_now()):
-        runs.start(workspace, campaign.experiments[number], state.CONFIRM)
+        runs.start(workspace, campaign.experiments[number], experiments.CONFIRM)
     else:
         conclude(workspace, "the time was up")
 
@@ -107,7 +108,7 @@ def _sides(started: events.ConfirmationStarted) -> tuple[int, ...]:
 
 def _runs(campaign: Campaign, number: int, started: events.ConfirmationStarted) -> list[Run]:
     seeds = range(started.first_seed, started.first_seed + started.runs)
-    return [run for seed in seeds for run in state.runs_to_confirm(campaign, number, seed)]
+    return [run for seed in seeds for run in steps.runs_to_confirm(campaign, number, seed)]
 
 
 def _claims(
@@ -244,7 +245,7 @@ def _slots(
 ) -> list[_Slot]:
     slots = []
     for seed in range(started.first_seed, started.first_seed + started.runs):
-        ended = [run for run in state.runs_to_confirm(campaign, number, seed) if run.finished]
+        ended = [run for run in steps.runs_to_confirm(campaign, number, seed) if run.finished]
         if ended:
             slots.append(_Slot(seed, ended[-1], value_of(number, ended[-1])))
     return slots
@@ -294,6 +295,6 @@ def _broken_guard(campaign: Campaign, finished: events.RunFinished) -> str:
 
 def _nth(campaign: Campaign, experiment: Experiment) -> str:
     """That it is not the first claim on this code: of many, one is lucky."""
-    key = state.key_of(experiment.epoch, experiment.started.code)
+    key = experiments.key_of(experiment.epoch, experiment.started.code)
     earlier = campaign.confirmations.get(key, 0)
     return f"claim {earlier + 1} on this code" if earlier else ""

@@ -12,8 +12,9 @@ from agent_loops import __version__, events, files
 from agent_loops.bindings import Bindings
 from agent_loops.errors import AgentLoopsError
 from agent_loops.evidence import Finding
+from agent_loops.experiments import Experiments, as_tuples
 from agent_loops.paths import CampaignPaths
-from agent_loops.state import Campaign, Experiments, as_tuples
+from agent_loops.state import Campaign
 
 _TAIL_BYTES = 4096
 _REQUIRED = ("bindings_digest", "bindings_file", "harness_digest", "stop_at_utc", "session")

@@ -24,9 +24,10 @@ from agent_loops import (
 from agent_loops.bindings import KEY_OF_FIELD, Bindings, differing, fixed_keys_in
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
+from agent_loops.experiments import key_of
 from agent_loops.journal import utc_now
 from agent_loops.locks import Lock
-from agent_loops.state import Campaign, key_of
+from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
 
 _LAST_IDEAS = 20  # looked through where a change touches a seed

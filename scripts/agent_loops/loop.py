@@ -16,20 +16,23 @@ from agent_loops import (
     decide,
     desktop,
     events,
+    experiments,
     files,
     machine,
     rounds,
     runs,
     settling,
     stamps,
-    state,
+    steps,
     supervise,
     verdicts,
 )
 from agent_loops.answers import Answer
 from agent_loops.campaigns import Store
 from agent_loops.errors import Refused
-from agent_loops.state import Campaign, Experiment, Step
+from agent_loops.experiments import Experiment
+from agent_loops.state import Campaign
+from agent_loops.steps import Step
 from agent_loops.workspace import Workspace
 
 
@@ -109,7 +112,7 @@ class Loop:
         receipt = False
         if self.campaign.open_run is not None and not run_locked:
             receipt = runs.receipt_of_open_run(self.workspace) is not None
-        step = state.next_step(
+        step = steps.next_step(
             self.campaign,
             run_locked=run_locked,
             receipt=receipt,
@@ -133,7 +136,7 @@ class Loop:
             case Step.PAUSE:
                 self._pause_for_the_machine()
             case Step.START_RUN if open_ is not None:
-                runs.start(self.workspace, open_, state.purpose_of_next_run(open_))
+                runs.start(self.workspace, open_, experiments.purpose_of_next_run(open_))
             case Step.CONFIRM | Step.CLAIM:
                 self._confirm(step)
             case Step.CHECK if open_ is not None:
@@ -163,7 +166,7 @@ class Loop:
 
     def _after_run(self, finished: events.RunFinished | events.ChecksFinished) -> None:
         run = self.campaign.experiments[finished.experiment].runs[finished.run - 1]
-        if run.started.purpose == state.CONFIRM:
+        if run.started.purpose == experiments.CONFIRM:
             from agent_loops import confirming
 
             confirming.after_run(self.workspace, finished.experiment, finished.run)

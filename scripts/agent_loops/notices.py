@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from agent_loops import answers, desktop, display, environment, files, notifier, rounds
 from agent_loops.campaigns import Store
 from agent_loops.errors import AgentLoopsError
+from agent_loops.experiments import Experiment
 from agent_loops.journal import utc_now
-from agent_loops.state import CRASHES_BEFORE_CANARY, Campaign, Experiment
+from agent_loops.state import CRASHES_BEFORE_CANARY, Campaign
 
 SCHEMA = 1
 _IDEA_CHARACTERS = 200

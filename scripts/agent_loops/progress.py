@@ -19,7 +19,8 @@ from agent_loops import crashes, files, snapshots
 from agent_loops.bindings import BUILT_IN_METRICS
 from agent_loops.curves import Progress, Reader, median
 from agent_loops.errors import AgentLoopsError
-from agent_loops.state import Campaign, Experiment, key_of
+from agent_loops.experiments import Experiment, key_of
+from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
 
 if TYPE_CHECKING:  # most runs are over before anything is judged

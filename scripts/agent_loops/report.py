@@ -27,8 +27,9 @@ from agent_loops import (
 )
 from agent_loops.answers import Answer
 from agent_loops.errors import AgentLoopsError, Refused
+from agent_loops.experiments import Experiment, is_here, key_of
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment, is_here, key_of
+from agent_loops.state import Campaign
 
 if TYPE_CHECKING:
     from agent_loops.keeping.rule import Claim

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent_loops import decide, files
-from agent_loops.state import Campaign, Experiment
+from agent_loops.experiments import Experiment
+from agent_loops.state import Campaign
 
 
 def header(campaign: Campaign) -> list[str]:

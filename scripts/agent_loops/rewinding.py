@@ -27,9 +27,10 @@ from agent_loops.answers import Answer
 from agent_loops.bindings import KEY_OF_FIELD, UNMEASURED, Bindings, differing
 from agent_loops.branches import Repository
 from agent_loops.errors import AgentLoopsError, Refused
+from agent_loops.experiments import Experiment
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign
 from agent_loops.trying import (
     WHY_CHARACTERS,
     Idea,

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from agent_loops import decide, events
 from agent_loops.bindings import Bindings
 from agent_loops.confirmation import FEWEST_PAIRS
-from agent_loops.state import CONFIRM, Campaign, Experiment
+from agent_loops.experiments import CONFIRM, Experiment
+from agent_loops.state import Campaign
 
 FEWEST_THAT_FIT = 2
 """With fewer pairs there is not even a deviation."""

@@ -20,19 +20,21 @@ from agent_loops import (
     display,
     environment,
     events,
+    experiments,
     files,
     integrity,
     machine,
     seeds,
     snapshots,
     stamps,
-    state,
+    steps,
     supervise,
 )
 from agent_loops.errors import AgentLoopsError
+from agent_loops.experiments import REFERENCE, Experiment, Run, key_of
 from agent_loops.journal import Guard
 from agent_loops.snapshots import Tree
-from agent_loops.state import REFERENCE, Campaign, Experiment, Run, key_of
+from agent_loops.state import Campaign
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
 
@@ -110,7 +112,7 @@ def _run_spec(
     values = _values(workspace, experiment, number)
     limit_s = timeout_s(campaign)
     log, eval_log = paths.log(experiment.number, number), paths.eval_log(experiment.number, number)
-    holdout_cmd = bindings.holdout_cmd if purpose == state.CONFIRM else ""
+    holdout_cmd = bindings.holdout_cmd if purpose == experiments.CONFIRM else ""
     holdout_log = paths.holdout_log(experiment.number, number)
     before = _metric_files(bindings.metric_file, run_dir, workspace)
     harness, scope = workspace.harness(), workspace.scope()
@@ -267,7 +269,7 @@ def _seed(campaign: Campaign, experiment: Experiment, number: int) -> int:
     """
     if number <= len(experiment.runs):
         return experiment.runs[number - 1].started.seed
-    due = state.next_to_confirm(campaign)
+    due = steps.next_to_confirm(campaign)
     if due is not None and due[0] == experiment.number:
         return due[1]
     other = _begun_of_pair(experiment)

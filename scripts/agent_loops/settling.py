@@ -11,7 +11,7 @@ from datetime import datetime
 
 from agent_loops import decide, events, snapshots
 from agent_loops.errors import AgentLoopsError, Refused
-from agent_loops.state import Experiment
+from agent_loops.experiments import Experiment
 from agent_loops.workspace import Workspace, candidate_files
 
 

@@ -20,13 +20,13 @@ from agent_loops import (
     environment,
     events,
     files,
+    fold,
     integrity,
     machine,
     pointer,
     restoring,
     scan,
     snapshots,
-    state,
 )
 from agent_loops.bindings import Bindings, next_clock_time
 from agent_loops.branches import Repository
@@ -136,7 +136,7 @@ def _begin_locked(
     journal = Journal(paths, boot_id=machine.boot_id())
     with files.locked(paths.lock, wait_s=5.0):
         record = journal.append(started, seq=1)
-    campaign = state.fold([record])
+    campaign = fold.fold([record])
     assert campaign is not None
     store = campaigns.open_store(project, paths)
     store.write_derived()

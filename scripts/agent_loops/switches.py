@@ -27,9 +27,9 @@ from agent_loops import (
 from agent_loops.answers import Answer
 from agent_loops.bindings import duration_s, next_clock_time
 from agent_loops.errors import UsageError
+from agent_loops.experiments import is_here
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
-from agent_loops.state import is_here
 
 _SAME_START_S = 1.0
 _LONGEST_CLOCK = timedelta(hours=23)  # further ahead it was up to an hour ago

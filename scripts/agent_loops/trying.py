@@ -12,9 +12,10 @@ from agent_loops import campaigns, candidates, display, events, gates, snapshots
 from agent_loops.answers import Answer
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused
+from agent_loops.experiments import Experiment
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace, candidate_files
 
 DESCRIPTION_CHARACTERS = 200

@@ -6,7 +6,8 @@ Changes no verdict.
 from __future__ import annotations
 
 from agent_loops import calibration, decide, display, events
-from agent_loops.state import Campaign, Experiment
+from agent_loops.experiments import Experiment
+from agent_loops.state import Campaign
 
 
 def of_verdict(

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from agent_loops import answers, calibration, decide, events, verdict_notes
+from agent_loops.experiments import Experiment, key_of
 from agent_loops.objective import Direction
-from agent_loops.state import Campaign, Experiment, key_of, losses_of
+from agent_loops.state import Campaign, losses_of
 
 REHEARSED = "a rehearsal, never kept"
 

@@ -10,7 +10,8 @@ import statistics
 from datetime import datetime
 from typing import NamedTuple
 
-from agent_loops.state import Campaign, Experiment
+from agent_loops.experiments import Experiment
+from agent_loops.state import Campaign
 
 _NIGHT_S = 8 * 3600.0
 _INTERVALS = 10

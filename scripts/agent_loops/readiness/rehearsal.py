@@ -25,8 +25,9 @@ from agent_loops import (
 )
 from agent_loops.candidates import Candidate
 from agent_loops.errors import AgentLoopsError, Refused
+from agent_loops.experiments import Experiment
 from agent_loops.loop import Loop
-from agent_loops.state import Campaign, Experiment
+from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
 
 # Begins with a category, so that whoever counts ideas by category can leave it out.
