@@ -21,7 +21,9 @@ import pytest
 from agent_loops import cli
 from support import Answer, Project
 
-_DISPOSABLE = frozenset({"lock", "run.lock", "setup.lock", "harness.cache.json", "fold.cache.json"})
+_DISPOSABLE = frozenset(
+    "lock run.lock setup.lock harness.cache.json fold.cache.json device.cache.json".split()
+)
 _templates: dict[Path, Path] = {}
 
 Picture = dict[str, tuple[object, ...]]

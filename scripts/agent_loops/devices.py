@@ -102,15 +102,17 @@ def stamp(
         prelude: what `read_report` read, where the run had a prelude.
     """
     told = stamps.read_command(command)
-    if told.is_remote:
-        return {}
     environ = {**environ, **(prelude or {})}
-    found = _device(told, environ, known)
-    program = _path_of(told, environ, folder)
+    program = "" if told.is_remote else _path_of(told, environ, folder)
+    found = seen(command, environ, known)
     return found | (_python(program, environ, known) if program else {})
 
 
-def _device(told: Command, environ: Mapping[str, str], known: Known) -> dict[str, str]:
+def seen(command: str, environ: Mapping[str, str], known: Known) -> dict[str, str]:
+    """The device alone, with its driver; `known` is changed in place."""
+    told = stamps.read_command(command)
+    if told.is_remote:
+        return {}
     gpus = gpus_here(environ, known) if told.is_plain else None
     if gpus is None:
         return {}

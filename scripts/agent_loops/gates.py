@@ -13,7 +13,6 @@ from agent_loops import (
     decide,
     devices,
     environment,
-    files,
     integrity,
     restoring,
     rounds,
@@ -216,20 +215,12 @@ def refuse_touched_locks(campaign: Campaign, candidate: Candidate) -> None:
             )  # fmt: skip
 
 
-def refuse_elsewhere(workspace: Workspace, campaign: Campaign, *, save: bool = True) -> None:
-    """Figures of one device, or of one set of packages, are not compared with another's.
-
-    `save` what was learnt of this machine, for the next look.
-    """
+def refuse_elsewhere(workspace: Workspace, campaign: Campaign) -> None:
+    """Figures of one device, or of one set of packages, are not compared with another's."""
     before = campaign.stamp_for()
     if campaign.wants_baseline or not before:
         return
-    cache = workspace.store.paths.device_cache
-    known = devices.load(cache)
-    asked = files.dump_json(known)
-    now = _stamp_before_run(workspace, campaign, before, known)
-    if save and files.dump_json(known) != asked:
-        devices.save(cache, known)
+    now = _stamp_before_run(workspace, campaign, before)
     changed = stamps.differing(before, now)
     if changed:
         raise Refused(
@@ -241,17 +232,20 @@ def refuse_elsewhere(workspace: Workspace, campaign: Campaign, *, save: bool = T
 
 
 def _stamp_before_run(
-    workspace: Workspace, campaign: Campaign, before: stamps.Stamp, known: devices.Known
+    workspace: Workspace, campaign: Campaign, before: stamps.Stamp
 ) -> dict[str, str]:
-    """What a run would be measured on, as far as that is known before its prelude has run."""
-    bindings = campaign.bindings
+    """What a run would be measured on, as far as that is known before its prelude has run.
+
+    What is learnt here is kept by the run, if it comes to one: a refusal changes nothing.
+    """
+    command, known = campaign.bindings.run_cmd, devices.load(workspace.store.paths.device_cache)
     environ = environment.without_hosts(workspace.environ)
-    now = devices.stamp(bindings.run_cmd, environ, folder=workspace.root, known=known)
-    if bindings.prelude and now:
-        gpus = devices.gpus_here(environ, known)
-        chooses = gpus is None or stamps.could_be_among(before.get("device", ""), gpus)
-        now = {key: now[key] for key in ("device", "driver") if key in now and not chooses}
-    return now
+    if not campaign.bindings.prelude:
+        return devices.stamp(command, environ, folder=workspace.root, known=known)
+    gpus = devices.gpus_here(environ, known)
+    if gpus is None or stamps.could_be_among(before.get("device", ""), gpus):
+        return {}  # the prelude may choose it
+    return devices.seen(command, environ, known)
 
 
 def harness_changes(workspace: Workspace, *, save: bool = True) -> integrity.Changes:

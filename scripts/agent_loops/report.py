@@ -163,7 +163,7 @@ def _in_the_way(run: Loop) -> list[str]:
     checks: tuple[Callable[[], None], ...] = (
         lambda: gates.refuse_changed_bindings(run.workspace, run.campaign),
         lambda: gates.refuse_changed_harness(run.workspace, save=False),
-        lambda: gates.refuse_elsewhere(run.workspace, run.campaign, save=False),
+        lambda: gates.refuse_elsewhere(run.workspace, run.campaign),
     )
     for refuse in checks:
         try:
