@@ -31,6 +31,7 @@ LEVELS: dict[str, list[str]] = {
         "decide metric tails crashes metric_names templates",
         "bindings scopes patience effects",
         "bank",
+        "renewal",
         "information claims",
         "rule",
         "state succession",

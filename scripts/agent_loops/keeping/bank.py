@@ -50,13 +50,13 @@ _G = _generator()
 
 
 def normal_quantile(p: float) -> float:
-    """The x with P(N(0,1) < x) = p, by Newton's steps on erfc in the lower half."""
+    """The x with P(N(0,1) < x) = p, by two of Newton's steps on erfc, in the lower half."""
     if p > 0.5:
         return -normal_quantile(1.0 - p)
     t = math.sqrt(-2.0 * math.log(p))
     # Hastings' approximation (Abramowitz & Stegun 26.2.22), off by at most .003.
     x = (2.30753 + 0.27061 * t) / (1.0 + t * (0.99229 + 0.04481 * t)) - t
-    for _ in range(4):
+    for _ in range(2):
         density = math.exp(-0.5 * x * x) / _ROOT_2PI
         x -= (0.5 * math.erfc(-x / math.sqrt(2.0)) - p) / density
     return x
@@ -74,27 +74,32 @@ def chi_square_quantile(p: float, freedom: float) -> float:
     return freedom * max(root, 0.05) ** 3
 
 
+def point(i: int, k: int) -> float:
+    """Coordinate k of the i-th quasi-random point, in (0, 1): frac(1/2 + (i + 1) g^-(k + 1))."""
+    return (0.5 + (i + 1) * _G ** -(k + 1)) % 1.0
+
+
+def normal_point(i: int, k: int) -> float:
+    """The same, as normals."""
+    return normal_quantile(point(i, k))
+
+
 def fill(state: MutableSequence[float], scatter: float, freedom: float) -> None:
     """Begins the hypotheses where readings scatter: their sum of squares and degrees of freedom.
 
     sigma^2 = scatter / chi-square quantile: the posterior under the prior 1/sigma. The rest are
-    wide priors, in units of sigma. The quasi-random points are u_ik = frac(1/2 + i g^-k).
+    wide priors, in units of sigma.
     """
     unit = math.sqrt(scatter / freedom)
     state[UNIT] = unit
     for i in range(SIZE):
-        u1 = (0.5 + (i + 1) / _G) % 1.0
-        u2 = (0.5 + (i + 1) / _G**2) % 1.0
-        u3 = (0.5 + (i + 1) / _G**3) % 1.0
-        u4 = (0.5 + (i + 1) / _G**4) % 1.0
-        u5 = (0.5 + (i + 1) / _G**5) % 1.0
-        sigma = math.sqrt(scatter / chi_square_quantile(u1, freedom))
-        share = 0.007 * (0.3 / 0.007) ** u2
-        harm = 3.0 * math.exp(1.5 * normal_quantile(u5))
+        sigma = math.sqrt(scatter / chi_square_quantile(point(i, 0), freedom))
+        share = 0.007 * (0.3 / 0.007) ** point(i, 1)
+        harm = 3.0 * math.exp(1.5 * normal_point(i, 4))
         state[SIGMA + i] = min(max(sigma, 0.3 * unit), 300.0 * unit)
         state[SHARE + i] = share
-        state[NULLS + i] = (1.0 - share) * (0.05 + 0.9 * u3)
-        state[GAIN + i] = 0.45 * harm * math.exp(0.7 * normal_quantile(u4))
+        state[NULLS + i] = (1.0 - share) * (0.05 + 0.9 * point(i, 2))
+        state[GAIN + i] = 0.45 * harm * math.exp(0.7 * normal_point(i, 3))
         state[HARM + i] = harm
         state[TAIL + i] = 0.2 * (i % 2)
         state[WEIGHT + i] = 0.0

@@ -84,39 +84,55 @@ def plan(state: MutableSequence[float], table: MutableSequence[float], price: fl
     Subtracting the linear part first keeps errors of the grid from looking like information.
     Returned is the integral of X_1: what repeats add to an idea, in units of the noise.
     """
-    reach = table[MOST * _ROW]
-    width = 2.0 * reach / (POINTS - 1.0)
     excess = MOST * _ROW + POINTS
     for j in range(POINTS):
         table[excess + j] = 0.0
     total = 0.0
+    values = [0.0] * POINTS
     for n in range(MOST - 1, 0, -1):
-        spread = 1.0 / math.sqrt(n * (n + 1.0))
         row = (n - 1) * _ROW
-        keep_from, discard_from = NEVER, NEVER
-        values = [0.0] * POINTS
-        total = 0.0
+        state[bank.KEEPING + n - 1] = state[bank.DISCARDING + n - 1] = NEVER
         for j in range(POINTS):
-            z, better, worse = table[row + j], table[row + POINTS + j], table[row + 2 * POINTS + j]
-            keeping = better > worse
-            y = reach * (2.0 * j / (POINTS - 1.0) - 1.0)
-            value = _WEIGHTS[0] * ahead(table, n, keeping, y)
-            for k in range(1, 4):
-                value += _WEIGHTS[k] * ahead(table, n, keeping, y + spread * _NODES[k])
-                value += _WEIGHTS[k] * ahead(table, n, keeping, y - spread * _NODES[k])
-            value -= price * z
-            if value > 0.0:
-                values[j] = value
-                total += value * width
-                if keeping:
-                    keep_from = min(keep_from, worse / z)
-                else:
-                    discard_from = min(discard_from, better / z)
+            values[j] = 0.0
+        edge = 0
+        while edge < POINTS and table[row + POINTS + edge] > table[row + 2 * POINTS + edge]:
+            edge += 1
+        # Outwards from where the verdict turns, as far as going on is worth it.
+        total = 0.0
+        for j in range(edge - 1, -1, -1):
+            value = worth(table, n, True, j, price)
+            if value <= 0.0:
+                break
+            values[j] = value
+            total += value
+            state[bank.KEEPING + n - 1] = table[row + 2 * POINTS + j] / table[row + j]
+        for j in range(edge, POINTS):
+            value = worth(table, n, False, j, price)
+            if value <= 0.0:
+                break
+            values[j] = value
+            total += value
+            state[bank.DISCARDING + n - 1] = table[row + POINTS + j] / table[row + j]
         for j in range(POINTS):
             table[excess + j] = values[j]
-        state[bank.KEEPING + n - 1] = keep_from
-        state[bank.DISCARDING + n - 1] = discard_from
-    return total
+    return total * 2.0 * table[MOST * _ROW] / (POINTS - 1.0)
+
+
+def worth(
+    table: MutableSequence[float],
+    n: int,
+    keeping: bool,  # noqa: FBT001
+    j: int,
+    price: float,
+) -> float:
+    """What one more reading after n at point j brings over deciding there, less its price."""
+    y = table[MOST * _ROW] * (2.0 * j / (POINTS - 1.0) - 1.0)
+    spread = 1.0 / math.sqrt(n * (n + 1.0))
+    value = _WEIGHTS[0] * ahead(table, n, keeping, y)
+    for k in range(1, 4):
+        value += _WEIGHTS[k] * ahead(table, n, keeping, y + spread * _NODES[k])
+        value += _WEIGHTS[k] * ahead(table, n, keeping, y - spread * _NODES[k])
+    return value - price * table[(n - 1) * _ROW + j]
 
 
 def missed(table: MutableSequence[float]) -> float:

@@ -14,7 +14,7 @@ import math
 from collections.abc import MutableSequence, Sequence
 from typing import NamedTuple
 
-from agent_loops.keeping import bank, claims, information
+from agent_loops.keeping import bank, claims, information, renewal
 
 KEEP = "keep"
 DISCARD = "discard"
@@ -200,6 +200,7 @@ def take(
         steps = _STEPS_AT_FIRST
     bank.summarise(readings, n, state[bank.ORIGIN], summary)
     bank.learn(state, summary, kept)
+    renewal.renew_if_thin(state)
     information.appraise(state, table, steps)
 
 
