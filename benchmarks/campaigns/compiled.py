@@ -19,7 +19,8 @@ except ImportError:
 
 def njit(function: Callable[..., Any]) -> Any:
     """The function, compiled on its first call."""
-    return numba.njit(function) if COMPILED else function
+    # Division by zero is inf or nan then, as in numpy, and not an error.
+    return numba.njit(error_model="numpy")(function) if COMPILED else function
 
 
 def as_python(function: Any) -> Callable[..., Any]:

@@ -36,7 +36,7 @@ KINDS = (
     NORMAL,
     Noise("t(3)", tails=3),
     Noise("sigma doubles", swelling=2),
-    Noise("readings drift", wander=0.15),
+    Noise("readings drift", wander=0.1),
     Noise("rounded", rounded=1.0),
 )
 

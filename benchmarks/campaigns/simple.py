@@ -94,9 +94,7 @@ def _confirmation(
     gain = state[1] - mean(readings, count)
     if gain <= 0:
         return DISCARD
-    if sigma == 0 or (
-        count > 1 and gain > sigma * math.sqrt(1.0 / count + 1.0 / state[2])
-    ):
+    if sigma == 0 or (count > 1 and gain > sigma * math.sqrt(1.0 / count + 1.0 / state[2])):
         return KEEP
     return REPEAT if count < MOST else DISCARD
 

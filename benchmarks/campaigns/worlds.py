@@ -77,7 +77,7 @@ WORLDS = (
     World("unlocks", "tune", ((0.08, -1), (0.3, 0), (0.62, 2)), unlock=1.0),
     World("tweaks", "report", ((0.4, -0.5), (0.2, 0), (0.4, 0.5))),
 )
-PURE_NOISE = World("pure noise", "both", ((0.0, -1.0), (1.0, 0)))
+PURE_NOISE = World("pure noise", "both", ((1.0, 0),))
 """The A/A world: whatever is claimed here is false."""
 
 # Places in the numbers of a world, and in the state of one campaign's world.
