@@ -29,7 +29,10 @@ LEVELS: dict[str, list[str]] = {
         "paths objective printed log_lines display environment commands events edits locks",
         "client_words client_command",
         "decide metric tails crashes metric_names templates",
-        "bindings scopes patience",
+        "bindings scopes patience effects",
+        "bank",
+        "information claims",
+        "rule",
         "state succession",
     ],
     "2, effects": [

@@ -1,0 +1,345 @@
+"""A bank of weighted hypotheses about noise and effects, each with its own incumbent and baseline.
+
+Neither keeps nor discards: what a decision means is told to it.
+
+Functions here run compiled in `benchmarks/keep_rule.py`: floats, flat sequences and `math` alone.
+They work in place on one flat list, the state: HEAD numbers, then COLUMNS columns of SIZE. Values
+are losses in metric units minus the state's origin; a hypothesis counts in units of its own noise
+SIGMA, so its incumbent is M with variance V, its baseline M0 with V0, their covariance C0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableSequence, Sequence
+
+from agent_loops.keeping import effects
+
+SIZE = 256
+HEAD = 24
+# Numbers at the head: 0 where no noise is known; else the deviation that the bank was begun with.
+UNIT, ORIGIN, PRICE, PAIRED = 0, 1, 2, 3
+# Without noise: values and numbers of readings of incumbent and baseline, and whether they are one.
+PLAIN, PLAIN_N, PLAIN_0, PLAIN_0_N, SAME = 4, 5, 6, 7, 8
+# The bank's noise of one reading when the regrets below were set, which are in units of it.
+NOISE = 9
+# Regrets from which on a further reading is worth its price, after 1 to 5: keeping, discarding.
+KEEPING, DISCARDING = 10, 15
+# Columns. What each hypothesis claims, then what it makes of the readings.
+COLUMNS = 12
+SIGMA, SHARE, NULLS, GAIN, HARM, TAIL = (HEAD + column * SIZE for column in range(6))
+WEIGHT, M, V, M0, V0, C0 = (HEAD + column * SIZE for column in range(6, 12))
+LENGTH = HEAD + COLUMNS * SIZE
+# What `summarise` makes of readings.
+N, MEAN, SCATTER, REST_MEAN, REST_SCATTER, APART = range(6)
+# One reading in twenty is an outlier, of variance 1 + 4^2 in units of the noise's.
+_OUTLIERS = 0.05
+_WIDE = 17.0
+_ROOT_2PI = math.sqrt(2.0 * math.pi)
+
+
+def _generator() -> float:
+    """The root of g^6 = g + 1: the base of the quasi-random sequence R5 (Roberts 2018)."""
+    g = 1.0
+    for _ in range(60):
+        g = (1.0 + g) ** (1.0 / 6.0)
+    return g
+
+
+_G = _generator()
+
+
+def normal_quantile(p: float) -> float:
+    """The x with P(N(0,1) < x) = p, by Newton's steps on erfc in the lower half."""
+    if p > 0.5:
+        return -normal_quantile(1.0 - p)
+    t = math.sqrt(-2.0 * math.log(p))
+    # Hastings' approximation (Abramowitz & Stegun 26.2.22), off by at most .003.
+    x = (2.30753 + 0.27061 * t) / (1.0 + t * (0.99229 + 0.04481 * t)) - t
+    for _ in range(4):
+        density = math.exp(-0.5 * x * x) / _ROOT_2PI
+        x -= (0.5 * math.erfc(-x / math.sqrt(2.0)) - p) / density
+    return x
+
+
+def chi_square_quantile(p: float, freedom: float) -> float:
+    """Chi-square's quantile: exact for 1 and 2 degrees of freedom, else Wilson & Hilferty's."""
+    if freedom < 1.5:
+        x = normal_quantile(0.5 * (1.0 + p))
+        return x * x
+    if freedom < 2.5:
+        return -2.0 * math.log(1.0 - p)
+    part = 2.0 / (9.0 * freedom)
+    root = 1.0 - part + normal_quantile(p) * math.sqrt(part)
+    return freedom * max(root, 0.05) ** 3
+
+
+def fill(state: MutableSequence[float], scatter: float, freedom: float) -> None:
+    """Begins the hypotheses where readings scatter: their sum of squares and degrees of freedom.
+
+    sigma^2 = scatter / chi-square quantile: the posterior under the prior 1/sigma. The rest are
+    wide priors, in units of sigma. The quasi-random points are u_ik = frac(1/2 + i g^-k).
+    """
+    unit = math.sqrt(scatter / freedom)
+    state[UNIT] = unit
+    for i in range(SIZE):
+        u1 = (0.5 + (i + 1) / _G) % 1.0
+        u2 = (0.5 + (i + 1) / _G**2) % 1.0
+        u3 = (0.5 + (i + 1) / _G**3) % 1.0
+        u4 = (0.5 + (i + 1) / _G**4) % 1.0
+        u5 = (0.5 + (i + 1) / _G**5) % 1.0
+        sigma = math.sqrt(scatter / chi_square_quantile(u1, freedom))
+        share = 0.007 * (0.3 / 0.007) ** u2
+        harm = 3.0 * math.exp(1.5 * normal_quantile(u5))
+        state[SIGMA + i] = min(max(sigma, 0.3 * unit), 300.0 * unit)
+        state[SHARE + i] = share
+        state[NULLS + i] = (1.0 - share) * (0.05 + 0.9 * u3)
+        state[GAIN + i] = 0.45 * harm * math.exp(0.7 * normal_quantile(u4))
+        state[HARM + i] = harm
+        state[TAIL + i] = 0.2 * (i % 2)
+        state[WEIGHT + i] = 0.0
+
+
+def place(
+    state: MutableSequence[float], incumbent: float, n: float, baseline: float, n0: float
+) -> None:
+    """Puts incumbent and baseline where the means of n and n0 readings have them, and the origin.
+
+    n0 of 0 says that the baseline is the incumbent itself; n of 0 that both are 0 by construction.
+    """
+    state[ORIGIN] = incumbent
+    for i in range(SIZE):
+        variance = 1.0 / n if n > 0 else 0.0
+        state[M + i] = 0.0
+        state[V + i] = variance
+        if n0 > 0:
+            state[M0 + i] = (baseline - incumbent) / state[SIGMA + i]
+            state[V0 + i] = 1.0 / n0
+            state[C0 + i] = 0.0
+        else:
+            state[M0 + i] = 0.0
+            state[V0 + i] = variance
+            state[C0 + i] = variance
+
+
+def summarise(
+    readings: Sequence[float], n: int, origin: float, out: MutableSequence[float]
+) -> None:
+    """N, mean and sum of squares about it; of three and more also without the one farthest off.
+
+    That is the reading farthest from the median; APART is how far it lies from the others' mean.
+    """
+    mean = 0.0
+    for j in range(n):
+        mean += readings[j] - origin
+    mean /= n
+    scatter = 0.0
+    for j in range(n):
+        scatter += (readings[j] - origin - mean) ** 2
+    out[N], out[MEAN], out[SCATTER] = float(n), mean, scatter
+    out[REST_MEAN], out[REST_SCATTER], out[APART] = mean, scatter, 0.0
+    if n < 3:
+        return
+    far = farthest(readings, n) - origin
+    rest = (n * mean - far) / (n - 1)
+    out[REST_MEAN], out[APART] = rest, far - rest
+    out[REST_SCATTER] = max(scatter - (far - rest) ** 2 * (n - 1) / n, 0.0)
+
+
+def farthest(readings: Sequence[float], n: int) -> float:
+    """The reading farthest from the median: the lowest or the highest; the highest of a tie."""
+    low, high = readings[0], readings[0]
+    for j in range(n):
+        low, high = min(low, readings[j]), max(high, readings[j])
+    middle = median(readings, n)
+    return low if middle - low > high - middle else high
+
+
+def median(readings: Sequence[float], n: int) -> float:
+    """The middle reading, or the mean of the two."""
+    below, above = readings[0], readings[0]
+    for j in range(n):
+        less, same = 0, 0
+        for k in range(n):
+            less += readings[k] < readings[j]
+            same += readings[k] == readings[j]
+        if less <= (n - 1) // 2 < less + same:
+            below = readings[j]
+        if less <= n // 2 < less + same:
+            above = readings[j]
+    return 0.5 * (below + above)
+
+
+def branch(
+    state: Sequence[float], i: int, mean: float, precision: float
+) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+    """What hypothesis i makes of a candidate's mean with a precision, in units of 1/sigma^2.
+
+    Returns the density z; E[d-], E[d+], E[d^2], P(d < 0); means of the old incumbent T and of the
+    candidate T', Var T, Var T', Cov(T, T'). Given d, T is N(m + k (y - d), pv): the product of two
+    normals, pv = 1/(1/v + precision), k = precision pv; d then adds its own uncertainty.
+    """
+    v = state[V + i]
+    y = mean / state[SIGMA + i] - state[M + i]
+    z, gain, harm, square, better = effects.posterior(
+        y, math.sqrt(1.0 / precision + v), state[SHARE + i], state[NULLS + i],
+        state[GAIN + i], state[HARM + i], state[TAIL + i],
+    )  # fmt: skip
+    pv = v / (1.0 + precision * v)
+    k = precision * pv
+    d = harm - gain
+    spread = max(square - d * d, 0.0)
+    old = state[M + i] + k * (y - d)
+    return (
+        z, gain, harm, square, better, old, old + d,
+        pv + k * k * spread, pv + (1.0 - k) ** 2 * spread, pv - k * (1.0 - k) * spread,
+    )  # fmt: skip
+
+
+def scatter_log_density(sigma: float, n: float, scatter: float) -> float:
+    """Of n readings about their mean, given the mean's own: sigma^-n exp(-SS/2 sigma^2) n^-1/2.
+
+    Up to a constant that outlier branches share.
+    """
+    return -n * math.log(sigma) - 0.5 * scatter / (sigma * sigma) - 0.5 * math.log(n)
+
+
+def outlier_branch(sigma: float, readings: Sequence[float]) -> tuple[float, float, float]:
+    """Where one of the summarised `readings` is an outlier: their mean, its precision, log weight.
+
+    The weight is the prior's, n e (1-e)^(n-1), times the density of the scatter. Of two, either
+    may be it: their mean has the variance (1 + WIDE)/4, their difference 1 + WIDE. Of more, it is
+    the one farthest off, with WIDE about the mean of the rest.
+    """
+    n = readings[N]
+    weight = math.log(n * _OUTLIERS) + (n - 1.0) * math.log(1.0 - _OUTLIERS)
+    if n < 1.5:
+        return readings[MEAN], 1.0 / _WIDE, weight - math.log(sigma)
+    if n < 2.5:
+        wider = 0.5 * (1.0 + _WIDE)
+        weight += scatter_log_density(sigma, n, readings[SCATTER] / wider) - 0.5 * math.log(wider)
+        return readings[MEAN], 4.0 / (1.0 + _WIDE), weight
+    wide = _WIDE + 1.0 / (n - 1.0)
+    apart = readings[APART] / sigma
+    weight += scatter_log_density(sigma, n - 1.0, readings[REST_SCATTER])
+    weight -= math.log(sigma) + 0.5 * math.log(wide) + 0.5 * apart * apart / wide
+    return readings[REST_MEAN], n - 1.0, weight
+
+
+def look(
+    state: Sequence[float], i: int, readings: Sequence[float]
+) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+    """As `branch`, of the mixture of both branches (moments matched); first the log likelihood."""
+    sigma = state[SIGMA + i]
+    n = readings[N]
+    z, gain, harm, square, better, old, new, old_v, new_v, both = branch(
+        state, i, readings[MEAN], n
+    )
+    usual = math.log(z) + n * math.log(1.0 - _OUTLIERS)
+    usual += scatter_log_density(sigma, n, readings[SCATTER])
+    mean, precision, rare = outlier_branch(sigma, readings)
+    z, gain2, harm2, square2, better2, old2, new2, old_v2, new_v2, both2 = branch(
+        state, i, mean, precision
+    )
+    rare += math.log(z)
+    top = max(usual, rare)
+    total = top + math.log(math.exp(usual - top) + math.exp(rare - top))
+    p, q = math.exp(usual - total), math.exp(rare - total)
+    apart, apart_new = old2 - old, new2 - new
+    return (
+        total,
+        p * gain + q * gain2, p * harm + q * harm2, p * square + q * square2,
+        p * better + q * better2, old + q * apart, new + q * apart_new,
+        p * old_v + q * old_v2 + p * q * apart * apart,
+        p * new_v + q * new_v2 + p * q * apart_new * apart_new,
+        p * both + q * both2 + p * q * apart * apart_new,
+    )  # fmt: skip
+
+
+def weigh(
+    state: Sequence[float], readings: Sequence[float], figures: MutableSequence[float]
+) -> None:
+    """What the bank makes of a candidate's summarised readings, in metric units.
+
+    Figures: E[d-], E[d+], E[d^2], P(d < 0), and sigma, each averaged over the hypotheses with
+    the weights that these readings give them.
+    """
+    top, total = -1e300, 0.0
+    for j in range(5):
+        figures[j] = 0.0
+    for i in range(SIZE):
+        if state[WEIGHT + i] < -60.0:
+            continue
+        sigma = state[SIGMA + i]
+        seen = look(state, i, readings)
+        weight = state[WEIGHT + i] + seen[0]
+        if weight > top:
+            shrink = math.exp(max(top - weight, -700.0))
+            top = weight
+            total *= shrink
+            for j in range(5):
+                figures[j] *= shrink
+        share = math.exp(weight - top)
+        total += share
+        figures[0] += share * sigma * seen[1]
+        figures[1] += share * sigma * seen[2]
+        figures[2] += share * sigma * sigma * seen[3]
+        figures[3] += share * seen[4]
+        figures[4] += share * sigma
+    for j in range(5):
+        figures[j] /= total
+
+
+def learn(state: MutableSequence[float], readings: Sequence[float], kept: bool) -> None:  # noqa: FBT001
+    """Takes a decided candidate's summarised readings into every hypothesis.
+
+    The baseline follows the old incumbent T by regression, r = Cov/Var T before:
+    M0 += r (change of E[T]), V0 += r^2 Var T - r C0, and with what is the incumbent from now on
+    it has the covariance r Var T, or r Cov(T, T') where the candidate is kept.
+    """
+    paired = state[PAIRED] > 0.0
+    top = -1e300
+    for i in range(SIZE):
+        seen = look(state, i, readings)
+        _, _, _, _, _, old, new, old_v, new_v, both = seen
+        r = state[C0 + i] / state[V + i] if state[V + i] > 0.0 else 0.0
+        state[WEIGHT + i] += seen[0]
+        top = max(top, state[WEIGHT + i])
+        state[M0 + i] += r * (old - state[M + i])
+        state[V0 + i] += r * r * old_v - r * state[C0 + i]
+        state[M + i], state[V + i] = (new, new_v) if kept else (old, old_v)
+        state[C0 + i] = r * both if kept else r * old_v
+        if paired:
+            recentre(state, i)
+    for i in range(SIZE):
+        state[WEIGHT + i] -= top
+
+
+def recentre(state: MutableSequence[float], i: int) -> None:
+    """Makes the incumbent 0, of which differences are taken, and moves the baseline instead."""
+    state[M0 + i] -= state[M + i]
+    state[V0 + i] += state[V + i]
+    state[M + i] = state[V + i] = state[C0 + i] = 0.0
+
+
+def read_again(state: MutableSequence[float], readings: Sequence[float]) -> None:
+    """Takes further summarised readings of the incumbent's own code: d = 0 is known."""
+    n = readings[N]
+    top = -1e300
+    for i in range(SIZE):
+        sigma, v = state[SIGMA + i], state[V + i]
+        y = readings[MEAN] / sigma - state[M + i]
+        s2 = 1.0 / n + v
+        r = state[C0 + i] / v if v > 0.0 else 0.0
+        old_v = v / (1.0 + n * v)
+        change = n * old_v * y
+        state[WEIGHT + i] += scatter_log_density(sigma, n, readings[SCATTER])
+        state[WEIGHT + i] -= 0.5 * y * y / s2 + 0.5 * math.log(s2)
+        top = max(top, state[WEIGHT + i])
+        state[M + i] += change
+        state[M0 + i] += r * change
+        state[V0 + i] += r * r * old_v - r * state[C0 + i]
+        state[V + i] = old_v
+        state[C0 + i] = r * old_v
+    for i in range(SIZE):
+        state[WEIGHT + i] -= top

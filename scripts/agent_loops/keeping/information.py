@@ -1,0 +1,159 @@
+"""Whether one more reading of a candidate is worth its price, in the bank's average world.
+
+An index of what a run brings, not an optimum: one world stands for all hypotheses.
+
+Functions here run compiled in `benchmarks/keep_rule.py`: floats, flat sequences and `math` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableSequence
+
+from agent_loops.keeping import bank, effects
+
+POINTS = 55
+MOST = 6
+NEVER = 1e300
+_WIDTH = 6.0
+# Seven nodes of Gauss and Hermite for N(0,1), from 0 outwards, and their weights.
+_NODES = (0.0, 1.1544053947399682, 2.3667594107345416, 3.7504397177257425)
+_WEIGHTS = (
+    0.45714285714285714, 0.24012317860501272, 0.030757123967586493, 0.000548268858737157,
+)  # fmt: skip
+# The table of one world: for each number of readings n and point y, z, z E[d-], z E[d+].
+_ROW = 3 * POINTS
+TABLE = MOST * _ROW + 2 * POINTS
+
+
+def survey(state: MutableSequence[float], table: MutableSequence[float]) -> float:
+    """Fills the table for the average world; returns the mean improvement an idea brings, w E[a].
+
+    Means are arithmetic for shares and variances, geometric for scales. The points y reach WIDTH
+    deviations of one reading's difference to either side; in units of the noise.
+    """
+    total = share = nulls = gain = harm = tail = v = 0.0
+    for i in range(bank.SIZE):
+        weight = math.exp(max(state[bank.WEIGHT + i], -700.0))
+        total += weight
+        share += weight * state[bank.SHARE + i]
+        nulls += weight * state[bank.NULLS + i]
+        gain += weight * math.log(state[bank.GAIN + i])
+        harm += weight * math.log(state[bank.HARM + i])
+        tail += weight * state[bank.TAIL + i]
+        v += weight * state[bank.V + i]
+    share, nulls, tail, v = share / total, nulls / total, tail / total, v / total
+    gain, harm = math.exp(gain / total), math.exp(harm / total)
+    reach = _WIDTH * math.sqrt(1.0 + v)
+    for n in range(MOST):
+        s = math.sqrt(1.0 / (n + 1.0) + v)
+        for j in range(POINTS):
+            y = reach * (2.0 * j / (POINTS - 1.0) - 1.0)
+            z, better, worse, _, _ = effects.posterior(y, s, share, nulls, gain, harm, tail)
+            at = n * _ROW + j
+            table[at], table[at + POINTS], table[at + 2 * POINTS] = z, z * better, z * worse
+    table[MOST * _ROW] = reach
+    return share * gain * (1.0 + (effects.FAR_TIMES - 1.0) * tail)
+
+
+def ahead(table: MutableSequence[float], n: int, keeping: bool, y: float) -> float:  # noqa: FBT001
+    """What turning out otherwise is worth at n + 1 readings of mean y, by the table's lines.
+
+    The excess of going on over deciding there, and of the other decision over the present one.
+    """
+    reach = table[MOST * _ROW]
+    place = (y / reach + 1.0) * 0.5 * (POINTS - 1.0)
+    j = int(min(max(place, 0.0), POINTS - 2.0))
+    part = min(max(place - j, 0.0), 1.0)
+    value = 0.0
+    for step in range(2):
+        at = n * _ROW + j + step
+        gain = table[at + POINTS] - table[at + 2 * POINTS]
+        here = max(0.0, -gain) if keeping else max(0.0, gain)
+        here += table[MOST * _ROW + POINTS + j + step]
+        value += (part if step else 1.0 - part) * here
+    return value
+
+
+def plan(state: MutableSequence[float], table: MutableSequence[float], price: float) -> float:
+    """Sets the regrets from which on a reading is worth the price; returns the excess of a first.
+
+    Backwards from the last reading: X_n(y) = max(0, E[X_n+1 + max(0, -+M_n+1)] - price P_n), with
+    P_n the density of y, M_n = (E[d-] - E[d+]) P_n; the sign is the present verdict's. The mean of
+    n readings, given that of n + 1, is N(it, 1/(n (n+1))), so that E is over y + z/sqrt(n (n+1)).
+    Subtracting the linear part first keeps errors of the grid from looking like information.
+    Returned is the integral of X_1: what repeats add to an idea, in units of the noise.
+    """
+    reach = table[MOST * _ROW]
+    width = 2.0 * reach / (POINTS - 1.0)
+    excess = MOST * _ROW + POINTS
+    for j in range(POINTS):
+        table[excess + j] = 0.0
+    total = 0.0
+    for n in range(MOST - 1, 0, -1):
+        spread = 1.0 / math.sqrt(n * (n + 1.0))
+        row = (n - 1) * _ROW
+        keep_from, discard_from = NEVER, NEVER
+        values = [0.0] * POINTS
+        total = 0.0
+        for j in range(POINTS):
+            z, better, worse = table[row + j], table[row + POINTS + j], table[row + 2 * POINTS + j]
+            keeping = better > worse
+            y = reach * (2.0 * j / (POINTS - 1.0) - 1.0)
+            value = _WEIGHTS[0] * ahead(table, n, keeping, y)
+            for k in range(1, 4):
+                value += _WEIGHTS[k] * ahead(table, n, keeping, y + spread * _NODES[k])
+                value += _WEIGHTS[k] * ahead(table, n, keeping, y - spread * _NODES[k])
+            value -= price * z
+            if value > 0.0:
+                values[j] = value
+                total += value * width
+                if keeping:
+                    keep_from = min(keep_from, worse / z)
+                else:
+                    discard_from = min(discard_from, better / z)
+        for j in range(POINTS):
+            table[excess + j] = values[j]
+        state[bank.KEEPING + n - 1] = keep_from
+        state[bank.DISCARDING + n - 1] = discard_from
+    return total
+
+
+def missed(table: MutableSequence[float]) -> float:
+    """The expected regret of deciding after one reading: the integral of min(E[d-], E[d+]) P."""
+    width = 2.0 * table[MOST * _ROW] / (POINTS - 1.0)
+    total = 0.0
+    for j in range(POINTS):
+        total += width * min(table[POINTS + j], table[2 * POINTS + j])
+    return total
+
+
+def appraise(state: MutableSequence[float], table: MutableSequence[float], steps: int) -> None:
+    """Moves the price of a run towards what a run brings, and sets the regrets by it.
+
+    The price is the fixed point of E[gain of an idea - price x repeats]: renewal and reward.
+    """
+    state[bank.NOISE] = sigma_of(state)
+    gain = survey(state, table)
+    at_once = max(gain - missed(table), 0.0)
+    for _ in range(steps):
+        brings = at_once + plan(state, table, state[bank.PRICE])
+        state[bank.PRICE] += 0.5 * (brings - state[bank.PRICE])
+
+
+def sigma_of(state: MutableSequence[float]) -> float:
+    """The bank's noise of one reading, geometric mean, in metric units."""
+    total = log = 0.0
+    for i in range(bank.SIZE):
+        weight = math.exp(max(state[bank.WEIGHT + i], -700.0))
+        total += weight
+        log += weight * math.log(state[bank.SIGMA + i])
+    return math.exp(log / total)
+
+
+def is_due(state: MutableSequence[float], n: int, gain: float, harm: float) -> bool:
+    """Whether after n readings one more is worth it: E[d-], E[d+] of the bank, in metric units."""
+    at = min(n, MOST - 1) - 1
+    if gain > harm:
+        return harm > state[bank.KEEPING + at] * state[bank.NOISE]
+    return gain > state[bank.DISCARDING + at] * state[bank.NOISE]
