@@ -16,7 +16,7 @@ import numpy as np
 
 from campaigns.noise import KINDS, NORMAL, Noise, draw
 from campaigns.play import FIGURES
-from campaigns.rules import ORACLE, OURS, RULES, campaign
+from campaigns.rules import ONCE, ORACLE, OURS, RULES, STUDY, campaign
 from campaigns.worlds import PURE_NOISE, WORLDS, Array, World
 
 SIGMAS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -60,13 +60,14 @@ def half(name: str) -> list[World]:
 def for_report(worlds: Sequence[World]) -> list[Cell]:
     """All cells of the report."""
     student, doubles, drift, rounded = KINDS[1:]
-    plain = tuple(name for name in RULES if name != "no repeats")
+    plain = tuple(name for name in RULES if name not in (ONCE, STUDY))
+    compared = (*plain, STUDY)
     long = (50, 100, 300)
     return [
         *_cells(worlds, NORMAL, (0.0, 0.25, 1.0, 4.0)),
         *_cells(worlds, NORMAL, (0.5, 2.0), marks=long),
         *_cells(worlds, student, (0.25, 1.0, 4.0), rules=plain),
-        *_cells(worlds, doubles, (0.5, 2.0), rules=plain),
+        *_cells(worlds, doubles, (0.5, 2.0), rules=compared),
         *_cells(worlds, drift, (1.0,), rules=plain),
         *_cells(worlds, rounded, (0.5,), rules=plain),
         *_cells(worlds, NORMAL, (0.25, 1.0, 4.0), baselines=5, rules=plain),
@@ -77,7 +78,7 @@ def for_report(worlds: Sequence[World]) -> list[Cell]:
 def for_tuning(worlds: Sequence[World]) -> list[Cell]:
     """A useful answer in a minute."""
     student, doubles = KINDS[1:3]
-    few = tuple(name for name in RULES if name not in ("no repeats", "study's rule"))
+    few = tuple(name for name in RULES if name not in (ONCE, STUDY))
     return [
         *_cells(worlds, NORMAL, SIGMAS[1:], rules=few),
         *_cells(worlds, student, (1.0,), rules=few),

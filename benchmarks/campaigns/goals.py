@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from campaigns.figures import Sheet, average, best_other, mean, share
 from campaigns.noise import NORMAL
-from campaigns.rules import OURS
+from campaigns.rules import OURS, STUDY
 from campaigns.worlds import PURE_NOISE
 
-STUDY = "study's rule"
 _LEAST_SHARE = {0.0: 0.92, 0.25: 0.92, 0.5: 0.92, 1.0: 0.92, 2.0: 0.84, 4.0: 0.70}
 
 

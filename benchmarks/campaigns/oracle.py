@@ -4,9 +4,8 @@ No rule can know as much; it is what the true gains of all others are divided by
 reading ahead and does not plan further: a rule may be ahead of it where what is kept changes what
 comes later. All values are losses in metric units.
 
-With the incumbent I ~ N(m, v), a candidate C = I + d and d from parts of exponential distributions,
-the posterior of d is a mixture of truncated normals, in closed form where noise is normal. Where it
-is Student's, the product of the readings' densities is summed over a grid of C.
+The incumbent is I ~ N(m, v), a candidate C = I + d. Where noise is normal the posterior is in closed
+form; where it is Student's, the product of the readings' densities is summed over a grid of C.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import math
 import numpy as np
 
 from campaigns.compiled import njit
+from campaigns.effects import effect
 from campaigns.play import DISCARD, KEEP, MOST, REPEAT
 from campaigns.worlds import Array
 
@@ -29,46 +29,6 @@ _NODES = np.polynomial.hermite_e.hermegauss(7)[0]
 _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)[1] / math.sqrt(2 * math.pi)
 _CLAIMED = 0.95
 _Z = 1.6448536269514722
-
-
-def _effect(y: float, s: float, parts: Array, shift: float, out: Array) -> None:
-    """The posterior of an effect d that was read as y ~ N(d, s²).
-
-    Writes the density of y, E[d], E[d²], E[max(0, -d)] and E[max(0, d)], the last four times the
-    density.
-    """
-    out[:5] = 0.0
-    y -= shift
-    normal = math.exp(-0.5 * (y / s) ** 2) / (s * math.sqrt(2 * math.pi))
-    for i in range(len(parts)):
-        share, mean = parts[i, 0], parts[i, 1]
-        if share <= 0:
-            continue
-        if mean == 0:
-            z, first, second = share * normal, 0.0, 0.0
-        else:
-            side = -1.0 if mean < 0 else 1.0
-            a = abs(mean)
-            mu = -side * y + s * s / a  # of -d for improvements mirrored: d is negative there
-            t = mu / s
-            if t > 30:
-                z = share * normal * s / (a * t)
-                first, second = -s / t, 2 * s * s / (t * t)
-            else:
-                q = 0.5 * math.erfc(t / math.sqrt(2.0))
-                z = share * math.exp(-side * y / a + 0.5 * (s / a) ** 2) * q / a
-                h = math.exp(-0.5 * t * t) / math.sqrt(2 * math.pi) / q
-                first = mu - s * h
-                second = s * s + mu * mu - s * h * mu
-            first *= -side
-        # The effect is shift + first: it may be better or worse on either side of a shift.
-        out[0] += z
-        out[1] += z * (shift + first)
-        out[2] += z * (shift * shift + 2 * shift * first + second)
-        if shift + first < 0:
-            out[3] -= z * (shift + first)
-        else:
-            out[4] += z * (shift + first)
 
 
 def _by_grid(
@@ -263,6 +223,6 @@ def _claim(state: Array, out: Array) -> None:
     out[3] = 1.0 if sure >= _CLAIMED else 0.0
 
 
-effect, by_grid, by_likelihood = njit(_effect), njit(_by_grid), njit(_by_likelihood)
+by_grid, by_likelihood = njit(_by_grid), njit(_by_likelihood)
 moments, worth, price = njit(_moments), njit(_worth), njit(_price)
 begin, judge, settle, claim = njit(_begin), njit(_judge), njit(_settle), njit(_claim)

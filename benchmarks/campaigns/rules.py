@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from campaigns import oracle, play, shipped, simple
+from campaigns import oracle, play, shipped, simple, study
 from campaigns.compiled import COMPILED, as_python
 from campaigns.noise import Draws
 from campaigns.worlds import Array, World
 
 OURS = "noise-aware"
+ONCE = "posterior, no repeats"
+STUDY = "the study's rule"
 ORACLE = "oracle"
 LOWER = "keep if lower"
 
@@ -34,7 +36,8 @@ RULES = {
         Rule("fixed 2 sigma", simple.two_sigma, simple, 1, has_interval=False),
         Rule("gain / MAD", simple.mad, simple, 1, has_interval=False),
         Rule("confirmation", simple.confirmation, simple, 1, has_interval=False),
-        Rule("no repeats", shipped.judge_once, shipped, 0, has_interval=True),
+        Rule(ONCE, study.judge_once, study, 2, has_interval=True),
+        Rule(STUDY, study.judge, study, 2, has_interval=True),
         Rule(OURS, shipped.judge, shipped, 0, has_interval=True),
         Rule(ORACLE, oracle.judge, oracle, 1, has_interval=True),
     )

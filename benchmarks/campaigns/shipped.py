@@ -66,14 +66,6 @@ def _judge(
     return int(figures[0])
 
 
-def _judge_once(
-    state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float  # noqa: ARG001
-) -> int:  # fmt: skip
-    figures = np.zeros(_FIGURES)
-    _weigh(state, readings, count, 1, np.zeros(_SUMMARY), figures)
-    return int(figures[0])
-
-
 def _settle(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float,  # noqa: ARG001
     kept: bool,  # noqa: FBT001 (numba)
@@ -89,5 +81,5 @@ def _claim(state: Array, out: Array) -> None:
     out[3] = 1.0 if figures[3] >= _CLAIMED else 0.0
 
 
-begin, judge, judge_once = njit(_begin), njit(_judge), njit(_judge_once)
+begin, judge = njit(_begin), njit(_judge)
 settle, claim = njit(_settle), njit(_claim)
