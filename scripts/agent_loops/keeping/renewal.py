@@ -59,47 +59,69 @@ def renew(state: MutableSequence[float]) -> None:
     """Draws hypotheses by weight and spreads them by the kernel of Liu & West.
 
     x' = mean + sqrt(1 - h^2) (x - mean) + h L z, L L^T the weighted covariance, z quasi-random
-    normal: mean and covariance stay. Drawing is systematic, so that the same bank gives the same.
+    normal: mean and covariance stay.
     """
     size = bank.SIZE
-    weights = [0.0] * size
-    total = 0.0
-    for i in range(size):
-        weights[i] = math.exp(max(state[bank.WEIGHT + i], -300.0))
-        total += weights[i]
+    weights = shares(state)
     points = [0.0] * (_FIVE * size)
     mean = [0.0] * _FIVE
     for k in range(_FIVE):
         for i in range(size):
             points[k * size + i] = coordinate(state, k, i)
-            mean[k] += weights[i] / total * points[k * size + i]
-    root = root_of_covariance(points, mean, weights, total)
-    parents = [0] * size
-    reached, i = weights[0] / total, 0
-    for j in range(size):
-        while reached < (j + 0.5) / size and i < size - 1:
-            i += 1
-            reached += weights[i] / total
-        parents[j] = i
-    olds = [0.0] * (bank.COLUMNS * size)
-    for j in range(bank.COLUMNS * size):
-        olds[j] = state[bank.HEAD + j]
+            mean[k] += weights[i] * points[k * size + i]
+    root = root_of_covariance(points, mean, weights)
+    parents = drawn(weights)
+    copy_parents(state, parents)
     keep = math.sqrt(1.0 - _SPREAD * _SPREAD)
     place, normals = [0.0] * _FIVE, [0.0] * _FIVE
     for j in range(size):
-        i = parents[j]
-        for column in range(bank.COLUMNS):
-            state[bank.HEAD + column * size + j] = olds[column * size + i]
         for k in range(_FIVE):
             normals[k] = bank.normal_point(j, k)
-            place[k] = mean[k] + keep * (points[k * size + i] - mean[k])
+            place[k] = mean[k] + keep * (points[k * size + parents[j]] - mean[k])
             for other in range(k + 1):
                 place[k] += _SPREAD * root[k * _FIVE + other] * normals[other]
         settle_at(state, j, place)
 
 
+def shares(state: Sequence[float]) -> list[float]:
+    """The weights, of sum 1."""
+    weights = [0.0] * bank.SIZE
+    total = 0.0
+    for i in range(bank.SIZE):
+        weights[i] = math.exp(max(state[bank.WEIGHT + i], -300.0))
+        total += weights[i]
+    for i in range(bank.SIZE):
+        weights[i] /= total
+    return weights
+
+
+def drawn(weights: Sequence[float]) -> list[int]:
+    """Which hypotheses are drawn, systematically, so that the same weights draw the same."""
+    size = bank.SIZE
+    parents = [0] * size
+    reached, i = weights[0], 0
+    for j in range(size):
+        while reached < (j + 0.5) / size and i < size - 1:
+            i += 1
+            reached += weights[i]
+        parents[j] = i
+    return parents
+
+
+def copy_parents(state: MutableSequence[float], parents: Sequence[int]) -> None:
+    """Puts a copy of its parent into each hypothesis' place."""
+    size = bank.SIZE
+    old = [0.0] * size
+    for column in range(bank.COLUMNS):
+        first = bank.HEAD + column * size
+        for i in range(size):
+            old[i] = state[first + i]
+        for j in range(size):
+            state[first + j] = old[parents[j]]
+
+
 def root_of_covariance(
-    points: Sequence[float], mean: Sequence[float], weights: Sequence[float], total: float
+    points: Sequence[float], mean: Sequence[float], weights: Sequence[float]
 ) -> list[float]:
     """The lower triangle L with L L^T the weighted covariance (Cholesky), row by row."""
     size = bank.SIZE
@@ -108,12 +130,8 @@ def root_of_covariance(
         for other in range(k + 1):
             value = 0.0
             for i in range(size):
-                value += (
-                    weights[i]
-                    / total
-                    * (points[k * size + i] - mean[k])
-                    * (points[other * size + i] - mean[other])
-                )
+                apart = points[other * size + i] - mean[other]
+                value += weights[i] * (points[k * size + i] - mean[k]) * apart
             for third in range(other):
                 value -= root[k * _FIVE + third] * root[other * _FIVE + third]
             if other == k:
@@ -124,8 +142,8 @@ def root_of_covariance(
 
 
 def settle_at(state: MutableSequence[float], j: int, place: Sequence[float]) -> None:
-    """Moves hypothesis j to its new claims; its incumbent and baseline stay where they are in metric
-    units, and as uncertain as they were in units of the noise."""
+    """Moves hypothesis j to its new claims; its incumbent and baseline stay where they are in
+    metric units, and as uncertain as they were in units of the noise."""
     before = state[bank.SIGMA + j]
     sigma = math.exp(place[0])
     state[bank.SIGMA + j] = sigma
