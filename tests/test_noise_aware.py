@@ -72,7 +72,7 @@ def test_a_short_baseline_is_run_five_times_and_a_deterministic_one_tells_no_noi
     assert (answer["status"], answer["kind"]) == ("keep", "better")
     assert answer["gain"] == {
         "gain": pytest.approx(0.01), "low": pytest.approx(0.01), "high": pytest.approx(0.01),
-        "probability": 1.0, "noise": 0.0, "readings": 1,
+        "probability": 1.0, "worse": 0.0, "noise": 0.0, "readings": 1,
     }  # fmt: skip
     assert runs(project, 2) == [("measure", None)]  # nothing more could be learnt
     worse = project.ask("try", "back", "--edit", "-", stdin=EDIT.format(old="0.02", new="0.015"))

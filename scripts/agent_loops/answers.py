@@ -102,7 +102,8 @@ def _gain_of(decided: events.Decided) -> dict[str, float | int | None] | None:
         return None
     return {
         "gain": decided.gain, "low": decided.gain_low, "high": decided.gain_high,
-        "probability": decided.probability, "noise": decided.noise, "readings": decided.readings,
+        "probability": decided.probability, "worse": decided.worse, "noise": decided.noise,
+        "readings": decided.readings,
     }  # fmt: skip
 
 

@@ -136,16 +136,16 @@ def advice(weighed: Weighed) -> str:
 
 
 def in_words(judgement: Judgement) -> str:
-    """`gain 0.0244, 90%: 0.022 to 0.0268; 99% likely better`."""
+    """`gain 0.0244, 90%: 0.022 to 0.0268; 97% better, under 1% worse`: the rest is no different."""
     gain = f"gain {judgement.gain:.4g}" if judgement.gain >= 0 else f"loss {-judgement.gain:.4g}"
     if not judgement.noise:
         return f"{gain}, no noise seen" if judgement.gain else "equal to the incumbent"
-    likely = likely_text(judgement.probability)
-    return f"{gain}, 90%: {judgement.low:.2g} to {judgement.high:.2g}; {likely} better"
+    better, worse = percent(judgement.probability), percent(judgement.worse)
+    interval = f"90%: {judgement.low:.2g} to {judgement.high:.2g}"
+    return f"{gain}, {interval}; {better} better, {worse} worse"
 
 
-def likely_text(probability: float) -> str:
+def percent(probability: float) -> str:
     """A probability for people: never 0% or 100%, for nothing is certain."""
-    percent = round(100 * probability)
-    bounded = "over 99%" if percent > 99 else "under 1%" if percent < 1 else f"{percent}%"
-    return f"{bounded} likely"
+    rounded = round(100 * probability)
+    return "over 99%" if rounded > 99 else "under 1%" if rounded < 1 else f"{rounded}%"

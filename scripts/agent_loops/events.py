@@ -144,8 +144,9 @@ class Decided(NamedTuple):
 
     `metric` is the mean of `readings` readings; `delta`, `gain` and the others are in its units,
     positive is better. `gain` is what the noise-aware rule makes of the readings, `gain_low` to
-    `gain_high` its 90% interval, `probability` that the candidate is better at all, `noise` the
-    deviation of one reading, `standing` the estimated gain over the baseline.
+    `gain_high` its 90% interval, `probability` that the candidate is better at all and `worse` that
+    it is worse, `noise` the deviation of one reading, `standing` the estimated gain over the
+    baseline.
     """
 
     experiment: int
@@ -161,6 +162,7 @@ class Decided(NamedTuple):
     gain_low: float | None = None
     gain_high: float | None = None
     probability: float | None = None
+    worse: float | None = None
     noise: float | None = None
     standing: float | None = None
 

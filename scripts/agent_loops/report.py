@@ -119,7 +119,7 @@ def status(run: Loop) -> Answer:
         said = f"{gain:.4g} over the baseline, by {_readings_of(campaign, incumbent, baseline)}"
         if claim:
             interval = f"90%: {claim.low:.3g} to {claim.high:.3g}"
-            likely = decide.likely_text(claim.probability)
+            likely = f"{decide.percent(claim.probability)} likely"
             said = f"{claim.gain:.4g} over the baseline, {interval}; {likely} real"
         lines.append(f"gain      {said}" + (before if campaign.gain_before else ""))
     lines += _pruned(campaign)

@@ -134,7 +134,7 @@ def _figures(campaign: Campaign, weighed: decide.Weighed | None) -> dict[str, An
     judgement = weighed.judgement
     return {
         "gain": judgement.gain, "gain_low": judgement.low, "gain_high": judgement.high,
-        "probability": judgement.probability, "noise": judgement.noise,
+        "probability": judgement.probability, "worse": judgement.worse, "noise": judgement.noise,
         "standing": rule.claim(belief).gain + judgement.gain,
     }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Campaigns with known truth: worlds, noise, rules, and the play that brings them together."""

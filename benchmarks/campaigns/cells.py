@@ -1,0 +1,153 @@
+"""Which campaigns are played: cells of world, noise, sigma and baselines; and playing them all.
+
+A cell's figures come back as they are, one row a campaign; `figures` says what they mean.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from campaigns.noise import KINDS, NORMAL, Noise, draw
+from campaigns.play import FIGURES
+from campaigns.rules import ONCE, ORACLE, OURS, RULES, STUDY, campaign
+from campaigns.worlds import PURE_NOISE, WORLDS, Array, World
+
+SIGMAS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+_CHUNK = 20
+
+
+class Cell(NamedTuple):
+    """One table entry's campaigns. `marks` are the numbers of runs at which it is looked at."""
+
+    world: World
+    noise: Noise
+    sigma: float
+    baselines: int
+    marks: tuple[int, ...]
+    rules: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.world.name}, {self.noise.name} {self.sigma:g}, {self.baselines} baselines"
+
+
+Played = dict[str, Array]
+"""By rule: campaigns × marks × figures."""
+
+
+def _cells(
+    worlds: Sequence[World], noise: Noise, sigmas: Sequence[float], *, baselines: int = 2,
+    marks: tuple[int, ...] = (50, 100), rules: tuple[str, ...] = tuple(RULES),
+) -> list[Cell]:  # fmt: skip
+    return [
+        Cell(world, noise, sigma, baselines, marks, rules)
+        for sigma, world in product(sigmas, worlds)
+    ]
+
+
+def half(name: str) -> list[World]:
+    """The worlds of one half: `tune` or `report`."""
+    return [world for world in WORLDS if world.half == name]
+
+
+def for_report(worlds: Sequence[World]) -> list[Cell]:
+    """All cells of the report."""
+    student, doubles, drift, rounded = KINDS[1:]
+    plain = tuple(name for name in RULES if name not in (ONCE, STUDY))
+    compared = (*plain, STUDY)
+    long = (50, 100, 300)
+    return [
+        *_cells(worlds, NORMAL, (0.0, 0.25, 1.0, 4.0)),
+        *_cells(worlds, NORMAL, (0.5, 2.0), marks=long),
+        *_cells(worlds, student, (0.25, 1.0, 4.0), rules=plain),
+        *_cells(worlds, doubles, (0.5, 2.0), rules=compared),
+        *_cells(worlds, drift, (1.0,), rules=plain),
+        *_cells(worlds, rounded, (0.5,), rules=plain),
+        *_cells(worlds, NORMAL, (0.25, 1.0, 4.0), baselines=5, rules=plain),
+        *(cell for noise in KINDS for cell in _cells([PURE_NOISE], noise, (1.0,), rules=plain)),
+    ]
+
+
+def for_tuning(worlds: Sequence[World]) -> list[Cell]:
+    """A useful answer in a minute."""
+    student, doubles = KINDS[1:3]
+    few = tuple(name for name in RULES if name not in (ONCE, STUDY))
+    return [
+        *_cells(worlds, NORMAL, SIGMAS[1:], rules=few),
+        *_cells(worlds, student, (1.0,), rules=few),
+        *_cells(worlds, doubles, (1.0,), rules=few),
+        *(c for noise in KINDS for c in _cells([PURE_NOISE], noise, (1.0,), rules=(OURS, ORACLE))),
+    ]
+
+
+def play_some(task: tuple[int, Cell, range]) -> tuple[int, Played]:
+    """Those replicates of a cell under all its rules, each on the same draws."""
+    number, cell, replicates = task
+    marks = np.array(cell.marks)
+    rows: dict[str, list[Array]] = {name: [] for name in cell.rules}
+    for replicate in replicates:
+        luck = draw(cell.world, cell.noise, cell.sigma, runs=cell.marks[-1], replicate=replicate)
+        for name in cell.rules:
+            rows[name].append(
+                campaign(
+                    RULES[name],
+                    cell.world,
+                    luck,
+                    baselines=cell.baselines,
+                    tails=cell.noise.tails,
+                    marks=marks,
+                )  # fmt: skip
+            )
+    return number, {name: np.array(played) for name, played in rows.items()}
+
+
+def play_all(cells: Sequence[Cell], *, replicates: int, processes: int) -> list[Played]:
+    """Every cell, `replicates` campaigns a rule; says on stderr how far it is."""
+    tasks = [
+        (number, cell, range(start, min(start + _CHUNK, replicates)))
+        for number, cell in enumerate(cells)
+        for start in range(0, replicates, _CHUNK)
+    ]
+    chunks: list[list[Played]] = [[] for _ in cells]
+    began = time.monotonic()
+    play_some((0, cells[0]._replace(rules=tuple(RULES)), range(1)))  # compiled before the fork
+    print(f"compiled in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    began, told = time.monotonic(), 0.0
+    for done, (number, played) in enumerate(_in_turn(tasks, processes), 1):
+        chunks[number].append(played)
+        passed = time.monotonic() - began
+        if passed - told > 30 or done == len(tasks):
+            told = passed
+            print(
+                f"{done}/{len(tasks)} in {passed:.0f} s, "
+                f"about {passed / done * (len(tasks) - done):.0f} s to go",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+    return [
+        {name: np.concatenate([chunk[name] for chunk in parts]) for name in cell.rules}
+        for cell, parts in zip(cells, chunks, strict=True)
+    ]
+
+
+def _in_turn(
+    tasks: Sequence[tuple[int, Cell, range]], processes: int
+) -> Iterator[tuple[int, Played]]:
+    """In the order of the tasks, whatever the number of processes."""
+    if processes < 2:
+        yield from map(play_some, tasks)
+        return
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        yield from pool.imap(play_some, tasks)
+
+
+def column(played: Array, figure: str, mark: int = 0) -> Array:
+    """One figure of every campaign at one of the marks."""
+    values: Array = played[:, mark, FIGURES.index(figure)]
+    return values
