@@ -15,6 +15,7 @@ SHORT_S = 60.0
 """Below this wall time of a run, machines drift by more than ideas gain, and runs are cheap."""
 _SHORT_BASELINE, _LONG_BASELINE = 5, 2
 _FASTER = 0.05
+_JITTER_S = 0.5
 
 
 def baseline_runs(bindings: Bindings, wall_s: float | None) -> int:
@@ -83,7 +84,9 @@ def warmup_advice(bindings: Bindings, walls_s: Sequence[float]) -> str:
         bindings: of the campaign.
         walls_s: wall times of the baseline's runs, in seconds, in their order.
     """
-    if bindings.warmup_runs or len(walls_s) < 2 or walls_s[1] >= (1 - _FASTER) * walls_s[0]:
+    if bindings.warmup_runs or len(walls_s) < 2:
+        return ""
+    if walls_s[0] - walls_s[1] <= max(_FASTER * walls_s[0], _JITTER_S):
         return ""
     faster = 1 - walls_s[1] / walls_s[0]
     return (

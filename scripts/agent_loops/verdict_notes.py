@@ -44,7 +44,9 @@ def _of_baseline(
     ended = [run.finished for run in experiment.attempt if run.finished is not None]
     readings = [run.reading for run in experiment.attempt if run.reading is not None]
     notes.append(calibration.found(campaign.bindings, readings, finished.wall_s))
-    notes.append(calibration.warmup_advice(campaign.bindings, [item.wall_s or 0 for item in ended]))
+    if len(set(readings)) > 1:
+        walls = [item.wall_s or 0.0 for item in ended]
+        notes.append(calibration.warmup_advice(campaign.bindings, walls))
     if finished.source == "self-reported":
         notes.append(f"{campaign.bindings.metric} is self-reported by the code that is edited")
     outputs = sorted({path for item in ended for path in item.outputs})

@@ -67,13 +67,14 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         for run in experiment.attempt
         if run.finished and run.reading is not None
     ]
+    alike = len(set(candidate)) == 1
     return events.Decided(
         experiment=experiment.number,
         verdict=verdict.status,
         kind=verdict.kind,
         reason=verdict.reason,
         metric=metric,
-        metric_text=answers.format_metric(metric, texts if len(candidate) == 1 else [*texts, ""]),
+        metric_text=answers.format_metric(metric, texts[:1] if alike else [*texts, ""]),
         delta=delta,
         notes=verdict_notes.of_verdict(campaign, experiment, reading, delta, weighed),
         readings=len(candidate),
