@@ -42,7 +42,7 @@ _BEFORE_BYTES = 64
 
 
 class _Patterns(NamedTuple):
-    """Compiled only where something was printed: they take some milliseconds."""
+    """Compiled only where there is a run to read: they take some milliseconds."""
 
     core: re.Pattern[bytes]
     to_number: re.Pattern[bytes]
@@ -132,6 +132,7 @@ class Reader:
     def __init__(self, spec: MetricSpec) -> None:
         self._spec = spec
         self._metric = compile_pattern(spec)
+        _patterns()  # now, while the training starts, not when it ends
         self._literal = required_text(spec.pattern or "")
         self._carry = b""
         self._series: dict[str, _Series] = {}

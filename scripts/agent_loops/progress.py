@@ -41,6 +41,7 @@ _SPEED = (
 class Observer:
     """Looks at one run. `judge` is asked for when it is first needed; None: nothing ends the run.
 
+    That is from `earliest_s` on, or when a value is lost: other runs' curves take time to load.
     `whole_s` is what a whole run would have taken; `lets_go_on`: the finding is only noted.
     """
 
@@ -51,6 +52,7 @@ class Observer:
         curve: Path,
         reader: Reader,
         judge: Callable[[], Judge | None],
+        earliest_s: float,
         whole_s: Callable[[], float],
         lets_go_on: bool,
     ) -> None:
@@ -58,6 +60,7 @@ class Observer:
         self._curve = curve
         self._reader = reader
         self._judge = judge
+        self._earliest_s = earliest_s
         self._whole_s = whole_s
         self._lets_go_on = lets_go_on
         self._read = 0
@@ -71,7 +74,8 @@ class Observer:
             return False
         self._is_sound = False  # until it comes back: it is cut off where it takes too long
         grew = self._take(size, elapsed_s)
-        if self.finding is None and (judge := self._judge()) is not None:
+        is_time = elapsed_s >= self._earliest_s or self._reader.broken()
+        if self.finding is None and is_time and (judge := self._judge()) is not None:
             # A comparison takes some milliseconds; a hundred times in a run is often enough.
             is_due = grew and elapsed_s - self._judged_s >= judge.budget_s / 100
             self._judged_s = elapsed_s if is_due else self._judged_s
@@ -150,6 +154,8 @@ def observer(
     workspace: Workspace, experiment: Experiment, run: int, *, purpose: str, marker: str
 ) -> Observer:
     """The observer of a run that is about to start, or has just started."""
+    from agent_loops.pruning import EARLIEST
+
     campaign, paths = workspace.campaign, workspace.store.paths
     kept = functools.cache(lambda: list(_kept(workspace)))
 
@@ -169,6 +175,7 @@ def observer(
         curve=paths.curve(experiment.number, run),
         reader=Reader(campaign.bindings.metric_spec),
         judge=judge,
+        earliest_s=EARLIEST * _stated_s(campaign),
         whole_s=whole_s,
         lets_go_on=lets_go_on(marker),
     )
@@ -220,9 +227,15 @@ def _terms(workspace: Workspace, experiment: Experiment, kept: list[Progress]) -
 
 def _budget_s(campaign: Campaign, kept: list[Progress]) -> float:
     """What a whole run takes: the budget, or what a kept run took where that is more."""
-    budget = campaign.bindings.budget
+    return max([_stated_s(campaign), *(run.wall_s for run in kept)])
+
+
+def _stated_s(campaign: Campaign) -> float:
+    """The budget where it is a time, and what the record says that the baseline took."""
+    budget, baseline = campaign.bindings.budget, campaign.baseline
     stated_s = budget.amount if budget.kind == "time" else 0.0
-    return max([stated_s, *(run.wall_s for run in kept)])
+    reading = baseline.last_reading if baseline is not None else None
+    return max(stated_s, (reading.wall_s if reading is not None else None) or 0.0)
 
 
 def _kept(workspace: Workspace) -> Iterator[Progress]:
