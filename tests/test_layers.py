@@ -32,7 +32,7 @@ LEVELS: dict[str, list[str]] = {
         "bindings scopes patience",
         "state succession",
         "confirmation",
-        "rounds",
+        "rounds sentences",
     ],
     "2, effects": [
         "scan metric_files processes git_commands desktop",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from agent_loops import confirmation, display, events, files, state
+from agent_loops import confirmation, display, events, files, sentences, state
 from agent_loops.confirmation import Subject
 from agent_loops.state import Campaign, Experiment, Run
 from agent_loops.workspace import Workspace
@@ -23,13 +23,13 @@ def claims(
     """The claim of each subject as the record has it, and as only the person may see it."""
     trained = _judged(workspace, started, _Trained(workspace), shortfall)
     if not workspace.campaign.bindings.holdout_cmd:
-        return [judged.as_json(confirmation.sentence(judged.subject)) for judged in trained], []
+        return [judged.as_json(sentences.sentence(judged.subject)) for judged in trained], []
     held_out = _judged(workspace, started, _HeldOut(workspace), shortfall)
     shown, whole = [], []
     for training, holdout in zip(trained, held_out, strict=True):
-        public = confirmation.sentence_without_figures(holdout.subject, training.subject)
+        public = sentences.sentence_without_figures(holdout.subject, training.subject)
         shown.append(training.as_json(public) | {"verdict": confirmation.verdict(holdout.subject)})
-        full = confirmation.sentence_beside(holdout.subject, training.subject)
+        full = sentences.sentence_beside(holdout.subject, training.subject)
         whole.append(holdout.as_json(full))
     return shown, whole
 
