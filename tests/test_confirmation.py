@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from agent_loops import confirmation
-from agent_loops.confirmation import Figures, Subject, figures, holm, sentence, verdict
+from agent_loops import confirmation, sentences
+from agent_loops.confirmation import Figures, Subject, figures, holm, verdict
 from agent_loops.objective import Direction
+from agent_loops.sentences import sentence
 
 MIN, MAX = Direction.MINIMIZE, Direction.MAXIMIZE
 BETTER = (1.2101, 1.2120, 1.2089, 1.2110, 1.2099)
@@ -185,10 +186,10 @@ def test_remarks_follow_and_the_rebaseline_is_named() -> None:
 
 def test_a_holdout_is_told_with_and_without_its_figures() -> None:
     training, holdout = subject(BETTER, BEFORE), subject(*ALIKE)._replace(metric="val_bpb on the x")
-    whole = confirmation.sentence_beside(holdout, training)
+    whole = sentences.sentence_beside(holdout, training)
     assert whole.startswith("inconclusive at this scale: #12 val_bpb on the x 1.233")
     assert "; in training val_bpb 1.2350 ± 0.0017 → 1.2104 ± 0.0012" in whole
-    public = confirmation.sentence_without_figures(holdout, training)
+    public = sentences.sentence_without_figures(holdout, training)
     assert public.startswith(
         "inconclusive at this scale: #12 val_bpb on the x, 5 fresh runs each; its figures are for"
     )

@@ -43,7 +43,7 @@ LEVELS: dict[str, list[str]] = {
         "state succession",
         "fold steps",
         "confirmation",
-        "rounds",
+        "rounds sentences",
     ],
     "2, effects": [
         "scan metric_files processes git_commands desktop devices",
@@ -61,7 +61,7 @@ LEVELS: dict[str, list[str]] = {
         "campaigns verdicts",
         "workspace",
         "progress",
-        "setup candidates runs settling notices claimed",
+        "setup candidates runs settling notices claimed comparisons",
         "confirming",
         "gates loop",
         "trying report switches",

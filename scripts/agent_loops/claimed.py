@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from agent_loops import answers, confirmation, events, files, rounds, steps
+from agent_loops import answers, confirmation, events, files, rounds, sentences, steps
 from agent_loops.answers import Answer
 from agent_loops.campaigns import session_of
 from agent_loops.state import Campaign
@@ -42,7 +42,7 @@ def claim(workspace: Workspace) -> Answer:
     lines = [str(claim["sentence"]) for claim in claims]
     effect = first.get("hedges_g_z")
     size = f"; effect size {effect:.2g} (Hedges' g_z)" if effect is not None else ""
-    recorded = confirmation.number(float(first["recorded_gain"]))
+    recorded = sentences.number(float(first["recorded_gain"]))
     lines.append(f"cost {made.runs} runs, {answers.duration(made.machine_s)} of the machine{size}; "
                  f"recorded before: gain {recorded}")  # fmt: skip
     lines += [f"note: {note}" for note in values["notes"]]

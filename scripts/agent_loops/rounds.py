@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from agent_loops import decide, events
 from agent_loops.bindings import Bindings
-from agent_loops.confirmation import FEWEST_PAIRS
 from agent_loops.experiments import CONFIRM, Experiment
 from agent_loops.state import Campaign
 
@@ -142,6 +141,8 @@ def shortage(bindings: Bindings) -> str:
     confirm_s, budget = bindings.confirm_s, bindings.budget
     if confirm_s is None or budget.kind != "time":
         return ""
+    from agent_loops.confirmation import FEWEST_PAIRS  # no `try` needs it
+
     fit = int(confirm_s / (2 * budget.amount))
     if fit >= FEWEST_PAIRS:
         return ""
