@@ -48,7 +48,7 @@ LEVELS: dict[str, list[str]] = {
         "pointer",
         "campaigns verdicts",
         "workspace",
-        "setup candidates runs settling notices claims evidence",
+        "setup candidates runs settling notices claims pairings",
         "confirming",
         "gates loop",
         "trying report switches",
