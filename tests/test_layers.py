@@ -61,7 +61,7 @@ LEVELS: dict[str, list[str]] = {
         "campaigns verdicts",
         "workspace",
         "progress",
-        "setup candidates runs settling notices claimed comparisons",
+        "setup candidates runs settling notices claimed pairings",
         "confirming",
         "gates loop",
         "trying report switches",

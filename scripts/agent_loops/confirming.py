@@ -1,13 +1,13 @@
 """Takes a confirmation from run to run, puts the incumbent back after each, and makes the claim.
 
-Begins none, which is for `confirm`; what the runs showed is for `comparisons`.
+Begins none, which is for `confirm`; what the runs showed is for `pairings`.
 """
 
 from __future__ import annotations
 
 import shutil
 
-from agent_loops import comparisons, events, experiments, files, rounds, runs, steps
+from agent_loops import events, experiments, files, pairings, rounds, runs, steps
 from agent_loops.errors import Refused
 from agent_loops.journal import utc_now
 from agent_loops.workspace import Workspace
@@ -60,7 +60,7 @@ def conclude(workspace: Workspace, shortfall: str = "") -> None:
     started = campaign.confirming
     assert started is not None
     put_back(workspace)
-    claims, held_out = comparisons.claims(workspace, started, shortfall)
+    claims, held_out = pairings.claims(workspace, started, shortfall)
     digest = ""
     if held_out:
         data = files.dump_json({"schema": 1, "claims": held_out}).encode() + b"\n"
@@ -68,7 +68,7 @@ def conclude(workspace: Workspace, shortfall: str = "") -> None:
         files.make_dir(path.parent)
         files.write_atomic(path, data, mode=0o600)
         digest = files.sha256(data)
-    made = comparisons.all_runs(campaign, started)
+    made = pairings.all_runs(campaign, started)
     for run in made:  # a kill may have left some
         _drop_outputs(workspace, run.started.experiment, run.number)
     elapsed_s = [run.finished.elapsed_s or 0.0 for run in made if run.finished is not None]
