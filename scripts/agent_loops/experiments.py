@@ -212,6 +212,8 @@ def purpose_of_next_run(experiment: Experiment) -> str:
     during which somebody edited the code: they may be at it still.
     """
     own = [run for run in experiment.attempt if run.finished is not None]
+    if experiment.pruned:
+        return ""
     if _has_failed(own):
         return "retry" if _may_run_again(own) else ""
     if _has_failed(experiment.references):
