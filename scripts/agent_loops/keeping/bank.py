@@ -97,7 +97,7 @@ def fill(state: MutableSequence[float], scatter: float, freedom: float) -> None:
     for i in range(SIZE):
         sigma = math.sqrt(scatter / chi_square_quantile(point(i, 0), freedom))
         share = 0.007 * (0.3 / 0.007) ** point(i, 1)
-        harm = 3.0 * math.exp(1.5 * normal_point(i, 4))
+        harm = 2.5 * math.exp(1.5 * normal_point(i, 4))
         state[SIGMA + i] = min(max(sigma, 0.3 * unit), 300.0 * unit)
         state[SHARE + i] = share
         state[NULLS + i] = (1.0 - share) * (0.05 + 0.9 * point(i, 2))
