@@ -221,7 +221,7 @@ def test_many_equal_readings_of_a_rounded_metric_are_proof_enough(
 @pytest.mark.parametrize("equal", [1, 2, 3, 5])
 def test_repeats_of_a_metric_without_noise_end_soon(equal: int) -> None:
     belief = rule.begin([37.0] * equal)
-    assert rule.judge(belief, [20.0]).verdict == "keep"
+    assert rule.judge(belief, [20.0] * 2).verdict == "keep"
     assert rule.judge(belief, [35.0] * 3).verdict == "keep"
     assert rule.judge(belief, [39.0] * 3).verdict == "discard"
 
