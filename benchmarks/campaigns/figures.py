@@ -1,7 +1,8 @@
 """What the campaigns of cells say: means with standard errors. Prints nothing.
 
-Gains are in typical gains of the world, over-claims in sigmas. A share is a ratio of sums of gains
-over cells whose campaigns are paired, its standard error by the delta method.
+Gains are in metric units, in which the typical gain of most worlds is about 1; over-claims in
+sigmas. A share is a ratio of sums of gains over cells whose campaigns are paired; its standard
+error is by the delta method.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Sheet(NamedTuple):
 
     def gain(self, rule: str) -> Array:
         """True gains."""
-        return self.columns[rule]["gain"] / self.cell.world.gain
+        return self.columns[rule]["gain"]
 
     def over(self, rule: str) -> Array:
         """Reported minus true gain, in sigmas."""
@@ -69,6 +70,7 @@ class Sheet(NamedTuple):
 
 FIGURES: dict[str, Callable[[Sheet, str], Array]] = {
     "gain": Sheet.gain,
+    "claimed gain": lambda sheet, rule: sheet.columns[rule]["claimed"],
     "over-claim": Sheet.over,
     "coverage": Sheet.covered,
     "claims": lambda sheet, rule: sheet.columns[rule]["claims"],

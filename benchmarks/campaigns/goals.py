@@ -96,9 +96,9 @@ def _false_claims(noise: Sequence[Sheet], rule: str) -> list[Goal]:
     found = [(mean(sheet.columns[rule]["claims"]), sheet) for sheet in noise]
     if not found:
         return []
-    most, sheet = max(found, key=lambda item: item[0].mean)
+    most = max(its.mean for its, _ in found)
     each = ", ".join(f"{sheet.cell.noise.name} {its.mean:.1%}" for its, sheet in found)
-    return [Goal("pure noise is claimed as a gain in at most 3%", most.mean <= 0.03, each)]
+    return [Goal("pure noise is claimed as a gain in at most 3%", most <= 0.03, each)]
 
 
 def _weak_spots(real: Sequence[Sheet], rule: str) -> list[Goal]:

@@ -44,14 +44,12 @@ RULES = {
 }
 
 
-def campaign(
-    rule: Rule, world: World, draws: Draws, *, baselines: int, tails: float, marks: Array
-) -> Array:
+def campaign(rule: Rule, world: World, draws: Draws, marks: Array, *, baselines: int) -> Array:
     """Figures of `play.FIGURES`, one row a mark (numbers of runs, ascending)."""
     module: Any = rule.module
     state = np.zeros(module.STATE)
     if rule.name == ORACLE:
-        state[oracle.TAILS] = tails
+        state[oracle.TAILS] = draws.tails
     out = np.zeros((len(marks), len(play.FIGURES)))
     player = play.play if COMPILED else as_python(play.play)
     player(
