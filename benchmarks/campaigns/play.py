@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from campaigns import worlds
-from campaigns.compiled import njit
+from campaigns.compiled import njit, zeros
 from campaigns.worlds import Array
 
 DISCARD, KEEP, REPEAT = 0, 1, 2
@@ -39,13 +39,13 @@ def _play(
 ) -> None:  # fmt: skip
     """Plays until the last of `marks` (numbers of runs); row i of `out` is how it stood at mark i:
     after the last decision that was made by then."""
-    truth = np.zeros(worlds.STATE)
+    truth = zeros(worlds.STATE)
     parts = np.zeros((worlds.PARTS, 2))
     known = np.zeros((worlds.PARTS, 2))
-    readings = np.zeros(MOST + 2)
-    said = np.zeros(4)
+    readings = zeros(MOST + 2)
+    said = zeros(4)
     level, runs, mark, idea = 0.0, 0, 0, 0
-    tally = np.zeros(4)  # repeats, lines for nothing, kept changes, decided ideas
+    tally = zeros(4)  # repeats, lines for nothing, kept changes, decided ideas
     worlds.begin(truth)
     for i in range(baselines):
         readings[i] = read(level, luck[0, i], sigma[runs], offset[runs], step)
@@ -82,7 +82,7 @@ def _play(
 
 
 def _read(level: float, luck: float, sigma: float, offset: float, step: float) -> float:
-    value = level + sigma * luck + offset
+    value = float(level + sigma * luck + offset)
     return round(value / step) * step if step > 0 else value
 
 

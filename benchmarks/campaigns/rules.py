@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from campaigns import oracle, play, shipped, simple, study
-from campaigns.compiled import COMPILED, as_python
+from campaigns.compiled import COMPILED, as_python, zeros
 from campaigns.noise import Draws
 from campaigns.worlds import Array, World
 
@@ -47,7 +47,7 @@ RULES = {
 def campaign(rule: Rule, world: World, draws: Draws, marks: Array, *, baselines: int) -> Array:
     """Figures of `play.FIGURES`, one row a mark (numbers of runs, ascending)."""
     module: Any = rule.module
-    state = np.zeros(module.STATE)
+    state = zeros(module.STATE)
     if rule.name == ORACLE:
         state[oracle.TAILS] = draws.tails
     out = np.zeros((len(marks), len(play.FIGURES)))

@@ -67,7 +67,8 @@ def _mix(better: float, nulls: float, gain: float, harm: float, tail: float, par
 
 
 def _begin(state: Array, readings: Array, count: int, sigma: float) -> None:  # noqa: ARG001
-    state[:] = 0.0
+    for i in range(STATE):
+        state[i] = 0.0
     state[_ORIGIN] = 0.5 * (readings[0] + readings[1])
     state[_UNIT] = abs(readings[0] - readings[1]) / math.sqrt(2.0)
     if state[_UNIT] == 0:
