@@ -26,16 +26,17 @@ NOISE = 9
 # Regrets from which on a further reading is worth its price, after 1 to 5: keeping, discarding.
 KEEPING, DISCARDING = 10, 15
 # Columns. What each hypothesis claims, then what it makes of the readings.
-COLUMNS = 12
-SIGMA, SHARE, NULLS, GAIN, HARM, TAIL = (HEAD + column * SIZE for column in range(6))
-WEIGHT, M, V, M0, V0, C0 = (HEAD + column * SIZE for column in range(6, 12))
+COLUMNS = 13
+SIGMA, SHARE, NULLS, GAIN, HARM, TAIL, RARE = (HEAD + column * SIZE for column in range(7))
+WEIGHT, M, V, M0, V0, C0 = (HEAD + column * SIZE for column in range(7, 13))
 LENGTH = HEAD + COLUMNS * SIZE
 # What `summarise` makes of readings.
 N, MEAN, SCATTER, REST_MEAN, REST_SCATTER, APART = range(6)
-# One reading in twenty is an outlier, of variance 1 + 4^2 in units of the noise's.
-_OUTLIERS = 0.05
+# How often a reading is an outlier, by turns, whose variance is 1 + 4^2 in units of the noise's.
+_OUTLIERS = (0.002, 0.02, 0.08)
 _WIDE = 17.0
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
+Seen = tuple[float, float, float, float, float, float, float, float, float, float, float]
 
 
 def _generator() -> float:
@@ -50,13 +51,13 @@ _G = _generator()
 
 
 def normal_quantile(p: float) -> float:
-    """The x with P(N(0,1) < x) = p, by Newton's steps on erfc in the lower half."""
+    """The x with P(N(0,1) < x) = p, by two of Newton's steps on erfc, in the lower half."""
     if p > 0.5:
         return -normal_quantile(1.0 - p)
     t = math.sqrt(-2.0 * math.log(p))
     # Hastings' approximation (Abramowitz & Stegun 26.2.22), off by at most .003.
     x = (2.30753 + 0.27061 * t) / (1.0 + t * (0.99229 + 0.04481 * t)) - t
-    for _ in range(4):
+    for _ in range(2):
         density = math.exp(-0.5 * x * x) / _ROOT_2PI
         x -= (0.5 * math.erfc(-x / math.sqrt(2.0)) - p) / density
     return x
@@ -74,29 +75,35 @@ def chi_square_quantile(p: float, freedom: float) -> float:
     return freedom * max(root, 0.05) ** 3
 
 
+def point(i: int, k: int) -> float:
+    """Coordinate k of the i-th quasi-random point, in (0, 1): frac(1/2 + (i + 1) g^-(k + 1))."""
+    return (0.5 + (i + 1) * _G ** -(k + 1)) % 1.0
+
+
+def normal_point(i: int, k: int) -> float:
+    """The same, as normals."""
+    return normal_quantile(point(i, k))
+
+
 def fill(state: MutableSequence[float], scatter: float, freedom: float) -> None:
     """Begins the hypotheses where readings scatter: their sum of squares and degrees of freedom.
 
     sigma^2 = scatter / chi-square quantile: the posterior under the prior 1/sigma. The rest are
-    wide priors, in units of sigma. The quasi-random points are u_ik = frac(1/2 + i g^-k).
+    wide priors, in units of sigma.
     """
     unit = math.sqrt(scatter / freedom)
     state[UNIT] = unit
     for i in range(SIZE):
-        u1 = (0.5 + (i + 1) / _G) % 1.0
-        u2 = (0.5 + (i + 1) / _G**2) % 1.0
-        u3 = (0.5 + (i + 1) / _G**3) % 1.0
-        u4 = (0.5 + (i + 1) / _G**4) % 1.0
-        u5 = (0.5 + (i + 1) / _G**5) % 1.0
-        sigma = math.sqrt(scatter / chi_square_quantile(u1, freedom))
-        share = 0.007 * (0.3 / 0.007) ** u2
-        harm = 3.0 * math.exp(1.5 * normal_quantile(u5))
+        sigma = math.sqrt(scatter / chi_square_quantile(point(i, 0), freedom))
+        share = 0.007 * (0.3 / 0.007) ** point(i, 1)
+        harm = 3.0 * math.exp(1.5 * normal_point(i, 4))
         state[SIGMA + i] = min(max(sigma, 0.3 * unit), 300.0 * unit)
         state[SHARE + i] = share
-        state[NULLS + i] = (1.0 - share) * (0.05 + 0.9 * u3)
-        state[GAIN + i] = 0.45 * harm * math.exp(0.7 * normal_quantile(u4))
+        state[NULLS + i] = (1.0 - share) * (0.05 + 0.9 * point(i, 2))
+        state[GAIN + i] = 0.45 * harm * math.exp(0.7 * normal_point(i, 3))
         state[HARM + i] = harm
         state[TAIL + i] = 0.2 * (i % 2)
+        state[RARE + i] = _OUTLIERS[i % 3]
         state[WEIGHT + i] = 0.0
 
 
@@ -170,18 +177,16 @@ def median(readings: Sequence[float], n: int) -> float:
     return 0.5 * (below + above)
 
 
-def branch(
-    state: Sequence[float], i: int, mean: float, precision: float
-) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+def branch(state: Sequence[float], i: int, mean: float, precision: float) -> Seen:
     """What hypothesis i makes of a candidate's mean with a precision, in units of 1/sigma^2.
 
-    Returns the density z; E[d-], E[d+], E[d^2], P(d < 0); means of the old incumbent T and of the
-    candidate T', Var T, Var T', Cov(T, T'). Given d, T is N(m + k (y - d), pv): the product of two
-    normals, pv = 1/(1/v + precision), k = precision pv; d then adds its own uncertainty.
+    Returns the density z; E[d-], E[d+], E[d^2], P(d < 0), P(d > 0); means of the old incumbent T
+    and of the candidate T', Var T, Var T', Cov(T, T'). Given d, T is N(m + k (y - d), pv), the
+    product of two normals: pv = 1/(1/v + precision), k = precision pv. To this comes Var d.
     """
     v = state[V + i]
     y = mean / state[SIGMA + i] - state[M + i]
-    z, gain, harm, square, better = effects.posterior(
+    z, gain, harm, square, better, worse = effects.posterior(
         y, math.sqrt(1.0 / precision + v), state[SHARE + i], state[NULLS + i],
         state[GAIN + i], state[HARM + i], state[TAIL + i],
     )  # fmt: skip
@@ -191,7 +196,7 @@ def branch(
     spread = max(square - d * d, 0.0)
     old = state[M + i] + k * (y - d)
     return (
-        z, gain, harm, square, better, old, old + d,
+        z, gain, harm, square, better, worse, old, old + d,
         pv + k * k * spread, pv + (1.0 - k) ** 2 * spread, pv - k * (1.0 - k) * spread,
     )  # fmt: skip
 
@@ -204,15 +209,17 @@ def scatter_log_density(sigma: float, n: float, scatter: float) -> float:
     return -n * math.log(sigma) - 0.5 * scatter / (sigma * sigma) - 0.5 * math.log(n)
 
 
-def outlier_branch(sigma: float, readings: Sequence[float]) -> tuple[float, float, float]:
+def outlier_branch(
+    sigma: float, rare: float, readings: Sequence[float]
+) -> tuple[float, float, float]:
     """Where one of the summarised `readings` is an outlier: their mean, its precision, log weight.
 
-    The weight is the prior's, n e (1-e)^(n-1), times the density of the scatter. Of two, either
-    may be it: their mean has the variance (1 + WIDE)/4, their difference 1 + WIDE. Of more, it is
-    the one farthest off, with WIDE about the mean of the rest.
+    The weight is the prior's, n e (1-e)^(n-1) with e = `rare`, times the density of the scatter.
+    Of two, either may be it: their mean has the variance (1 + WIDE)/4, their difference 1 + WIDE.
+    Of more, it is the one farthest off, with WIDE about the mean of the rest.
     """
     n = readings[N]
-    weight = math.log(n * _OUTLIERS) + (n - 1.0) * math.log(1.0 - _OUTLIERS)
+    weight = math.log(n * rare) + (n - 1.0) * math.log(1.0 - rare)
     if n < 1.5:
         return readings[MEAN], 1.0 / _WIDE, weight - math.log(sigma)
     if n < 2.5:
@@ -226,19 +233,17 @@ def outlier_branch(sigma: float, readings: Sequence[float]) -> tuple[float, floa
     return readings[REST_MEAN], n - 1.0, weight
 
 
-def look(
-    state: Sequence[float], i: int, readings: Sequence[float]
-) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+def look(state: Sequence[float], i: int, readings: Sequence[float]) -> Seen:
     """As `branch`, of the mixture of both branches (moments matched); first the log likelihood."""
     sigma = state[SIGMA + i]
     n = readings[N]
-    z, gain, harm, square, better, old, new, old_v, new_v, both = branch(
+    z, gain, harm, square, better, worse, old, new, old_v, new_v, both = branch(
         state, i, readings[MEAN], n
     )
-    usual = math.log(z) + n * math.log(1.0 - _OUTLIERS)
+    usual = math.log(z) + n * math.log(1.0 - state[RARE + i])
     usual += scatter_log_density(sigma, n, readings[SCATTER])
-    mean, precision, rare = outlier_branch(sigma, readings)
-    z, gain2, harm2, square2, better2, old2, new2, old_v2, new_v2, both2 = branch(
+    mean, precision, rare = outlier_branch(sigma, state[RARE + i], readings)
+    z, gain2, harm2, square2, better2, worse2, old2, new2, old_v2, new_v2, both2 = branch(
         state, i, mean, precision
     )
     rare += math.log(z)
@@ -249,7 +254,7 @@ def look(
     return (
         total,
         p * gain + q * gain2, p * harm + q * harm2, p * square + q * square2,
-        p * better + q * better2, old + q * apart, new + q * apart_new,
+        p * better + q * better2, p * worse + q * worse2, old + q * apart, new + q * apart_new,
         p * old_v + q * old_v2 + p * q * apart * apart,
         p * new_v + q * new_v2 + p * q * apart_new * apart_new,
         p * both + q * both2 + p * q * apart * apart_new,
@@ -261,11 +266,11 @@ def weigh(
 ) -> None:
     """What the bank makes of a candidate's summarised readings, in metric units.
 
-    Figures: E[d-], E[d+], E[d^2], P(d < 0), and sigma, each averaged over the hypotheses with
-    the weights that these readings give them.
+    Figures: E[d-], E[d+], E[d^2], P(d < 0), P(d > 0) and sigma, each averaged over the hypotheses
+    with the weights that these readings give them.
     """
     top, total = -1e300, 0.0
-    for j in range(5):
+    for j in range(6):
         figures[j] = 0.0
     for i in range(SIZE):
         if state[WEIGHT + i] < -60.0:
@@ -277,7 +282,7 @@ def weigh(
             shrink = math.exp(max(top - weight, -700.0))
             top = weight
             total *= shrink
-            for j in range(5):
+            for j in range(6):
                 figures[j] *= shrink
         share = math.exp(weight - top)
         total += share
@@ -285,8 +290,9 @@ def weigh(
         figures[1] += share * sigma * seen[2]
         figures[2] += share * sigma * sigma * seen[3]
         figures[3] += share * seen[4]
-        figures[4] += share * sigma
-    for j in range(5):
+        figures[4] += share * seen[5]
+        figures[5] += share * sigma
+    for j in range(6):
         figures[j] /= total
 
 
@@ -301,7 +307,7 @@ def learn(state: MutableSequence[float], readings: Sequence[float], kept: bool) 
     top = -1e300
     for i in range(SIZE):
         seen = look(state, i, readings)
-        _, _, _, _, _, old, new, old_v, new_v, both = seen
+        _, _, _, _, _, _, old, new, old_v, new_v, both = seen
         r = state[C0 + i] / state[V + i] if state[V + i] > 0.0 else 0.0
         state[WEIGHT + i] += seen[0]
         top = max(top, state[WEIGHT + i])

@@ -13,6 +13,8 @@ from collections.abc import MutableSequence, Sequence
 from agent_loops.keeping import bank
 
 _ROOT_2 = math.sqrt(2.0)
+# What rounding leaves of a variance that is 0, in units of sigma^2.
+_NOTHING = 1e-12
 
 
 def below(state: Sequence[float], value: float) -> float:
@@ -26,9 +28,9 @@ def below(state: Sequence[float], value: float) -> float:
         sigma = state[bank.SIGMA + i]
         mean = sigma * (state[bank.M0 + i] - state[bank.M + i])
         variance = state[bank.V0 + i] + state[bank.V + i] - 2.0 * state[bank.C0 + i]
-        deviation = sigma * math.sqrt(max(variance, 0.0))
+        deviation = sigma * math.sqrt(variance) if variance > _NOTHING else 0.0
         total += weight
-        if deviation > 1e-9 * sigma:
+        if deviation > 0.0:
             mass += weight * 0.5 * math.erfc((mean - value) / (_ROOT_2 * deviation))
         elif mean < value:
             mass += weight
@@ -50,7 +52,9 @@ def spread(state: Sequence[float], figures: MutableSequence[float]) -> None:
         total += weight
         noise += weight * sigma
         first += weight * mean
-        second += weight * (mean * mean + sigma * sigma * max(variance, 0.0))
+        second += weight * mean * mean
+        if variance > _NOTHING:
+            second += weight * sigma * sigma * variance
     first /= total
     figures[0] = first
     figures[1] = math.sqrt(max(second / total - first * first, 0.0))

@@ -42,8 +42,8 @@ def improvement(y: float, s: float, a: float) -> tuple[float, float, float]:
 
 def posterior(
     y: float, s: float, w: float, p0: float, a: float, b: float, tau: float
-) -> tuple[float, float, float, float, float]:
-    """Density z of y; E[max(-d, 0)], E[max(d, 0)], E[d^2] and P(d < 0), the last four given y.
+) -> tuple[float, float, float, float, float, float]:
+    """Density z of y; E[max(-d, 0)], E[max(d, 0)], E[d^2], P(d < 0) and P(d > 0), given y.
 
     Everything in units of the noise. Where no part of the prior reaches y, the nearer side's part
     stands alone and z is a floor.
@@ -64,7 +64,7 @@ def posterior(
     z = better + null + worse
     if z < _LEAST:
         if y < 0.0:
-            return _LEAST, -near_mean, 0.0, near_square, 1.0
-        return _LEAST, 0.0, -worse_mean, worse_square, 0.0
+            return _LEAST, -near_mean, 0.0, near_square, 1.0, 0.0
+        return _LEAST, 0.0, -worse_mean, worse_square, 0.0, 1.0
     square += worse * worse_square
-    return z, gain / z, -worse * worse_mean / z, square / z, better / z
+    return z, gain / z, -worse * worse_mean / z, square / z, better / z, worse / z

@@ -15,7 +15,10 @@ from agent_loops.keeping import bank, effects
 POINTS = 55
 MOST = 6
 NEVER = 1e300
-_WIDTH = 6.0
+_WIDTH = 5.0
+_DISCOUNT = 1.0
+# Towards the fixed point: what a run brings falls by some .3 where its price rises by 1.
+_STEP = 0.8
 # Seven nodes of Gauss and Hermite for N(0,1), from 0 outwards, and their weights.
 _NODES = (0.0, 1.1544053947399682, 2.3667594107345416, 3.7504397177257425)
 _WEIGHTS = (
@@ -49,14 +52,14 @@ def survey(state: MutableSequence[float], table: MutableSequence[float]) -> floa
         s = math.sqrt(1.0 / (n + 1.0) + v)
         for j in range(POINTS):
             y = reach * (2.0 * j / (POINTS - 1.0) - 1.0)
-            z, better, worse, _, _ = effects.posterior(y, s, share, nulls, gain, harm, tail)
+            z, better, worse, _, _, _ = effects.posterior(y, s, share, nulls, gain, harm, tail)
             at = n * _ROW + j
             table[at], table[at + POINTS], table[at + 2 * POINTS] = z, z * better, z * worse
     table[MOST * _ROW] = reach
     return share * gain * (1.0 + (effects.FAR_TIMES - 1.0) * tail)
 
 
-def ahead(table: MutableSequence[float], n: int, keeping: bool, y: float) -> float:  # noqa: FBT001
+def ahead(table: MutableSequence[float], n: int, side: int, y: float) -> float:
     """What turning out otherwise is worth at n + 1 readings of mean y, by the table's lines.
 
     The excess of going on over deciding there, and of the other decision over the present one.
@@ -69,7 +72,7 @@ def ahead(table: MutableSequence[float], n: int, keeping: bool, y: float) -> flo
     for step in range(2):
         at = n * _ROW + j + step
         gain = table[at + POINTS] - table[at + 2 * POINTS]
-        here = max(0.0, -gain) if keeping else max(0.0, gain)
+        here = max(0.0, -side * gain)
         here += table[MOST * _ROW + POINTS + j + step]
         value += (part if step else 1.0 - part) * here
     return value
@@ -84,39 +87,74 @@ def plan(state: MutableSequence[float], table: MutableSequence[float], price: fl
     Subtracting the linear part first keeps errors of the grid from looking like information.
     Returned is the integral of X_1: what repeats add to an idea, in units of the noise.
     """
-    reach = table[MOST * _ROW]
-    width = 2.0 * reach / (POINTS - 1.0)
     excess = MOST * _ROW + POINTS
     for j in range(POINTS):
         table[excess + j] = 0.0
     total = 0.0
+    values = [0.0] * POINTS
     for n in range(MOST - 1, 0, -1):
-        spread = 1.0 / math.sqrt(n * (n + 1.0))
         row = (n - 1) * _ROW
-        keep_from, discard_from = NEVER, NEVER
-        values = [0.0] * POINTS
+        edge = 0
+        while edge < POINTS and table[row + POINTS + edge] > table[row + 2 * POINTS + edge]:
+            edge += 1
+        for j in range(POINTS):
+            values[j] = 0.0
+        state[bank.KEEPING + n - 1] = outwards(table, n, 1, edge - 1, price, values)
+        state[bank.DISCARDING + n - 1] = outwards(table, n, -1, edge, price, values)
         total = 0.0
         for j in range(POINTS):
-            z, better, worse = table[row + j], table[row + POINTS + j], table[row + 2 * POINTS + j]
-            keeping = better > worse
-            y = reach * (2.0 * j / (POINTS - 1.0) - 1.0)
-            value = _WEIGHTS[0] * ahead(table, n, keeping, y)
-            for k in range(1, 4):
-                value += _WEIGHTS[k] * ahead(table, n, keeping, y + spread * _NODES[k])
-                value += _WEIGHTS[k] * ahead(table, n, keeping, y - spread * _NODES[k])
-            value -= price * z
-            if value > 0.0:
-                values[j] = value
-                total += value * width
-                if keeping:
-                    keep_from = min(keep_from, worse / z)
-                else:
-                    discard_from = min(discard_from, better / z)
-        for j in range(POINTS):
             table[excess + j] = values[j]
-        state[bank.KEEPING + n - 1] = keep_from
-        state[bank.DISCARDING + n - 1] = discard_from
-    return total
+            total += values[j]
+    return total * 2.0 * table[MOST * _ROW] / (POINTS - 1.0)
+
+
+def outwards(
+    table: MutableSequence[float],
+    n: int,
+    side: int,
+    start: int,
+    price: float,
+    values: MutableSequence[float],
+) -> float:
+    """Writes X_n from where the verdict turns outwards, as far as going on is worth it.
+
+    Returns the regret there, between the last point and the next; the side is 1 for keeping, whose
+    points lie below the turn, and -1 for discarding.
+    """
+    row = (n - 1) * _ROW
+    regrets = row + (2 * POINTS if side > 0 else POINTS)
+    last, regret, j = 0.0, NEVER, start
+    while 0 <= j < POINTS:
+        value = worth(table, n, side, j, price)
+        here = table[regrets + j] / table[row + j]
+        if value <= 0.0:
+            if last > 0.0:
+                regret += (here - regret) * last / (last - value)
+            break
+        values[j] = last = value
+        regret = here
+        j -= side
+    return regret
+
+
+def worth(
+    table: MutableSequence[float],
+    n: int,
+    side: int,
+    j: int,
+    price: float,
+) -> float:
+    """What one more reading after n at point j brings over deciding there, less its price.
+
+    The side is 1 where deciding is to keep, -1 where it is to discard.
+    """
+    y = table[MOST * _ROW] * (2.0 * j / (POINTS - 1.0) - 1.0)
+    spread = 1.0 / math.sqrt(n * (n + 1.0))
+    value = _WEIGHTS[0] * ahead(table, n, side, y)
+    for k in range(1, 4):
+        value += _WEIGHTS[k] * ahead(table, n, side, y + spread * _NODES[k])
+        value += _WEIGHTS[k] * ahead(table, n, side, y - spread * _NODES[k])
+    return value - _DISCOUNT * price * table[(n - 1) * _ROW + j]
 
 
 def missed(table: MutableSequence[float]) -> float:
@@ -138,7 +176,7 @@ def appraise(state: MutableSequence[float], table: MutableSequence[float], steps
     at_once = max(gain - missed(table), 0.0)
     for _ in range(steps):
         brings = at_once + plan(state, table, state[bank.PRICE])
-        state[bank.PRICE] += 0.5 * (brings - state[bank.PRICE])
+        state[bank.PRICE] += _STEP * (brings - state[bank.PRICE])
 
 
 def sigma_of(state: MutableSequence[float]) -> float:

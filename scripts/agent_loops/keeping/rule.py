@@ -14,16 +14,16 @@ import math
 from collections.abc import MutableSequence, Sequence
 from typing import NamedTuple
 
-from agent_loops.keeping import bank, claims, information
+from agent_loops.keeping import bank, claims, information, renewal, rounding
 
 KEEP = "keep"
 DISCARD = "discard"
 REPEAT = "repeat"
 _VERDICTS = (DISCARD, KEEP, REPEAT)
-_STEPS_AT_FIRST = 25
+_STEPS_AT_FIRST = 8
 # Of a normal, 90% lies within so many deviations of the mean.
 _WITHIN = 1.6448536269514722
-FIGURES = 6
+FIGURES = 7
 SCRATCH = information.TABLE
 SUMMARY = 6
 
@@ -36,13 +36,15 @@ class Belief(NamedTuple):
 
 class Judgement(NamedTuple):
     """`gain`, with its 90% interval `low` to `high`, is incumbent minus candidate: positive is
-    better. `probability` is that of a true improvement; `noise` the deviation of one reading."""
+    better. `probability` is that of a true improvement, `worse` that of a true harm; `noise` is the
+    deviation of one reading."""
 
     verdict: str
     gain: float
     low: float
     high: float
     probability: float
+    worse: float
     noise: float
 
 
@@ -130,18 +132,32 @@ def awaken(state: MutableSequence[float], scatter: float, freedom: float) -> Non
     bank.place(state, state[bank.PLAIN], n, state[bank.PLAIN_0], n0)
 
 
-def awaken_by(state: MutableSequence[float], summary: MutableSequence[float]) -> None:
-    """As `awaken`, by a candidate's readings, which are still to be weighed: their scatter, which
-    placed the hypotheses, is taken out of the weights again."""
-    n, scatter = summary[bank.N], summary[bank.SCATTER]
-    freedom = n - 1.0 + state[bank.PLAIN_N] - 1.0
+def wakes(
+    state: MutableSequence[float],
+    readings: Sequence[float],
+    n: int,
+    summary: MutableSequence[float],
+) -> bool:
+    """Begins the bank where a candidate's readings, or the rounding of a metric of few digits (a
+    variance of step^2/12 a reading), show noise that was not known; says whether.
+
+    Scatter that placed the hypotheses is taken out of the weights: it is still to be weighed.
+    """
+    bank.summarise(readings, n, state[bank.PLAIN], summary)
+    scatter, freedom = summary[bank.SCATTER], n - 1.0 + state[bank.PLAIN_N] - 1.0
     if state[bank.SAME] <= 0.0:
         freedom += state[bank.PLAIN_0_N] - 1.0
+    if state[bank.PAIRED] <= 0.0:
+        width = rounding.step(readings, n, state[bank.PLAIN])
+        scatter = max(scatter, freedom * width * width / 12.0)
+    if scatter <= 0.0:
+        return False
     awaken(state, scatter, freedom)
     for i in range(bank.SIZE):
         sigma = state[bank.SIGMA + i]
-        weight = (n - 1.0) * math.log(sigma) + 0.5 * scatter / (sigma * sigma)
+        weight = (n - 1.0) * math.log(sigma) + 0.5 * summary[bank.SCATTER] / (sigma * sigma)
         state[bank.WEIGHT + i] = weight
+    return True
 
 
 def weigh(
@@ -152,18 +168,16 @@ def weigh(
     summary: MutableSequence[float],
     figures: MutableSequence[float],
 ) -> None:
-    """Figures: 0 discard, 1 keep, 2 repeat; gain, low, high, probability, noise."""
+    """Figures: 0 discard, 1 keep, 2 repeat; gain, low, high, probability, worse, noise."""
     if state[bank.UNIT] <= 0.0:
-        bank.summarise(readings, n, state[bank.PLAIN], summary)
-        if summary[bank.SCATTER] <= 0.0:
+        state = state.copy()
+        if not wakes(state, readings, n, summary):
             compare(-summary[bank.MEAN], figures)
             return
-        state = state.copy()
-        awaken_by(state, summary)
     bank.summarise(readings, n, state[bank.ORIGIN], summary)
     bank.weigh(state, summary, figures)
     better, worse, square = figures[0], figures[1], figures[2]
-    figures[5], figures[4] = figures[4], figures[3]
+    figures[6], figures[5], figures[4] = figures[5], figures[4], figures[3]
     gain = better - worse
     reach = _WITHIN * math.sqrt(max(square - gain * gain, 0.0))
     figures[0] = 1.0 if gain > 0.0 else 0.0
@@ -177,7 +191,8 @@ def compare(gain: float, figures: MutableSequence[float]) -> None:
     figures[0] = 1.0 if gain > 0.0 else 0.0
     figures[1] = figures[2] = figures[3] = gain
     figures[4] = figures[0]
-    figures[5] = 0.0
+    figures[5] = 1.0 if gain < 0.0 else 0.0
+    figures[6] = 0.0
 
 
 def take(
@@ -191,15 +206,14 @@ def take(
     """Takes n readings of a candidate that was kept, or was not."""
     steps = 1
     if state[bank.UNIT] <= 0.0:
-        bank.summarise(readings, n, state[bank.PLAIN], summary)
-        if summary[bank.SCATTER] <= 0.0:
+        if not wakes(state, readings, n, summary):
             if kept:
                 step_up(state, summary)
             return
-        awaken_by(state, summary)
         steps = _STEPS_AT_FIRST
     bank.summarise(readings, n, state[bank.ORIGIN], summary)
     bank.learn(state, summary, kept)
+    renewal.renew_if_thin(state)
     information.appraise(state, table, steps)
 
 
