@@ -2,7 +2,7 @@
 
     python benchmarks/keep_rule.py --tune                 a useful answer in about a minute
     python benchmarks/keep_rule.py --report [--replicates 400] [--processes 2]
-    python benchmarks/keep_rule.py --quick                a minute; needs no numba
+    python benchmarks/keep_rule.py --quick                half a minute; needs no numba
     python benchmarks/keep_rule.py --picture docs/keep_rule.svg     from the last report's figures
 
 Ideas come from worlds (`campaigns/worlds.py`) half of which are for tuning, half for the report.
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from campaigns import cells, figures, picture, tables
+from campaigns import cells, figures, picture, tables, worlds
 from campaigns.cells import Cell
 from campaigns.compiled import COMPILED
 from campaigns.figures import Sheet
@@ -30,17 +30,14 @@ from campaigns.rules import LOWER, ORACLE, OURS
 from campaigns.worlds import PURE_NOISE
 
 RESULTS = Path(__file__).resolve().parent / "results" / "keep_rule.md"
-QUICK = ("std", "rich", "tweaks")
+QUICK = (("std", 0.25), ("rich", 1.0), ("tweaks", 2.0))  # world, sigma
 
 
 def for_quick() -> list[Cell]:
     """Small enough for plain Python."""
-    chosen = [world for world in cells.WORLDS if world.name in QUICK]
     rules = (LOWER, OURS, ORACLE)
     found = [
-        Cell(world, cells.NORMAL, sigma, 2, (40,), rules)
-        for world in chosen
-        for sigma in (0.25, 1.0)
+        Cell(worlds.named(name), cells.NORMAL, sigma, 2, (40,), rules) for name, sigma in QUICK
     ]
     return [*found, Cell(PURE_NOISE, cells.NORMAL, 1.0, 2, (40,), rules)]
 
@@ -132,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--save", type=Path, help="--tune: keep our gains in this .npz")
     parser.add_argument("--against", type=Path, help="--tune: compare with one that was kept")
     arguments = parser.parse_args(argv)
-    default = 400 if arguments.report else 40 if arguments.tune else 6
+    default = 400 if arguments.report else 40 if arguments.tune else 4
     arguments.replicates = arguments.replicates or default
     if arguments.picture:
         picture.draw(json.loads(RESULTS.with_suffix(".json").read_text()), arguments.picture)

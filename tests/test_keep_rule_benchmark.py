@@ -6,6 +6,8 @@ In plain Python, so that nothing but numpy is needed; seeded, so that it is the 
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-REPLICATES = 5
+REPLICATES = 4
 RUNS = 40
 
 
@@ -163,3 +165,28 @@ def test_a_share_knows_its_error(benchmark: Any) -> None:
     columns = {rules.OURS: {"gain": 0.5 * gain}, rules.ORACLE: {"gain": gain}}
     its = figures.share([figures.Sheet(cell, 100, columns)], rules.OURS)
     assert its == pytest.approx((0.5, 0.0), abs=1e-12)
+
+
+SHORT = """\
+import keep_rule_tiny_lm as benchmark
+benchmark.STEPS, benchmark.FRESH = 20, 2
+lab = benchmark.Lab(benchmark.first_code())
+assert lab.read(lab.first, 1) == lab.read(lab.first, 1) != lab.read(lab.first, 2)
+assert lab.runs == 2
+diverging = benchmark.edit_file(benchmark.measure.idea("nan-"))(lab.first)
+assert benchmark.math.isinf(lab.read(diverging, 1))
+benchmark.main()
+"""
+
+
+def test_campaigns_of_real_training_end_in_a_table(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SHORT, "--campaigns", "2", "--runs", "4"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(BENCHMARKS)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout[done.stdout.index("| rule |") :].splitlines()
+    assert [row.split("|")[1].strip() for row in rows[2:]] == [
+        "keep if lower", "2 sigma", "**noise-aware**",
+    ]  # fmt: skip

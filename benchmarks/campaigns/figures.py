@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from campaigns.cells import Cell, Played, column
-from campaigns.rules import LOWER, ORACLE, RULES
+from campaigns.rules import LOWER, ORACLE, PAIRED, RULES
 from campaigns.worlds import Array
 
 
@@ -121,9 +121,9 @@ def share(chosen: Sequence[Sheet], rule: str, reference: str = ORACLE) -> Figure
     return Figure(ratio, math.sqrt(variance) / whole)
 
 
-def best_other(sheet: Sheet, rule: str, *, leaving: Sequence[str] = ()) -> str:
-    """The rule with the most true gain but for this one, the oracle and those left out."""
-    others = [name for name in sheet.rules if name not in (rule, ORACLE, *leaving)]
+def best_other(sheet: Sheet, rule: str) -> str:
+    """The rule with the most true gain but for this one, its paired form and the oracle."""
+    others = [name for name in sheet.rules if name not in (rule, PAIRED, ORACLE)]
     return max(others, key=lambda name: float(sheet.gain(name).mean()), default=LOWER)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from campaigns.worlds import Array, World
 
-READINGS = 8
-"""Readings of one piece of code that are drawn: more than any rule asks for."""
+READINGS = 12
+"""Readings that are drawn for an idea: six of its code, and six of the incumbent's for pairs."""
 
 
 class Noise(NamedTuple):

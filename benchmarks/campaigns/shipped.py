@@ -56,6 +56,12 @@ def _begin(state: Array, readings: Array, count: int, sigma: float) -> None:  # 
     _start(state, readings, count, False, zeros(_SUMMARY), zeros(_SCRATCH))  # noqa: FBT003
 
 
+def _begin_paired(state: Array, readings: Array, count: int, sigma: float) -> None:  # noqa: ARG001
+    for i in range(len(state)):
+        state[i] = 0.0
+    _start(state, readings, count, True, zeros(_SUMMARY), zeros(_SCRATCH))  # noqa: FBT003
+
+
 def _judge(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float  # noqa: ARG001
 ) -> int:  # fmt: skip
@@ -79,5 +85,5 @@ def _claim(state: Array, out: Array) -> None:
     out[3] = 1.0 if figures[3] >= _CLAIMED else 0.0
 
 
-begin, judge = njit(_begin), njit(_judge)
+begin, begin_paired, judge = njit(_begin), njit(_begin_paired), njit(_judge)
 settle, claim = njit(_settle), njit(_claim)

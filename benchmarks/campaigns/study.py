@@ -258,6 +258,7 @@ def _judge(
 def _judge_once(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float  # noqa: ARG001
 ) -> int:  # fmt: skip
+    state[_PRICE] = -1.0  # nothing is ever bought
     return judge_up_to(state, readings, count, 1)
 
 
@@ -265,7 +266,7 @@ def _settle(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float,  # noqa: ARG001
     kept: bool,  # noqa: FBT001 (numba)
 ) -> None:  # fmt: skip
-    """Takes what `judge` saw last: the same readings."""
+    """Takes what was judged last: the same readings."""
     if state[_UNIT] == 0:
         if kept:
             state[_PLAIN] = 0.0
@@ -289,7 +290,8 @@ def _settle(
             state[at(_C0, i)] = r * state[at(_LOOK + 8, i)]
         else:
             state[at(_M, i)], state[at(_V, i)], state[at(_C0, i)] = old, old_v, r * old_v
-    state[_PRICE] = 0.5 * (state[_PRICE] + survey(state, 1, DISCARD)[0])
+    if state[_PRICE] >= 0:
+        state[_PRICE] = 0.5 * (state[_PRICE] + survey(state, 1, DISCARD)[0])
 
 
 def _claim(state: Array, out: Array) -> None:
