@@ -70,7 +70,6 @@ class Sheet(NamedTuple):
 
 FIGURES: dict[str, Callable[[Sheet, str], Array]] = {
     "gain": Sheet.gain,
-    "claimed gain": lambda sheet, rule: sheet.columns[rule]["claimed"],
     "over-claim": Sheet.over,
     "coverage": Sheet.covered,
     "claims": lambda sheet, rule: sheet.columns[rule]["claims"],
@@ -127,17 +126,19 @@ def best_other(sheet: Sheet, rule: str) -> str:
     return max(others, key=lambda name: float(sheet.gain(name).mean()), default=LOWER)
 
 
-def of_cell(sheet: Sheet) -> dict[str, dict[str, tuple[float, float] | None]]:
-    """All figures of a sheet by rule; None for the coverage of a rule without intervals and for
-    the share of an oracle that gained nothing."""
-    table: dict[str, dict[str, tuple[float, float] | None]] = {}
+Told = list[float] | None
+
+
+def of_cell(sheet: Sheet) -> dict[str, list[Told]]:
+    """By rule the figures of FIGURES, then the share of the oracle: mean and standard error. None
+    for the coverage of a rule without intervals and the share of an oracle that gained nothing."""
+    table: dict[str, list[Told]] = {}
     for rule in sheet.rules:
-        row: dict[str, tuple[float, float] | None] = {
-            name: tuple(mean(of(sheet, rule))) for name, of in FIGURES.items()
-        }
-        if not RULES[rule].has_interval:
-            row["coverage"] = None
-        its_share = share([sheet], rule)
-        row["share"] = None if math.isnan(its_share.mean) else tuple(its_share)
+        row: list[Told] = [
+            list(mean(of(sheet, rule))) if name != "coverage" or RULES[rule].has_interval else None
+            for name, of in FIGURES.items()
+        ]
+        its = share([sheet], rule)
+        row.append(None if math.isnan(its.mean) else list(its))
         table[rule] = row
     return table

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from campaigns import picture
-from campaigns.cells import CURVE
-from campaigns.figures import Figure, Sheet, average, mean, of_cell, share
+from campaigns.cells import CURVE, USUAL
+from campaigns.figures import FIGURES, Figure, Sheet, average, mean, of_cell, share
 from campaigns.goals import goals
 from campaigns.noise import NORMAL
 from campaigns.rules import ORACLE, OURS, RULES
@@ -28,7 +28,14 @@ def by_noise(sheets: Sequence[Sheet], runs: int) -> Groups:
             if cell.baselines != 2:
                 name += f", {cell.baselines} baselines"
             groups.setdefault(name, []).append(sheet)
-    return dict(sorted(groups.items(), key=lambda item: not item[0][0].isdigit()))
+    return dict(sorted(groups.items(), key=lambda item: _order(item[1][0])))
+
+
+def _order(sheet: Sheet) -> tuple[bool, bool, float]:
+    """Normal noise and two baselines first, by sigma; the other kinds as they were played."""
+    cell = sheet.cell
+    usual = cell.noise == NORMAL
+    return not usual, cell.baselines != 2, cell.sigma if usual else 0.0
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -140,9 +147,10 @@ def as_json(sheets: Sequence[Sheet], everything: Sequence[Sheet], *, replicates:
         "replicates": replicates,
         "goals": found,
         "curves": {
-            f"{sigma:g}": {rule: curve(everything, rule, sigma) for rule in RULES}
+            f"{sigma:g}": {rule: curve(everything, rule, sigma) for rule in USUAL}
             for sigma in picture.PANELS
         },
+        "figures": [*FIGURES, "share of the oracle"],
         "cells": cells,
     }
     return json.dumps(_rounded(whole), allow_nan=False, separators=(",", ":")) + "\n"
@@ -168,7 +176,7 @@ def curve(sheets: Sequence[Sheet], rule: str, sigma: float) -> dict[str, list[fl
 
 def _rounded(value: object) -> object:
     if isinstance(value, float):
-        return round(value, 5)
+        return float(f"{value:.4g}")
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
