@@ -203,3 +203,30 @@ def test_of_pure_noise_little_is_claimed() -> None:
     claim = rule.claim(belief)
     assert claim.low < 0 < claim.high + 0.5
     assert claim.probability < 0.95
+
+
+@pytest.mark.parametrize(("metric", "step"), [(37.0, 1.0), (1.165, 0.001)])
+def test_many_equal_readings_of_a_rounded_metric_are_proof_enough(
+    metric: float, step: float
+) -> None:
+    belief = rule.begin([metric] * 5)
+    for steps in (1, 2, 7):
+        better = rule.judge(belief, [round(metric - steps * step, 6)])
+        assert (better.verdict, better.noise) == ("keep", 0.0)
+        assert better.gain == pytest.approx(steps * step)
+    assert rule.judge(belief, [metric + step]).verdict == "discard"
+    assert rule.judge(belief, [metric])[:2] == ("discard", 0.0)
+
+
+@pytest.mark.parametrize("equal", [1, 2, 3, 5])
+def test_repeats_of_a_metric_without_noise_end_soon(equal: int) -> None:
+    belief = rule.begin([37.0] * equal)
+    assert rule.judge(belief, [20.0] * 2).verdict == "keep"
+    assert rule.judge(belief, [35.0] * 3).verdict == "keep"
+    assert rule.judge(belief, [39.0] * 3).verdict == "discard"
+
+
+def test_noise_that_shows_in_repeats_alone_does_not_ask_for_all_repeats() -> None:
+    belief = rule.begin([1.23456789])
+    assert rule.judge(belief, [1.03456789, 1.03456999]).verdict == "keep"
+    assert rule.judge(belief, [1.43456789, 1.43456999]).verdict == "discard"

@@ -66,7 +66,7 @@ def quantile(state: Sequence[float], p: float, mean: float, deviation: float) ->
     if deviation <= 0.0:
         return mean
     low, high = mean - 8.0 * deviation, mean + 8.0 * deviation
-    for _ in range(30):
+    for _ in range(18):
         middle = 0.5 * (low + high)
         if below(state, middle) < p:
             low = middle

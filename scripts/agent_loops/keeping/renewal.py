@@ -59,7 +59,7 @@ def renew(state: MutableSequence[float]) -> None:
     """Draws hypotheses by weight and spreads them by the kernel of Liu & West.
 
     x' = mean + sqrt(1 - h^2) (x - mean) + h L z, L L^T the weighted covariance, z quasi-random
-    normal: mean and covariance stay.
+    normal and other points each time: mean and covariance stay.
     """
     size = bank.SIZE
     weights = shares(state)
@@ -72,11 +72,13 @@ def renew(state: MutableSequence[float]) -> None:
     root = root_of_covariance(points, mean, weights)
     parents = drawn(weights)
     copy_parents(state, parents)
+    state[bank.RENEWALS] += 1.0
+    first = int(state[bank.RENEWALS]) * size
     keep = math.sqrt(1.0 - _SPREAD * _SPREAD)
     place, normals = [0.0] * _FIVE, [0.0] * _FIVE
     for j in range(size):
         for k in range(_FIVE):
-            normals[k] = bank.normal_point(j, k)
+            normals[k] = bank.normal_point(first + j, k)
             place[k] = mean[k] + keep * (points[k * size + parents[j]] - mean[k])
             for other in range(k + 1):
                 place[k] += _SPREAD * root[k * _FIVE + other] * normals[other]

@@ -21,8 +21,13 @@ DISCARD = "discard"
 REPEAT = "repeat"
 _VERDICTS = (DISCARD, KEEP, REPEAT)
 _STEPS_AT_FIRST = 8
+# So many readings that equal another: with noise as large as a step, three series in a hundred do.
+_NO_CHANCE = 3.0
 # Of a normal, 90% lies within so many deviations of the mean.
 _WITHIN = 1.6448536269514722
+# Left out to either side of a claim's interval: with .05 each, 86% of intervals held the truth, as
+# moments do not carry the tails.
+_TAIL = 0.04
 FIGURES = 7
 SCRATCH = information.TABLE
 SUMMARY = 6
@@ -122,6 +127,11 @@ def start(
     if scatter > 0.0:
         awaken(state, scatter, state[bank.PLAIN_N] - 1.0)
         information.appraise(state, table, _STEPS_AT_FIRST)
+        return
+    # What a repeat is worth is told in units of the noise: it is known before the noise is.
+    awaken(state, 1.0, 1.0)
+    information.appraise(state, table, _STEPS_AT_FIRST)
+    state[bank.UNIT] = 0.0
 
 
 def awaken(state: MutableSequence[float], scatter: float, freedom: float) -> None:
@@ -130,6 +140,7 @@ def awaken(state: MutableSequence[float], scatter: float, freedom: float) -> Non
     n = 0.0 if state[bank.PAIRED] > 0.0 else state[bank.PLAIN_N]
     n0 = 0.0 if state[bank.SAME] > 0.0 else state[bank.PLAIN_0_N]
     bank.place(state, state[bank.PLAIN], n, state[bank.PLAIN_0], n0)
+    state[bank.NOISE] = information.sigma_of(state)
 
 
 def wakes(
@@ -138,16 +149,17 @@ def wakes(
     n: int,
     summary: MutableSequence[float],
 ) -> bool:
-    """Begins the bank where a candidate's readings, or the rounding of a metric of few digits (a
-    variance of step^2/12 a reading), show noise that was not known; says whether.
+    """Begins the bank where a candidate's readings show noise that was not known; says whether.
 
-    Scatter that placed the hypotheses is taken out of the weights: it is still to be weighed.
+    Where a metric has few digits, rounding may hide it (a variance of step^2/12 a reading) until
+    so many readings were equal that chance hardly explains it. Scatter that placed the hypotheses
+    is taken out of the weights: it is still to be weighed.
     """
     bank.summarise(readings, n, state[bank.PLAIN], summary)
     scatter, freedom = summary[bank.SCATTER], n - 1.0 + state[bank.PLAIN_N] - 1.0
     if state[bank.SAME] <= 0.0:
         freedom += state[bank.PLAIN_0_N] - 1.0
-    if state[bank.PAIRED] <= 0.0:
+    if state[bank.PAIRED] <= 0.0 and freedom < _NO_CHANCE:
         width = rounding.step(readings, n, state[bank.PLAIN])
         scatter = max(scatter, freedom * width * width / 12.0)
     if scatter <= 0.0:
@@ -268,6 +280,6 @@ def gained(state: Sequence[float], figures: MutableSequence[float]) -> None:
         return
     claims.spread(state, figures)
     gain, deviation = figures[0], figures[1]
-    figures[1] = claims.quantile(state, 0.05, gain, deviation)
-    figures[2] = claims.quantile(state, 0.95, gain, deviation)
+    figures[1] = claims.quantile(state, _TAIL, gain, deviation)
+    figures[2] = claims.quantile(state, 1.0 - _TAIL, gain, deviation)
     figures[3] = 1.0 - claims.below(state, 0.0)
