@@ -2,7 +2,8 @@
 
     python benchmarks/keep_rule.py --tune                 a useful answer in about a minute
     python benchmarks/keep_rule.py --report [--replicates 400] [--processes 2]
-    python benchmarks/keep_rule.py --quick                seconds; needs no numba
+    python benchmarks/keep_rule.py --quick                half a minute; needs no numba
+    python benchmarks/keep_rule.py --picture docs/keep_rule.svg     from the last report's figures
 
 Ideas come from worlds (`campaigns/worlds.py`) half of which are for tuning, half for the report.
 Each rule meets the same ideas and the same luck. A run of a repeat counts as a run, so does a
@@ -13,13 +14,14 @@ is installed (`pip install -e '.[bench]'`). Prints Markdown tables and whether e
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from campaigns import cells, figures, tables
+from campaigns import cells, figures, picture, tables, worlds
 from campaigns.cells import Cell
 from campaigns.compiled import COMPILED
 from campaigns.figures import Sheet
@@ -28,17 +30,14 @@ from campaigns.rules import LOWER, ORACLE, OURS
 from campaigns.worlds import PURE_NOISE
 
 RESULTS = Path(__file__).resolve().parent / "results" / "keep_rule.md"
-QUICK = ("std", "rich", "tweaks")
+QUICK = (("std", 0.25), ("rich", 1.0), ("tweaks", 2.0))  # world, sigma
 
 
 def for_quick() -> list[Cell]:
     """Small enough for plain Python."""
-    chosen = [world for world in cells.WORLDS if world.name in QUICK]
     rules = (LOWER, OURS, ORACLE)
     found = [
-        Cell(world, cells.NORMAL, sigma, 2, (40,), rules)
-        for world in chosen
-        for sigma in (0.25, 1.0)
+        Cell(worlds.named(name), cells.NORMAL, sigma, 2, (40,), rules) for name, sigma in QUICK
     ]
     return [*found, Cell(PURE_NOISE, cells.NORMAL, 1.0, 2, (40,), rules)]
 
@@ -89,7 +88,8 @@ def report(arguments: argparse.Namespace) -> None:
     """The reporting half, and its files."""
     chosen = cells.for_report(cells.half("report"))
     began = time.monotonic()
-    sheets = played(chosen, arguments)
+    everything = played(chosen, arguments)
+    sheets = [sheet for sheet in everything if sheet.runs in cells.TABLES]
     head = (
         f"{len(chosen)} cells, {arguments.replicates} campaigns each under every rule, "
         f"{time.monotonic() - began:.0f} s on {arguments.processes} processes, rules "
@@ -98,14 +98,12 @@ def report(arguments: argparse.Namespace) -> None:
     said = "\n".join(f"- {goal}" for goal in goals(sheets))
     text = f"{head}\n\n## Goals\n\n{said}\n\n{tables.markdown(sheets)}\n"
     print(text)
-    if arguments.output:
-        arguments.output.parent.mkdir(exist_ok=True)
-        arguments.output.write_text(
-            f"# The keep rule, measured\n\n{text}\n## Every cell\n\n{tables.by_cell(sheets)}\n"
-        )
-        arguments.output.with_suffix(".json").write_text(
-            tables.as_json(sheets, replicates=arguments.replicates)
-        )
+    every = f"## Every cell\n\n{tables.by_cell(sheets)}\n"
+    arguments.output.parent.mkdir(exist_ok=True)
+    arguments.output.write_text(f"# The keep rule, measured\n\n{text}\n{every}", "utf-8")
+    arguments.output.with_suffix(".json").write_text(
+        tables.as_json(sheets, everything, replicates=arguments.replicates), "utf-8"
+    )
 
 
 def quick(arguments: argparse.Namespace) -> None:
@@ -121,16 +119,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--tune", action="store_true", help="the tuning half of the worlds")
     what.add_argument("--report", action="store_true", help="the reporting half, in full")
+    what.add_argument("--picture", type=Path, help="draw the curves of the last report there")
     what.add_argument("--quick", action="store_true", help="a small part, the same each time")
     parser.add_argument("--replicates", type=int, help="campaigns of a cell and rule")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--output", type=Path, help="where --report writes; .json beside it")
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS, help="where --report writes; .json beside it"
+    )
     parser.add_argument("--save", type=Path, help="--tune: keep our gains in this .npz")
     parser.add_argument("--against", type=Path, help="--tune: compare with one that was kept")
     arguments = parser.parse_args(argv)
-    default = 400 if arguments.report else 40 if arguments.tune else 6
+    default = 400 if arguments.report else 40 if arguments.tune else 4
     arguments.replicates = arguments.replicates or default
-    (report if arguments.report else tune if arguments.tune else quick)(arguments)
+    if arguments.picture:
+        picture.draw(json.loads(RESULTS.with_suffix(".json").read_text()), arguments.picture)
+    else:
+        (report if arguments.report else tune if arguments.tune else quick)(arguments)
     return 0
 
 

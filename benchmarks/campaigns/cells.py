@@ -16,10 +16,15 @@ import numpy as np
 
 from campaigns.noise import KINDS, NORMAL, Noise, draw
 from campaigns.play import FIGURES
-from campaigns.rules import ONCE, ORACLE, OURS, RULES, STUDY, campaign
+from campaigns.rules import ONCE, ORACLE, OURS, PAIRED, RULES, STUDY, campaign
 from campaigns.worlds import PURE_NOISE, WORLDS, Array, World
 
 SIGMAS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+CURVE = tuple(range(10, 101, 10))
+"""Numbers of runs that the picture shows."""
+TABLES = (50, 100, 300)
+"""Numbers of runs that tables show and goals are about."""
+USUAL = tuple(name for name in RULES if name != PAIRED)
 _CHUNK = 20
 
 
@@ -39,12 +44,12 @@ class Cell(NamedTuple):
 
 
 Played = dict[str, Array]
-"""By rule: campaigns × marks × figures."""
+"""By rule, an array of campaigns, marks, figures."""
 
 
 def _cells(
     worlds: Sequence[World], noise: Noise, sigmas: Sequence[float], *, baselines: int = 2,
-    marks: tuple[int, ...] = (50, 100), rules: tuple[str, ...] = tuple(RULES),
+    marks: tuple[int, ...] = (50, 100), rules: tuple[str, ...] = USUAL,
 ) -> list[Cell]:  # fmt: skip
     return [
         Cell(world, noise, sigma, baselines, marks, rules)
@@ -60,25 +65,25 @@ def half(name: str) -> list[World]:
 def for_report(worlds: Sequence[World]) -> list[Cell]:
     """All cells of the report."""
     student, doubles, drift, rounded = KINDS[1:]
-    plain = tuple(name for name in RULES if name not in (ONCE, STUDY))
-    compared = (*plain, STUDY)
-    long = (50, 100, 300)
+    plain = tuple(name for name in USUAL if name not in (ONCE, STUDY))
+    compared, paired = (*plain, STUDY), (*plain, PAIRED)
     return [
-        *_cells(worlds, NORMAL, (0.0, 0.25, 1.0, 4.0)),
-        *_cells(worlds, NORMAL, (0.5, 2.0), marks=long),
+        *_cells(worlds, NORMAL, (0.0, 0.25, 4.0)),
+        *_cells(worlds, NORMAL, (0.5, 2.0), marks=(*CURVE, 300)),
+        *_cells(worlds, NORMAL, (1.0,), marks=CURVE),
         *_cells(worlds, student, (0.25, 1.0, 4.0), rules=plain),
         *_cells(worlds, doubles, (0.5, 2.0), rules=compared),
-        *_cells(worlds, drift, (1.0,), rules=plain),
+        *_cells(worlds, drift, (1.0,), rules=paired),
         *_cells(worlds, rounded, (0.5,), rules=plain),
-        *_cells(worlds, NORMAL, (0.25, 1.0, 4.0), baselines=5, rules=plain),
-        *(cell for noise in KINDS for cell in _cells([PURE_NOISE], noise, (1.0,), rules=plain)),
+        *_cells(worlds, NORMAL, (0.25, 2.0), baselines=5, rules=plain),
+        *(cell for noise in KINDS for cell in _cells([PURE_NOISE], noise, (1.0,), rules=paired)),
     ]
 
 
 def for_tuning(worlds: Sequence[World]) -> list[Cell]:
     """A useful answer in a minute."""
     student, doubles = KINDS[1:3]
-    few = tuple(name for name in RULES if name not in (ONCE, STUDY))
+    few = tuple(name for name in USUAL if name not in (ONCE, STUDY))
     return [
         *_cells(worlds, NORMAL, SIGMAS[1:], rules=few),
         *_cells(worlds, student, (1.0,), rules=few),
@@ -95,17 +100,9 @@ def play_some(task: tuple[int, Cell, range]) -> tuple[int, Played]:
     for replicate in replicates:
         luck = draw(cell.world, cell.noise, cell.sigma, runs=cell.marks[-1], replicate=replicate)
         for name in cell.rules:
-            rows[name].append(
-                campaign(
-                    RULES[name],
-                    cell.world,
-                    luck,
-                    baselines=cell.baselines,
-                    tails=cell.noise.tails,
-                    marks=marks,
-                )  # fmt: skip
-            )
-    return number, {name: np.array(played) for name, played in rows.items()}
+            played = campaign(RULES[name], cell.world, luck, marks, baselines=cell.baselines)
+            rows[name].append(played)
+    return number, {name: np.array(found) for name, found in rows.items()}
 
 
 def play_all(cells: Sequence[Cell], *, replicates: int, processes: int) -> list[Played]:

@@ -1,7 +1,8 @@
 """What the campaigns of cells say: means with standard errors. Prints nothing.
 
-Gains are in typical gains of the world, over-claims in sigmas. A share is a ratio of sums of gains
-over cells whose campaigns are paired, its standard error by the delta method.
+Gains are in metric units, in which the typical gain of most worlds is about 1; over-claims in
+sigmas. A share is a ratio of sums of gains over cells whose campaigns are paired; its standard
+error is by the delta method.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from campaigns.cells import Cell, Played, column
-from campaigns.rules import LOWER, ORACLE, RULES
+from campaigns.rules import LOWER, ORACLE, PAIRED, RULES
 from campaigns.worlds import Array
 
 
@@ -48,7 +49,7 @@ class Sheet(NamedTuple):
 
     def gain(self, rule: str) -> Array:
         """True gains."""
-        return self.columns[rule]["gain"] / self.cell.world.gain
+        return self.columns[rule]["gain"]
 
     def over(self, rule: str) -> Array:
         """Reported minus true gain, in sigmas."""
@@ -119,23 +120,25 @@ def share(chosen: Sequence[Sheet], rule: str, reference: str = ORACLE) -> Figure
     return Figure(ratio, math.sqrt(variance) / whole)
 
 
-def best_other(sheet: Sheet, rule: str, *, leaving: Sequence[str] = ()) -> str:
-    """The rule with the most true gain but for this one, the oracle and those left out."""
-    others = [name for name in sheet.rules if name not in (rule, ORACLE, *leaving)]
+def best_other(sheet: Sheet, rule: str) -> str:
+    """The rule with the most true gain but for this one, its paired form and the oracle."""
+    others = [name for name in sheet.rules if name not in (rule, PAIRED, ORACLE)]
     return max(others, key=lambda name: float(sheet.gain(name).mean()), default=LOWER)
 
 
-def of_cell(sheet: Sheet) -> dict[str, dict[str, tuple[float, float] | None]]:
-    """All figures of a sheet by rule; None for the coverage of a rule without intervals and for
-    the share of an oracle that gained nothing."""
-    table: dict[str, dict[str, tuple[float, float] | None]] = {}
+Told = list[float] | None
+
+
+def of_cell(sheet: Sheet) -> dict[str, list[Told]]:
+    """By rule the figures of FIGURES, then the share of the oracle: mean and standard error. None
+    for the coverage of a rule without intervals and the share of an oracle that gained nothing."""
+    table: dict[str, list[Told]] = {}
     for rule in sheet.rules:
-        row: dict[str, tuple[float, float] | None] = {
-            name: tuple(mean(of(sheet, rule))) for name, of in FIGURES.items()
-        }
-        if not RULES[rule].has_interval:
-            row["coverage"] = None
-        its_share = share([sheet], rule)
-        row["share"] = None if math.isnan(its_share.mean) else tuple(its_share)
+        row: list[Told] = [
+            list(mean(of(sheet, rule))) if name != "coverage" or RULES[rule].has_interval else None
+            for name, of in FIGURES.items()
+        ]
+        its = share([sheet], rule)
+        row.append(None if math.isnan(its.mean) else list(its))
         table[rule] = row
     return table

@@ -12,6 +12,8 @@ from campaigns.worlds import PURE_NOISE
 
 _LEAST_SHARE = {0.0: 0.92, 0.25: 0.92, 0.5: 0.92, 1.0: 0.92, 2.0: 0.84, 4.0: 0.70}
 
+_TOLD = 0.1
+
 
 class Goal(NamedTuple):
     """One line: what was wanted, whether it is met, and what was found."""
@@ -57,22 +59,24 @@ def _against_others(real: Sequence[Sheet], rule: str) -> list[Goal]:
     for sheet in real:
         other = best_other(sheet, rule)
         its = share([sheet], rule, other)
-        if its.mean == its.mean:
+        if its.error <= _TOLD:
             ratios.append((its, sheet, other))
     if not ratios:
         return []
-    ratios.sort(key=lambda item: item[0].mean)
-    below = [item for item in ratios if item[0].mean < 0.95]
+    its, sheet, other = min(ratios, key=lambda item: item[0].mean)
+    part = sum(its.mean >= 0.95 for its, _, _ in ratios) / len(ratios)
     surely = sum(its.mean + 2 * its.error < 0.95 for its, _, _ in ratios)
-    its, sheet, other = ratios[0]
-    least = f"{its} ({sheet.cell.name}, {sheet.runs} runs; best there: {other})"
-    part = 1 - len(below) / len(ratios)
+    silent = len(real) - len(ratios)
     return [
         Goal(
             "at least .95 of the best other rule in 95% of the cells", part >= 0.95,
-            f"{part:.1%} of {len(ratios)}; below by more than two standard errors: {surely}",
+            f"{part:.1%} of {len(ratios)} (below by more than two standard errors: {surely}); in "
+            f"{silent} more nobody gains enough to tell: a standard error above {_TOLD:g}",
         ),
-        Goal("never under .90 of the best other rule", its.mean >= 0.90, least),
+        Goal(
+            "never under .90 of the best other rule", its.mean >= 0.90,
+            f"{its} ({sheet.cell.name}, {sheet.runs} runs; best there: {other})",
+        ),
     ]  # fmt: skip
 
 
@@ -96,9 +100,9 @@ def _false_claims(noise: Sequence[Sheet], rule: str) -> list[Goal]:
     found = [(mean(sheet.columns[rule]["claims"]), sheet) for sheet in noise]
     if not found:
         return []
-    most, sheet = max(found, key=lambda item: item[0].mean)
+    most = max(its.mean for its, _ in found)
     each = ", ".join(f"{sheet.cell.noise.name} {its.mean:.1%}" for its, sheet in found)
-    return [Goal("pure noise is claimed as a gain in at most 3%", most.mean <= 0.03, each)]
+    return [Goal("pure noise is claimed as a gain in at most 3%", most <= 0.03, each)]
 
 
 def _weak_spots(real: Sequence[Sheet], rule: str) -> list[Goal]:

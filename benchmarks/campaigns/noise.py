@@ -13,8 +13,8 @@ import numpy as np
 
 from campaigns.worlds import Array, World
 
-READINGS = 8
-"""Readings of one piece of code that are drawn: more than any rule asks for."""
+READINGS = 12
+"""Readings that are drawn for an idea: six of its code, and six of the incumbent's for pairs."""
 
 
 class Noise(NamedTuple):
@@ -54,6 +54,8 @@ class Draws(NamedTuple):
     """What is added to every reading at each run, in metric units."""
     step: float
     """What readings are rounded to multiples of; 0: not."""
+    tails: float
+    """As in `Noise`."""
 
 
 def draw(world: World, noise: Noise, sigma: float, *, runs: int, replicate: int) -> Draws:
@@ -68,4 +70,4 @@ def draw(world: World, noise: Noise, sigma: float, *, runs: int, replicate: int)
     luck = normal * np.sqrt((noise.tails - 2) / 2 / chi) if noise.tails else normal
     swelling = np.linspace(1.0, noise.swelling, runs + 1)
     offset = 10.0 + start + noise.wander * scale * walk
-    return Draws(ideas, luck, scale * swelling, offset, noise.rounded * scale)
+    return Draws(ideas, luck, scale * swelling, offset, noise.rounded * scale, noise.tails)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from campaigns import worlds
-from campaigns.compiled import njit
+from campaigns.compiled import njit, zeros
 from campaigns.worlds import Array
 
 DISCARD, KEEP, REPEAT = 0, 1, 2
@@ -34,22 +34,26 @@ _LINES = 12.0  # mean number of lines that a change adds
 
 def _play(
     world: Array, ideas: Array, luck: Array, sigma: Array, offset: Array, step: float,
-    baselines: int, marks: Array, begin: Any, judge: Any, settle: Any, claim: Any, state: Any,
-    out: Array,
+    baselines: int, pairs: int, marks: Array, begin: Any, judge: Any, settle: Any, claim: Any,
+    state: Any, out: Array,
 ) -> None:  # fmt: skip
     """Plays until the last of `marks` (numbers of runs); row i of `out` is how it stood at mark i:
-    after the last decision that was made by then."""
-    truth = np.zeros(worlds.STATE)
+    after the last decision that was made by then. With `pairs` (0 or 1) a reading is a difference:
+    candidate less incumbent, of the baseline's readings two of its own, at two runs each."""
+    truth = zeros(worlds.STATE)
     parts = np.zeros((worlds.PARTS, 2))
     known = np.zeros((worlds.PARTS, 2))
-    readings = np.zeros(MOST + 2)
-    said = np.zeros(4)
+    readings = zeros(MOST + 2)
+    said = zeros(4)
     level, runs, mark, idea = 0.0, 0, 0, 0
-    tally = np.zeros(4)  # repeats, lines for nothing, kept changes, decided ideas
+    tally = zeros(4)  # repeats, lines for nothing, kept changes, decided ideas
     worlds.begin(truth)
     for i in range(baselines):
         readings[i] = read(level, luck[0, i], sigma[runs], offset[runs], step)
         runs += 1
+        if pairs:
+            readings[i] -= read(level, luck[0, MOST + i], sigma[runs], offset[runs], step)
+            runs += 1
     begin(state, readings, baselines, sigma[0])
     while True:
         idea += 1
@@ -58,7 +62,7 @@ def _play(
         effect = worlds.effect(parts, shift, ideas[idea, 0], ideas[idea, 3])
         count, verdict = 0, REPEAT
         while verdict == REPEAT:
-            while runs >= marks[mark]:
+            while runs + pairs >= marks[mark]:
                 claim(state, said)
                 write(out, mark, -level, said, tally)
                 mark += 1
@@ -66,11 +70,15 @@ def _play(
                     return
             now = sigma[runs]
             readings[count] = read(level + effect, luck[idea, count], now, offset[runs], step)
-            count += 1
             runs += 1
+            if pairs:  # the incumbent's own code, right after
+                again = luck[idea, MOST + count]
+                readings[count] -= read(level, again, sigma[runs], offset[runs], step)
+                runs += 1
+            count += 1
             verdict = judge(state, readings, count, now, known, shift)
         settle(state, readings, count, sigma[runs - 1], known, shift, verdict == KEEP)
-        tally[0] += count - 1
+        tally[0] += (count - 1) * (1 + pairs)
         tally[3] += 1
         if verdict == KEEP:
             level += effect
@@ -82,7 +90,7 @@ def _play(
 
 
 def _read(level: float, luck: float, sigma: float, offset: float, step: float) -> float:
-    value = level + sigma * luck + offset
+    value = float(level + sigma * luck + offset)
     return round(value / step) * step if step > 0 else value
 
 

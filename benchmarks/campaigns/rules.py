@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from campaigns import oracle, play, shipped, simple, study
-from campaigns.compiled import COMPILED, as_python
+from campaigns.compiled import COMPILED, as_python, zeros
 from campaigns.noise import Draws
 from campaigns.worlds import Array, World
 
 OURS = "noise-aware"
+PAIRED = "noise-aware, paired"
 ONCE = "posterior, no repeats"
 STUDY = "the study's rule"
 ORACLE = "oracle"
@@ -20,13 +20,16 @@ LOWER = "keep if lower"
 
 
 class Rule(NamedTuple):
-    """`baselines` is how many readings of the baseline it wants; 0: as many as the cell says."""
+    """`baselines` is how many readings of the baseline it wants; 0: as many as the cell says.
+    `begin` is the module's own unless given."""
 
     name: str
     judge: Any
-    module: ModuleType
+    module: Any
     baselines: int
     has_interval: bool
+    paired: bool = False
+    begin: Any = None
 
 
 RULES = {
@@ -39,24 +42,26 @@ RULES = {
         Rule(ONCE, study.judge_once, study, 2, has_interval=True),
         Rule(STUDY, study.judge, study, 2, has_interval=True),
         Rule(OURS, shipped.judge, shipped, 0, has_interval=True),
+        Rule(
+            PAIRED, shipped.judge, shipped, 0, has_interval=True, paired=True,
+            begin=shipped.begin_paired,
+        ),
         Rule(ORACLE, oracle.judge, oracle, 1, has_interval=True),
     )
-}
+}  # fmt: skip
 
 
-def campaign(
-    rule: Rule, world: World, draws: Draws, *, baselines: int, tails: float, marks: Array
-) -> Array:
+def campaign(rule: Rule, world: World, draws: Draws, marks: Array, *, baselines: int) -> Array:
     """Figures of `play.FIGURES`, one row a mark (numbers of runs, ascending)."""
-    module: Any = rule.module
-    state = np.zeros(module.STATE)
+    module = rule.module
+    state = zeros(module.STATE)
     if rule.name == ORACLE:
-        state[oracle.TAILS] = tails
+        state[oracle.TAILS] = draws.tails
     out = np.zeros((len(marks), len(play.FIGURES)))
     player = play.play if COMPILED else as_python(play.play)
     player(
         world.numbers(), draws.ideas, draws.luck, draws.sigma, draws.offset, draws.step,
-        rule.baselines or baselines, marks, module.begin, rule.judge, module.settle,
-        module.claim, state, out,
+        rule.baselines or baselines, int(rule.paired), marks, rule.begin or module.begin,
+        rule.judge, module.settle, module.claim, state, out,
     )  # fmt: skip
     return out

@@ -11,9 +11,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-import numpy as np
-
-from campaigns.compiled import njit
+from campaigns.compiled import njit, zeros
 from campaigns.play import MOST
 from campaigns.worlds import Array
 
@@ -55,14 +53,20 @@ _start, _weigh, _take, _gained = rule.start, rule.weigh, rule.take, rule.gained
 def _begin(state: Array, readings: Array, count: int, sigma: float) -> None:  # noqa: ARG001
     for i in range(len(state)):
         state[i] = 0.0
-    _start(state, readings, count, False, np.zeros(_SUMMARY), np.zeros(_SCRATCH))  # noqa: FBT003
+    _start(state, readings, count, False, zeros(_SUMMARY), zeros(_SCRATCH))  # noqa: FBT003
+
+
+def _begin_paired(state: Array, readings: Array, count: int, sigma: float) -> None:  # noqa: ARG001
+    for i in range(len(state)):
+        state[i] = 0.0
+    _start(state, readings, count, True, zeros(_SUMMARY), zeros(_SCRATCH))  # noqa: FBT003
 
 
 def _judge(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float  # noqa: ARG001
 ) -> int:  # fmt: skip
-    figures = np.zeros(_FIGURES)
-    _weigh(state, readings, count, MOST, np.zeros(_SUMMARY), figures)
+    figures = zeros(_FIGURES)
+    _weigh(state, readings, count, MOST, zeros(_SUMMARY), figures)
     return int(figures[0])
 
 
@@ -70,16 +74,16 @@ def _settle(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float,  # noqa: ARG001
     kept: bool,  # noqa: FBT001 (numba)
 ) -> None:  # fmt: skip
-    _take(state, readings, count, kept, np.zeros(_SUMMARY), np.zeros(_SCRATCH))
+    _take(state, readings, count, kept, zeros(_SUMMARY), zeros(_SCRATCH))
 
 
 def _claim(state: Array, out: Array) -> None:
-    figures = np.zeros(_FIGURES)
+    figures = zeros(_FIGURES)
     _gained(state, figures)
     for i in range(3):
         out[i] = figures[i]
     out[3] = 1.0 if figures[3] >= _CLAIMED else 0.0
 
 
-begin, judge = njit(_begin), njit(_judge)
+begin, begin_paired, judge = njit(_begin), njit(_begin_paired), njit(_judge)
 settle, claim = njit(_settle), njit(_claim)

@@ -4,9 +4,8 @@
     fixed 2 sigma   what reads lower by two deviations; it is told the true deviation
     gain / MAD      what reads lowest, where the gain on the baseline is at least twice the median
                     absolute deviation of all readings so far
-    confirmation    what reads lower is read again until its mean is better by more than one standard
-                    error (two readings at least), not better at all, or read six times; it is told
-                    the true deviation
+    confirmation    what reads lower by one standard error of the difference is read again, and kept
+                    where the mean of both is too; it is told the true deviation
 
 Each claims what it recorded: the baseline's reading minus the incumbent's.
 """
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from campaigns.compiled import njit
-from campaigns.play import DISCARD, KEEP, MOST, REPEAT
+from campaigns.play import DISCARD, KEEP, REPEAT
 from campaigns.worlds import Array
 
 STATE = 1000
@@ -92,11 +91,9 @@ def _confirmation(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float  # noqa: ARG001
 ) -> int:  # fmt: skip
     gain = state[1] - mean(readings, count)
-    if gain <= 0:
+    if gain <= sigma * math.sqrt(1.0 / count + 1.0 / state[2]):
         return DISCARD
-    if sigma == 0 or (count > 1 and gain > sigma * math.sqrt(1.0 / count + 1.0 / state[2])):
-        return KEEP
-    return REPEAT if count < MOST else DISCARD
+    return KEEP if count > 1 or sigma == 0 else REPEAT
 
 
 _shared: tuple[Any, Any, Any] = (njit(_begin), njit(_settle), njit(_claim))

@@ -28,6 +28,7 @@ STATE = _HEAD + SIZE * (_LOOK + _SEEN)
 _EPS, _WIDE = 0.05, 17.0  # share of outliers; their variance, in that of the others
 _SHARE = 0.5  # of a new idea's worth: what a repeat must be worth
 _Z = 1.6448536269514722
+_HOPELESS = -80.0  # log weight: such a hypothesis is left out for good, which saves half the time
 _NODES = np.polynomial.hermite_e.hermegauss(7)[0]
 _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)[1] / math.sqrt(2 * math.pi)
 
@@ -66,7 +67,8 @@ def _mix(better: float, nulls: float, gain: float, harm: float, tail: float, par
 
 
 def _begin(state: Array, readings: Array, count: int, sigma: float) -> None:  # noqa: ARG001
-    state[:] = 0.0
+    for i in range(STATE):
+        state[i] = 0.0
     state[_ORIGIN] = 0.5 * (readings[0] + readings[1])
     state[_UNIT] = abs(readings[0] - readings[1]) / math.sqrt(2.0)
     if state[_UNIT] == 0:
@@ -138,6 +140,9 @@ def _look(state: Array, readings: Array, count: int) -> float:
         without(readings, count, rest)
     top = -1e300
     for i in range(SIZE):
+        if state[at(_W, i)] < _HOPELESS:
+            state[at(_LOOK, i)] = state[at(_W, i)] - 1000.0
+            continue
         sigma = state[at(_SIGMA, i)]
         mix(
             state[at(_BETTER, i)], state[at(_NULLS, i)], state[at(_GAIN, i)],
@@ -253,6 +258,7 @@ def _judge(
 def _judge_once(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float  # noqa: ARG001
 ) -> int:  # fmt: skip
+    state[_PRICE] = -1.0  # nothing is ever bought
     return judge_up_to(state, readings, count, 1)
 
 
@@ -260,7 +266,7 @@ def _settle(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float,  # noqa: ARG001
     kept: bool,  # noqa: FBT001 (numba)
 ) -> None:  # fmt: skip
-    """Takes what `judge` saw last: the same readings."""
+    """Takes what was judged last: the same readings."""
     if state[_UNIT] == 0:
         if kept:
             state[_PLAIN] = 0.0
@@ -272,6 +278,8 @@ def _settle(
         top = max(top, state[at(_LOOK, i)])
     for i in range(SIZE):
         v, m, c0 = state[at(_V, i)], state[at(_M, i)], state[at(_C0, i)]
+        if state[at(_W, i)] < _HOPELESS:
+            continue
         old, old_v = state[at(_LOOK + 4, i)], state[at(_LOOK + 5, i)]
         r = c0 / v
         state[at(_W, i)] = state[at(_LOOK, i)] - top
@@ -282,7 +290,8 @@ def _settle(
             state[at(_C0, i)] = r * state[at(_LOOK + 8, i)]
         else:
             state[at(_M, i)], state[at(_V, i)], state[at(_C0, i)] = old, old_v, r * old_v
-    state[_PRICE] = 0.5 * (state[_PRICE] + survey(state, 1, DISCARD)[0])
+    if state[_PRICE] >= 0:
+        state[_PRICE] = 0.5 * (state[_PRICE] + survey(state, 1, DISCARD)[0])
 
 
 def _claim(state: Array, out: Array) -> None:

@@ -6,8 +6,11 @@ import json
 import math
 from collections.abc import Callable, Sequence
 
-from campaigns.figures import Figure, Sheet, average, mean, of_cell, share
+from campaigns import picture
+from campaigns.cells import CURVE, USUAL
+from campaigns.figures import FIGURES, Figure, Sheet, average, mean, of_cell, share
 from campaigns.goals import goals
+from campaigns.noise import NORMAL
 from campaigns.rules import ORACLE, OURS, RULES
 from campaigns.worlds import PURE_NOISE
 
@@ -25,7 +28,14 @@ def by_noise(sheets: Sequence[Sheet], runs: int) -> Groups:
             if cell.baselines != 2:
                 name += f", {cell.baselines} baselines"
             groups.setdefault(name, []).append(sheet)
-    return groups
+    return dict(sorted(groups.items(), key=lambda item: _order(item[1][0])))
+
+
+def _order(sheet: Sheet) -> tuple[bool, bool, float]:
+    """Normal noise and two baselines first, by sigma; the other kinds as they were played."""
+    cell = sheet.cell
+    usual = cell.noise == NORMAL
+    return not usual, cell.baselines != 2, cell.sigma if usual else 0.0
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -118,8 +128,9 @@ def by_cell(sheets: Sequence[Sheet]) -> str:
     return "\n".join(lines)
 
 
-def as_json(sheets: Sequence[Sheet], *, replicates: int) -> str:
-    """Every figure of every rule in every cell with its standard error, and the goals."""
+def as_json(sheets: Sequence[Sheet], everything: Sequence[Sheet], *, replicates: int) -> str:
+    """Every figure of every rule in every cell with its standard error, and the goals, which are
+    about `sheets` alone; of `everything` only the curves of the picture are told."""
     cells = [
         {
             "world": sheet.cell.world.name,
@@ -132,13 +143,40 @@ def as_json(sheets: Sequence[Sheet], *, replicates: int) -> str:
         for sheet in sheets
     ]
     found = [goal._asdict() for goal in goals(sheets)]
-    whole = {"replicates": replicates, "goals": found, "cells": cells}
+    whole = {
+        "replicates": replicates,
+        "goals": found,
+        "curves": {
+            f"{sigma:g}": {rule: curve(everything, rule, sigma) for rule in USUAL}
+            for sigma in picture.PANELS
+        },
+        "figures": [*FIGURES, "share of the oracle"],
+        "cells": cells,
+    }
     return json.dumps(_rounded(whole), allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def curve(sheets: Sequence[Sheet], rule: str, sigma: float) -> dict[str, list[float]]:
+    """True and claimed gain by runs, in typical gains: the mean of all worlds."""
+    found: dict[str, list[float]] = {"runs": [], "true": [], "claimed": []}
+    for runs in CURVE:
+        chosen = [
+            sheet
+            for sheet in sheets
+            if (sheet.cell.noise, sheet.cell.sigma, sheet.runs) == (NORMAL, sigma, runs)
+            and sheet.cell.baselines == 2
+            and sheet.cell.world is not PURE_NOISE
+        ]
+        found["runs"].append(runs)
+        for name, figure in (("true", "gain"), ("claimed", "claimed")):
+            means = [s.columns[rule][figure].mean() / s.cell.world.gain for s in chosen]
+            found[name].append(float(sum(means) / len(means)))
+    return found
 
 
 def _rounded(value: object) -> object:
     if isinstance(value, float):
-        return round(value, 5)
+        return float(f"{value:.4g}")
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
