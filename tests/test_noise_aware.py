@@ -158,7 +158,7 @@ def test_a_gain_within_the_noise_is_not_worth_twenty_lines_but_may_be_overridden
 ) -> None:
     project.baseline()
     ballast = "".join(f"X{n} = {n}\n" for n in range(25))
-    for lr in ("0.0105", "0.0106", "0.0107", "0.0108"):
+    for lr in ("0.0105", "0.011", "0.0115", "0.012", "0.0125", "0.013"):
         answer = project.ask(
             "try", f"lr {lr} and much else", "--edit", "-",
             stdin=EDIT.format(old="0.01", new=f"{lr}\n{ballast}"),
