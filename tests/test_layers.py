@@ -31,7 +31,7 @@ LEVELS: dict[str, list[str]] = {
         "unseeding",
         "reseeding",
         "metric tails crashes metric_names templates themes",
-        "bindings scopes patience effects rounding",
+        "bindings scopes patience effects rounding quantiles summaries",
         "bank",
         "renewal",
         "information claims",
