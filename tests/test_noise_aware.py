@@ -376,3 +376,29 @@ def test_a_repeat_of_the_incumbents_own_code_sharpens_what_is_known_of_it(
     assert answer["kind"] == "repeat"
     after = project.ask("status")["gain_interval"]
     assert after[1] - after[0] < before[1] - before[0]
+
+
+@pytest.mark.parametrize("compare", ["single", "paired"])
+def test_a_run_that_is_stopped_in_the_middle_leaves_the_readings_there_are(
+    project: Project, compare: str
+) -> None:
+    slow = NOISY.replace(
+        "    noise =", "    import time\n    time.sleep(60 if n == 3 else 0)\n    noise ="
+    )
+    project.write("train.py", slow)
+    project.bind(keep_rule="noise-aware", compare=compare)
+    project.setup()
+    assert project.ask("try", "baseline", "--wait-s", "0")["status"] == "running"
+    deadline = time.monotonic() + 60
+    counted = project.root / "runs.json"
+    while not (counted.exists() and counted.read_text() == "4"):
+        project.ask("wait", "--wait-s", "0.1")
+        assert time.monotonic() < deadline
+    assert project.ask("stop", "--kill").code == 0
+    answer = project.ask("wait")
+    assert (answer["status"], answer["kind"]) == ("keep", "baseline")
+    project.ask("resume")
+    decided = [item["verdict"] for item in project.journal() if item["event"] == "decided"]
+    assert decided == ["repeat", "repeat", "repeat", "keep"]
+    answer = move(project, "0.01", "0.3")
+    assert answer["status"] == "discard", answer

@@ -84,7 +84,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
 
 def _missing_baseline(campaign: Campaign, experiment: Experiment) -> events.Decided | None:
     """One more run of a baseline that has too few readings to tell the noise."""
-    if not experiment.started.baseline or _failed_checks(experiment):
+    if not experiment.started.baseline or _failed_checks(experiment) or _is_cut_short(experiment):
         return None
     reading = experiment.last_reading
     wanted = calibration.baseline_runs(campaign.bindings, reading.wall_s if reading else None)
@@ -93,6 +93,12 @@ def _missing_baseline(campaign: Campaign, experiment: Experiment) -> events.Deci
         return None
     reason = f"reading {have} of the baseline's {wanted}"
     return events.Decided(experiment.number, decide.REPEAT, "baseline", reason)
+
+
+def _is_cut_short(experiment: Experiment) -> bool:
+    """Whether the last run failed and is not tried again: the readings there are must do."""
+    last = experiment.last_finished
+    return last is not None and last.crash_kind != ""
 
 
 def _failed_reference(experiment: Experiment) -> events.Decided | None:
@@ -119,9 +125,10 @@ def _weighed(campaign: Campaign, experiment: Experiment) -> decide.Weighed | Non
         return None
     from agent_loops.keeping import rule
 
-    judgement = rule.judge(belief, losses)
+    cut_short = _is_cut_short(experiment)
+    judgement = rule.judge(belief, losses, most=len(losses) if cut_short else rule.MOST)
     more_lines = experiment.started.lines_added - experiment.started.lines_removed
-    pairs = len(losses) if experiment.started.paired else 0
+    pairs = len(losses) if experiment.started.paired and not cut_short else 0
     return decide.Weighed(judgement, _behind(campaign, judgement.gain), more_lines, pairs)
 
 

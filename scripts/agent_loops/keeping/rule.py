@@ -19,6 +19,8 @@ from agent_loops.keeping import bank, claims, information, renewal, rounding, su
 KEEP = "keep"
 DISCARD = "discard"
 REPEAT = "repeat"
+MOST = 6
+"""Readings of one candidate, at most."""
 _VERDICTS = (DISCARD, KEEP, REPEAT)
 _STEPS_AT_FIRST = 8
 # So many readings that equal another: with noise as large as a step, three series in a hundred do.
@@ -73,7 +75,7 @@ def begin(readings: Sequence[float], *, paired: bool = False) -> Belief:
     return Belief(tuple(state))
 
 
-def judge(belief: Belief, readings: Sequence[float], *, most: int = 6) -> Judgement:
+def judge(belief: Belief, readings: Sequence[float], *, most: int = MOST) -> Judgement:
     """The verdict on a candidate with all its `readings`; changes nothing.
 
     With `paired` a reading is candidate minus incumbent, one a pair. At `most` readings it decides.
