@@ -192,7 +192,9 @@ class Campaign:
 
         The last one is left out of what is kept: an override may still turn it.
         """
-        last = max(len(self.findings) - 1, 0)
+        if not self.findings:
+            return None
+        last = len(self.findings) - 1
         if self.believed < last:
             new = self.findings[self.believed : last]
             self.settled_belief = evidence.believe(new, self.settled_belief, paired=self.paired)

@@ -134,8 +134,7 @@ def _weighed(campaign: Campaign, experiment: Experiment) -> decide.Weighed | Non
 
 def _figures(campaign: Campaign, weighed: decide.Weighed | None) -> dict[str, Any]:
     """What a decision records of the noise-aware rule's view, in metric units."""
-    belief = campaign.belief
-    if weighed is None or belief is None:
+    if weighed is None or campaign.belief is None:
         return {}
     from agent_loops.keeping import rule
 
@@ -143,7 +142,7 @@ def _figures(campaign: Campaign, weighed: decide.Weighed | None) -> dict[str, An
     return {
         "gain": judgement.gain, "gain_low": judgement.low, "gain_high": judgement.high,
         "probability": judgement.probability, "worse": judgement.worse, "noise": judgement.noise,
-        "standing": rule.claim(belief).gain + judgement.gain,
+        "standing": rule.claim(campaign.belief).gain + judgement.gain,
     }  # fmt: skip
 
 
