@@ -402,3 +402,45 @@ def test_a_run_that_is_stopped_in_the_middle_leaves_the_readings_there_are(
     assert decided == ["repeat", "repeat", "repeat", "keep"]
     answer = move(project, "0.01", "0.3")
     assert answer["status"] == "discard", answer
+
+
+# ---- what goes on, and what ends ----------------------------------------------------------------
+
+
+def test_a_broken_idea_does_not_spoil_the_rule_for_those_that_follow(project: Project) -> None:
+    project.baseline()
+    assert move(project, "0.01", "9.0")["status"] == "discard"
+    assert move(project, "0.01", "1e200")["status"] == "discard"
+    kept = move(project, "0.01", "0.045")
+    assert kept["status"] == "keep"
+    assert kept["gain"]["probability"] > 0.9
+
+
+def test_a_pause_while_more_readings_are_wanted_leaves_a_verdict_and_the_incumbents_code(
+    project: Project,
+) -> None:
+    slow = "    import time\n    time.sleep(0 if n < 5 else 2)\n    noise ="
+    project.edit("    noise =", slow)
+    project.baseline()
+    edit = EDIT.format(old="0.01", new="0.0105")
+    started = project.ask("try", "lr", "--repeat", "6", "--edit", "-", "--wait-s", "0", stdin=edit)
+    assert started["status"] == "running"
+    assert project.ask("pause").code == 0
+    answer = project.ask("wait")
+    assert answer["status"] in ("keep", "discard")
+    assert len(runs(project, 2)) < 6
+    assert any("readings there are" in note for note in answer["notes"])
+    kept = answer["status"] == "keep"
+    assert f"LR = {'0.0105' if kept else '0.01'}\n" in project.read("train.py")
+
+
+def test_readings_of_the_same_code_from_before_count_when_it_is_tried_again(
+    project: Project,
+) -> None:
+    project.baseline()
+    lost = move(project, "0.01", "0.0")
+    assert lost["status"] == "discard"
+    edit = EDIT.format(old="0.01", new="0.0")
+    again = project.ask("try", "once more", "--repeat", "1", "--edit", "-", stdin=edit)
+    assert again["gain"]["readings"] > lost["gain"]["readings"]
+    assert again["status"] == "discard"

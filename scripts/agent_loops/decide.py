@@ -137,12 +137,14 @@ def advice(weighed: Weighed) -> str:
 
 def in_words(judgement: Judgement) -> str:
     """`gain 0.0244, 90%: 0.022 to 0.0268; 97% better, under 1% worse`: the rest is no different."""
-    gain = f"gain {judgement.gain:.4g}" if judgement.gain >= 0 else f"loss {-judgement.gain:.4g}"
+    low, high = judgement.low, judgement.high
+    gain = f"gain {judgement.gain:.4g}"
+    if judgement.gain < 0:
+        gain, low, high = f"loss {-judgement.gain:.4g}", -high, -low
     if not judgement.noise:
         return f"{gain}, no noise seen" if judgement.gain else "equal to the incumbent"
     better, worse = percent(judgement.probability), percent(judgement.worse)
-    interval = f"90%: {judgement.low:.2g} to {judgement.high:.2g}"
-    return f"{gain}, {interval}; {better} better, {worse} worse"
+    return f"{gain}, 90%: {low:.2g} to {high:.2g}; {better} better, {worse} worse"
 
 
 def percent(probability: float) -> str:

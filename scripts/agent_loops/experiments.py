@@ -98,6 +98,19 @@ class Experiment(NamedTuple):
         return found[-1] if found else None
 
     @property
+    def is_mid_pair(self) -> bool:
+        """Whether a reading waits for the one that is to stand beside it."""
+        own = sum(run.reading is not None for run in self.attempt)
+        others = sum(run.reading is not None for run in self.references)
+        return self.started.paired and own != others
+
+    @property
+    def may_be_decided(self) -> bool:
+        """Whether the readings there are would do for a verdict; a baseline wants all it gets."""
+        has_reading = any(run.reading is not None for run in self.attempt)
+        return has_reading and not self.started.baseline and not self.is_mid_pair
+
+    @property
     def pruned(self) -> str:
         """Why this attempt was ended early without being a crash; empty where it was not."""
         last = self.last_finished

@@ -224,12 +224,22 @@ def _learn(campaign: Campaign, experiment: Experiment, event: events.Decided) ->
         campaign.findings.append(Finding(experiment.number, what, losses))
     if event.verdict == decide.KEEP:
         _stand(campaign, event)
+    elif what == evidence.READ_AGAIN and event.standing is not None:
+        _stand_anew(campaign, event.standing)
 
 
 def _stand(campaign: Campaign, event: events.Decided) -> None:
     """Notes how a kept experiment stands to the baseline, before it becomes the incumbent."""
     before = campaign.standings.get(campaign.incumbent_number or 0, 0.0)
     campaign.standings[event.experiment] = before + (event.gain or 0.0)
+
+
+def _stand_anew(campaign: Campaign, standing: float) -> None:
+    """More readings of the incumbent's code tell better what it gained."""
+    incumbent = campaign.incumbent
+    if incumbent is not None and incumbent.decided is not None:
+        decided = incumbent.decided._replace(standing=standing)
+        _change(campaign, incumbent.number, decided=decided)
 
 
 def _settled(campaign: Campaign, event: events.Settled, _: events.Record) -> None:

@@ -68,7 +68,7 @@ class Loop:
                 if step is Step.CHECK and not start_runs:
                     return False
                 if step in (Step.START_RUN, Step.CANARY, Step.CONFIRM):
-                    held = campaign.paused is not None or campaign.stopped is not None
+                    held = campaign.is_held and not self._completes_pair(step)
                     if held or not start_runs:
                         return self._leaves(step)
                 if step is not Step.LOST:
@@ -120,9 +120,24 @@ class Loop:
             boot_id=machine.boot_id(),
         )
         open_ = self.campaign.open
-        if step is Step.DECIDE and open_ and verdicts.needs_checks(self.campaign, open_):
-            return Step.CHECK
+        if step is Step.START_RUN and open_ and self._closing() and open_.may_be_decided:
+            step = Step.DECIDE
+        if step is Step.DECIDE and open_:
+            closing = bool(self._closing())
+            if verdicts.needs_checks(self.campaign, open_, closing=closing):
+                return Step.CHECK
         return step
+
+    def _closing(self) -> str:
+        """Why an idea is not run again although that would tell more; empty where it may be."""
+        if self.campaign.is_held:
+            return "the campaign is held"
+        return self.campaign.time_is_up(datetime.now(timezone.utc))
+
+    def _completes_pair(self, step: Step) -> bool:
+        """Whether the run that is due stands beside one that is there: a pair is a measurement."""
+        open_ = self.campaign.open
+        return step is Step.START_RUN and open_ is not None and open_.is_mid_pair
 
     def _take(self, step: Step) -> None:
         open_ = self.campaign.open
@@ -142,10 +157,18 @@ class Loop:
             case Step.CHECK if open_ is not None:
                 runs.start(self.workspace, open_, "checks")
             case Step.DECIDE if open_ is not None:
-                self.store.work_out_belief()
-                self.store.append(verdicts.decided(self.campaign, open_))
+                self._decide(open_)
             case Step.SETTLE if open_ is not None:
                 settling.settle(self.workspace, open_)
+
+    def _decide(self, open_: Experiment) -> None:
+        self.store.work_out_belief()
+        closing = self._closing()
+        decision = verdicts.decided(self.campaign, open_, closing=bool(closing))
+        if closing and decision.metric is not None and open_.runs_wanted > 1:
+            note = f"decided on the readings there are: {closing}"
+            decision = decision._replace(notes=(*decision.notes, note))
+        self.store.append(decision)
 
     def _confirm(self, step: Step) -> None:
         from agent_loops import confirming  # only the end of a campaign needs it

@@ -23,6 +23,11 @@ class Direction(enum.Enum):
         """Whether `a` is strictly better than `b`."""
         return self.gain(a, b) > 0
 
+    @property
+    def sign(self) -> float:
+        """What makes a loss of the metric: smaller is better."""
+        return 1.0 if self is Direction.MINIMIZE else -1.0
+
     def gain(self, new: float, old: float) -> float:
         """How much better `new` is than `old`, at most the largest number; positive is better."""
         gain = old - new if self is Direction.MINIMIZE else new - old

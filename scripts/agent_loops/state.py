@@ -14,7 +14,6 @@ from agent_loops import decide, events, evidence
 from agent_loops.bindings import Bindings
 from agent_loops.evidence import Finding
 from agent_loops.experiments import Experiment, Experiments, key_of, purpose_of_next_run
-from agent_loops.objective import Direction
 
 if TYPE_CHECKING:  # imported where it is asked
     from agent_loops.keeping.rule import Belief
@@ -122,6 +121,11 @@ class Campaign:
     @property
     def last(self) -> Experiment | None:
         return self.experiments[len(self.experiments)] if self.experiments else None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no run is to be begun, by the person's word or the engine's."""
+        return self.paused is not None or self.stopped is not None
 
     @property
     def under_way(self) -> bool:
@@ -341,7 +345,7 @@ def local_clock(utc: str, now: datetime) -> str:
 
 def losses_of(campaign: Campaign, experiment: Experiment, *, paired: bool) -> tuple[float, ...]:
     """An experiment's own readings as the rule takes them: smaller is better; or by pairs."""
-    sign = 1.0 if campaign.bindings.direction is Direction.MINIMIZE else -1.0
+    sign = campaign.bindings.direction.sign
     if paired:
         return tuple(sign * (own - other) for own, other in experiment.pairs)
     return tuple(sign * run.reading for run in experiment.attempt if run.reading is not None)

@@ -33,7 +33,10 @@ def of_verdict(
     limit, memory = campaign.bindings.memory_limit_gb, finished.memory_gb
     if limit is not None and memory is not None and memory > limit:
         notes.append(f"memory {memory:.1f} GB is past memory_limit_gb {limit:g}")
-    notes += _of_printing(campaign, finished, delta)
+    is_incumbents = campaign.incumbent is not None and (
+        campaign.incumbent.started.code == experiment.started.code
+    )
+    notes += _of_printing(campaign, finished, None if is_incumbents else delta)
     return tuple(note for note in notes if note)
 
 

@@ -5,18 +5,21 @@ The rule itself is `decide`; here it is fed, and what a reader should know is no
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_loops import answers, calibration, decide, events, verdict_notes
 from agent_loops.experiments import Experiment, key_of
 from agent_loops.objective import Direction
 from agent_loops.state import Campaign, losses_of
 
+if TYPE_CHECKING:  # imported where readings are judged
+    from agent_loops.keeping.rule import Belief
+
 REHEARSED = "a rehearsal, never kept"
 
 
-def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
-    """The decision on an experiment whose runs are all in."""
+def decided(campaign: Campaign, experiment: Experiment, *, closing: bool = False) -> events.Decided:
+    """The decision on an experiment whose runs are all in; `closing` asks for no further one."""
     finished, reading = experiment.last_finished, experiment.last_reading
     assert finished is not None
     if experiment.pruned:
@@ -44,7 +47,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
     if missing := _missing_baseline(campaign, experiment) or _failed_reference(experiment):
         return missing
     incumbent = _compared_with(campaign, experiment)
-    weighed = _weighed(campaign, experiment)
+    weighed = _weighed(campaign, experiment, closing=closing)
     verdict = _verdict(campaign, experiment, weighed)
     if verdict.status == decide.REPEAT:
         return events.Decided(experiment.number, decide.REPEAT, verdict.kind, verdict.reason)
@@ -78,7 +81,7 @@ def decided(campaign: Campaign, experiment: Experiment) -> events.Decided:
         delta=delta,
         notes=verdict_notes.of_verdict(campaign, experiment, reading, delta, weighed),
         readings=len(candidate),
-        **_figures(campaign, weighed),
+        **_figures(campaign, experiment, weighed),
     )
 
 
@@ -113,37 +116,53 @@ def _failed_reference(experiment: Experiment) -> events.Decided | None:
     )  # fmt: skip
 
 
-def _weighed(campaign: Campaign, experiment: Experiment) -> decide.Weighed | None:
+def _weighed(campaign: Campaign, experiment: Experiment, *, closing: bool) -> decide.Weighed | None:
     """What the noise-aware rule says of a candidate; None where nothing is to be weighed."""
     if campaign.bindings.keep_rule != "noise-aware" or experiment.started.baseline:
         return None
     incumbent, belief = campaign.incumbent, campaign.belief
     losses = losses_of(campaign, experiment, paired=experiment.started.paired)
+    if losses and not experiment.started.paired:
+        sign = campaign.bindings.direction.sign
+        losses = tuple(sign * value for value in _readings(campaign, experiment))
     if belief is None or incumbent is None or not losses:
         return None
     if incumbent.started.code == experiment.started.code or experiment.started.rehearsal:
         return None
     from agent_loops.keeping import rule
 
-    cut_short = _is_cut_short(experiment)
+    cut_short = closing or _is_cut_short(experiment)
     judgement = rule.judge(belief, losses, most=len(losses) if cut_short else rule.MOST)
     more_lines = experiment.started.lines_added - experiment.started.lines_removed
     pairs = len(losses) if experiment.started.paired and not cut_short else 0
     return decide.Weighed(judgement, _behind(campaign, judgement.gain), more_lines, pairs)
 
 
-def _figures(campaign: Campaign, weighed: decide.Weighed | None) -> dict[str, Any]:
+def _figures(
+    campaign: Campaign, experiment: Experiment, weighed: decide.Weighed | None
+) -> dict[str, Any]:
     """What a decision records of the noise-aware rule's view, in metric units."""
-    if weighed is None or campaign.belief is None:
+    belief = campaign.belief
+    if belief is None:
         return {}
     from agent_loops.keeping import rule
 
+    if weighed is None:
+        return {"standing": rule.claim(_reread(belief, campaign, experiment)).gain}
     judgement = weighed.judgement
     return {
         "gain": judgement.gain, "gain_low": judgement.low, "gain_high": judgement.high,
         "probability": judgement.probability, "worse": judgement.worse, "noise": judgement.noise,
-        "standing": rule.claim(campaign.belief).gain + judgement.gain,
+        "standing": rule.claim(belief).gain + judgement.gain,
     }  # fmt: skip
+
+
+def _reread(belief: Belief, campaign: Campaign, experiment: Experiment) -> Belief:
+    """The belief with what more readings of the incumbent's own code tell of it."""
+    from agent_loops.keeping import rule
+
+    losses = losses_of(campaign, experiment, paired=False)
+    return belief if campaign.paired or not losses else rule.reread(belief, losses)
 
 
 def _delta(campaign: Campaign, experiment: Experiment) -> float:
@@ -157,7 +176,7 @@ def _delta(campaign: Campaign, experiment: Experiment) -> float:
     return campaign.bindings.direction.gain(decide.estimate(candidate), decide.estimate(known))
 
 
-def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
+def needs_checks(campaign: Campaign, experiment: Experiment, *, closing: bool) -> bool:
     """Whether `checks_cmd` is to be run now: for what would be kept, or could be by override."""
     finished = experiment.last_finished
     if not campaign.bindings.checks_cmd or experiment.checks is not None:
@@ -168,11 +187,11 @@ def needs_checks(campaign: Campaign, experiment: Experiment) -> bool:
         return False
     if _missing_baseline(campaign, experiment) or _failed_reference(experiment):
         return False
-    weighed = _weighed(campaign, experiment)
+    weighed = _weighed(campaign, experiment, closing=closing)
     verdict = _verdict(campaign, experiment, weighed)
     if verdict.status != decide.DISCARD:
         return verdict.status == decide.KEEP
-    figures = _figures(campaign, weighed)
+    figures = _figures(campaign, experiment, weighed)
     decision = events.Decided(experiment.number, *verdict, **figures)
     return not obstacle_to_keeping(campaign, experiment, decision)
 
