@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
-COLUMNS = 112
+COLUMNS = 124
 # The steps that are shown, by how their comment begins.
 SHOWN = (
     "# First the baseline",

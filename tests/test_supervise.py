@@ -902,7 +902,8 @@ def test_memory_of_a_run_too_short_to_sample_is_known(runs: Runs) -> None:
 def test_memory_of_the_evaluation_does_not_count(runs: Runs) -> None:
     receipt = runs.run("true", eval_command=python(ALLOCATE), eval_log=runs.folder / "eval.log")
     # The child of a fork counts as large as its parent was, here the test runner.
-    assert receipt["peak_memory_mib"] is None or receipt["peak_memory_mib"] < 200
+    runner_mib = psutil.Process().memory_info().rss / (1 << 20)
+    assert receipt["peak_memory_mib"] is None or receipt["peak_memory_mib"] < runner_mib + 100
 
 
 def fake_gpu(runs: Runs, monkeypatch: pytest.MonkeyPatch, script: str) -> dict[str, str]:
