@@ -220,7 +220,7 @@ def cpu_of_children_s() -> float:
 
 
 def test_the_whole_process_is_quick(project: Project) -> None:
-    """The budget is 40 ms on a quiet machine, twice what Python takes to start; by CPU time here."""
+    """The budget is 40 ms on a quiet machine, twice what Python takes; by CPU time here."""
     assert len(LONG_TRY) > 10_000
     bare = [sys.executable, "-E", "-s", "-S", "-c", "import json, re, fcntl"]
     times: dict[str, list[float]] = {"bare": [], "guard": []}
