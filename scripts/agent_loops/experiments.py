@@ -106,9 +106,13 @@ class Experiment(NamedTuple):
 
     @property
     def may_be_decided(self) -> bool:
-        """Whether the readings there are would do for a verdict; a baseline wants all it gets."""
-        has_reading = any(run.reading is not None for run in self.attempt)
-        return has_reading and not self.started.baseline and not self.is_mid_pair
+        """Whether it has all readings that were asked for, and more are the rule's wish alone.
+
+        A baseline's are not: everything else is judged by them.
+        """
+        readings = sum(run.reading is not None for run in self.attempt)
+        asked_for = readings >= self.started.runs_wanted
+        return asked_for and not self.started.baseline and not self.is_mid_pair
 
     @property
     def pruned(self) -> str:

@@ -163,9 +163,9 @@ class Loop:
 
     def _decide(self, open_: Experiment) -> None:
         self.store.work_out_belief()
-        closing = self._closing()
-        decision = verdicts.decided(self.campaign, open_, closing=bool(closing))
-        if closing and decision.metric is not None and open_.runs_wanted > 1:
+        decision, closing = verdicts.decided(self.campaign, open_), self._closing()
+        if decision.verdict == decide.REPEAT and closing and not open_.started.baseline:
+            decision = verdicts.decided(self.campaign, open_, closing=True)
             note = f"decided on the readings there are: {closing}"
             decision = decision._replace(notes=(*decision.notes, note))
         self.store.append(decision)
