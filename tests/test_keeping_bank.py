@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from agent_loops.keeping import bank, claims, renewal
+from agent_loops.keeping import bank, claims, quantiles, renewal, summaries
 
 SHARE, NULLS, GAIN, HARM = 0.2, 0.3, 1.2, 1.5
 WIDE = 17.0
@@ -108,7 +108,7 @@ READINGS = [
 def test_a_look_at_a_candidate_is_the_sum_over_a_grid(readings: list[float]) -> None:
     rare, sigma = 0.05, 1.0
     state, summary = one_hypothesis(sigma, rare), [0.0] * 6
-    bank.summarise(readings, len(readings), 0.0, summary)
+    summaries.summarise(readings, len(readings), 0.0, summary)
     total, *rest = bank.look(state, 0, summary)
     expected = brute(readings, rare)
     names = ["gain", "harm", "square", "better", "worse", "old", "new", "old_v", "new_v", "both"]
@@ -122,7 +122,7 @@ def test_a_look_at_a_candidate_is_the_sum_over_a_grid(readings: list[float]) -> 
 def test_learning_is_the_sum_over_a_grid(readings: list[float], kept: bool) -> None:  # noqa: FBT001
     rare, sigma = 0.05, 2.0
     state, summary = one_hypothesis(sigma, rare), [0.0] * 6
-    bank.summarise([sigma * reading for reading in readings], len(readings), 0.0, summary)
+    summaries.summarise([sigma * reading for reading in readings], len(readings), 0.0, summary)
     bank.learn(state, summary, kept)
     expected = brute(readings, rare)
     now = "new" if kept else "old"
@@ -137,7 +137,7 @@ def test_hypotheses_are_weighted_by_likelihood() -> None:
         state[bank.HEAD + column * bank.SIZE + 1] = state[bank.HEAD + column * bank.SIZE]
     state[bank.SIGMA + 1] = 3.0
     readings = [-1.0, 0.5, -2.0, 1.0]
-    bank.summarise(readings, 4, 0.0, summary)
+    summaries.summarise(readings, 4, 0.0, summary)
     first, second = bank.look(state, 0, summary)[0], bank.look(state, 1, summary)[0]
     bank.learn(state, summary, kept=False)
     assert state[bank.WEIGHT] - state[bank.WEIGHT + 1] == pytest.approx(first - second)
@@ -149,7 +149,7 @@ def test_hypotheses_are_weighted_by_likelihood() -> None:
 
 def test_reading_the_incumbent_again_is_the_update_of_two_normals() -> None:
     state, summary = one_hypothesis(2.0, 0.0), [0.0] * 6
-    bank.summarise([2.0, 3.0], 2, 0.0, summary)
+    summaries.summarise([2.0, 3.0], 2, 0.0, summary)
     bank.read_again(state, summary)
     # Prior N(.3, .6) in units of sigma; two readings of mean 1.25, variance .5.
     v = 1 / (1 / 0.6 + 2)
@@ -162,14 +162,16 @@ def test_reading_the_incumbent_again_is_the_update_of_two_normals() -> None:
 
 def test_the_summary_leaves_out_the_reading_farthest_from_the_median() -> None:
     summary = [0.0] * 6
-    bank.summarise([11.0, 10.0, 19.0, 12.0], 4, 10.0, summary)
+    summaries.summarise([11.0, 10.0, 19.0, 12.0], 4, 10.0, summary)
     assert summary == pytest.approx([4, 3.0, 50.0, 1.0, 2.0, 8.0])
 
 
 @pytest.mark.parametrize("p", [1e-5, 0.02, 0.4, 0.5, 0.75, 0.999])
 def test_quantiles_invert_distributions(p: float) -> None:
-    assert 0.5 * math.erfc(-bank.normal_quantile(p) / math.sqrt(2)) == pytest.approx(p, rel=1e-5)
-    one, two = bank.chi_square_quantile(p, 1.0), bank.chi_square_quantile(p, 2.0)
+    assert 0.5 * math.erfc(-quantiles.normal_quantile(p) / math.sqrt(2)) == pytest.approx(
+        p, rel=1e-5
+    )
+    one, two = quantiles.chi_square_quantile(p, 1.0), quantiles.chi_square_quantile(p, 2.0)
     assert math.erf(math.sqrt(one / 2)) == pytest.approx(p, rel=1e-5)
     assert 1 - math.exp(-two / 2) == pytest.approx(p, rel=1e-6)
 
@@ -188,7 +190,7 @@ def spread_bank() -> list[float]:
     bank.fill(state, 1.0, 1.0)
     bank.place(state, 0.0, 2.0, 0.0, 0.0)
     for reading in (0.4, -1.5, 2.0, 6.0, 0.9, 3.0):
-        bank.summarise([reading], 1, 0.0, summary)
+        summaries.summarise([reading], 1, 0.0, summary)
         bank.learn(state, summary, reading < 0)
     return state
 

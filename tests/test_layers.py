@@ -29,7 +29,7 @@ LEVELS: dict[str, list[str]] = {
         "paths objective printed log_lines display environment commands events edits locks",
         "client_words client_command",
         "decide metric tails crashes metric_names templates",
-        "bindings scopes patience effects rounding",
+        "bindings scopes patience effects rounding quantiles summaries",
         "bank",
         "renewal",
         "information claims",

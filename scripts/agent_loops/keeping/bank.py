@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import MutableSequence, Sequence
 
-from agent_loops.keeping import effects
+from agent_loops.keeping import effects, quantiles, summaries
 
 SIZE = 256
 HEAD = 24
@@ -32,58 +32,12 @@ COLUMNS = 13
 SIGMA, SHARE, NULLS, GAIN, HARM, TAIL, RARE = (HEAD + column * SIZE for column in range(7))
 WEIGHT, M, V, M0, V0, C0 = (HEAD + column * SIZE for column in range(7, 13))
 LENGTH = HEAD + COLUMNS * SIZE
-# What `summarise` makes of readings.
-N, MEAN, SCATTER, REST_MEAN, REST_SCATTER, APART = range(6)
 # How often a reading is an outlier, by turns, whose variance is 1 + 4^2 in units of the noise's.
 _OUTLIERS = (0.002, 0.02, 0.08)
 _WIDE = 17.0
 _ROOT_2 = math.sqrt(2.0)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
 Seen = tuple[float, float, float, float, float, float, float, float, float, float, float]
-
-
-def _generator() -> float:
-    """The root of g^6 = g + 1: the base of the quasi-random sequence R5 (Roberts 2018)."""
-    g = 1.0
-    for _ in range(60):
-        g = (1.0 + g) ** (1.0 / 6.0)
-    return g
-
-
-_G = _generator()
-
-
-def normal_quantile(p: float) -> float:
-    """The x with P(N(0,1) < x) = p, by one of Halley's steps on erfc, in the lower half."""
-    if p > 0.5:
-        return -normal_quantile(1.0 - p)
-    t = math.sqrt(-2.0 * math.log(p))
-    # Hastings' approximation (Abramowitz & Stegun 26.2.22), off by at most .003.
-    x = (2.30753 + 0.27061 * t) / (1.0 + t * (0.99229 + 0.04481 * t)) - t
-    off = (0.5 * math.erfc(-x / _ROOT_2) - p) * _ROOT_2PI * math.exp(0.5 * x * x)
-    return x - off / (1.0 + 0.5 * x * off)
-
-
-def chi_square_quantile(p: float, freedom: float) -> float:
-    """Chi-square's quantile: exact for 1 and 2 degrees of freedom, else Wilson & Hilferty's."""
-    if freedom < 1.5:
-        x = normal_quantile(0.5 * (1.0 + p))
-        return x * x
-    if freedom < 2.5:
-        return -2.0 * math.log(1.0 - p)
-    part = 2.0 / (9.0 * freedom)
-    root = 1.0 - part + normal_quantile(p) * math.sqrt(part)
-    return freedom * max(root, 0.05) ** 3
-
-
-def point(i: int, k: int) -> float:
-    """Coordinate k of the i-th quasi-random point, in (0, 1): frac(1/2 + (i + 1) g^-(k + 1))."""
-    return (0.5 + (i + 1) * _G ** -(k + 1)) % 1.0
-
-
-def normal_point(i: int, k: int) -> float:
-    """The same, as normals."""
-    return normal_quantile(point(i, k))
 
 
 def fill(state: MutableSequence[float], scatter: float, freedom: float) -> None:
@@ -95,13 +49,13 @@ def fill(state: MutableSequence[float], scatter: float, freedom: float) -> None:
     unit = math.sqrt(scatter / freedom)
     state[UNIT] = unit
     for i in range(SIZE):
-        sigma = math.sqrt(scatter / chi_square_quantile(point(i, 0), freedom))
-        share = 0.007 * (0.3 / 0.007) ** point(i, 1)
-        harm = 2.5 * math.exp(1.5 * normal_point(i, 4))
+        sigma = math.sqrt(scatter / quantiles.chi_square_quantile(quantiles.point(i, 0), freedom))
+        share = 0.007 * (0.3 / 0.007) ** quantiles.point(i, 1)
+        harm = 2.5 * math.exp(1.5 * quantiles.normal_point(i, 4))
         state[SIGMA + i] = min(max(sigma, 0.3 * unit), 300.0 * unit)
         state[SHARE + i] = share
-        state[NULLS + i] = (1.0 - share) * (0.05 + 0.9 * point(i, 2))
-        state[GAIN + i] = 0.45 * harm * math.exp(0.7 * normal_point(i, 3))
+        state[NULLS + i] = (1.0 - share) * (0.05 + 0.9 * quantiles.point(i, 2))
+        state[GAIN + i] = 0.45 * harm * math.exp(0.7 * quantiles.normal_point(i, 3))
         state[HARM + i] = harm
         state[TAIL + i] = 0.2 * (i % 2)
         state[RARE + i] = _OUTLIERS[i % 3]
@@ -128,54 +82,6 @@ def place(
             state[M0 + i] = 0.0
             state[V0 + i] = variance
             state[C0 + i] = variance
-
-
-def summarise(
-    readings: Sequence[float], n: int, origin: float, out: MutableSequence[float]
-) -> None:
-    """N, mean and sum of squares about it; of three and more also without the one farthest off.
-
-    That is the reading farthest from the median; APART is how far it lies from the others' mean.
-    """
-    mean = 0.0
-    for j in range(n):
-        mean += readings[j] - origin
-    mean /= n
-    scatter = 0.0
-    for j in range(n):
-        scatter += (readings[j] - origin - mean) ** 2
-    out[N], out[MEAN], out[SCATTER] = float(n), mean, scatter
-    out[REST_MEAN], out[REST_SCATTER], out[APART] = mean, scatter, 0.0
-    if n < 3:
-        return
-    far = farthest(readings, n) - origin
-    rest = (n * mean - far) / (n - 1)
-    out[REST_MEAN], out[APART] = rest, far - rest
-    out[REST_SCATTER] = max(scatter - (far - rest) ** 2 * (n - 1) / n, 0.0)
-
-
-def farthest(readings: Sequence[float], n: int) -> float:
-    """The reading farthest from the median: the lowest or the highest; the highest of a tie."""
-    low, high = readings[0], readings[0]
-    for j in range(n):
-        low, high = min(low, readings[j]), max(high, readings[j])
-    middle = median(readings, n)
-    return low if middle - low > high - middle else high
-
-
-def median(readings: Sequence[float], n: int) -> float:
-    """The middle reading, or the mean of the two."""
-    below, above = readings[0], readings[0]
-    for j in range(n):
-        less, same = 0, 0
-        for k in range(n):
-            less += readings[k] < readings[j]
-            same += readings[k] == readings[j]
-        if less <= (n - 1) // 2 < less + same:
-            below = readings[j]
-        if less <= n // 2 < less + same:
-            above = readings[j]
-    return 0.5 * (below + above)
 
 
 def branch(state: Sequence[float], i: int, mean: float, precision: float) -> Seen:
@@ -219,30 +125,32 @@ def outlier_branch(
     Of two, either may be it: their mean has the variance (1 + WIDE)/4, their difference 1 + WIDE.
     Of more, it is the one farthest off, with WIDE about the mean of the rest.
     """
-    n = readings[N]
+    n = readings[summaries.N]
     weight = math.log(n * rare) + (n - 1.0) * math.log(1.0 - rare)
     if n < 1.5:
-        return readings[MEAN], 1.0 / _WIDE, weight - math.log(sigma)
+        return readings[summaries.MEAN], 1.0 / _WIDE, weight - math.log(sigma)
     if n < 2.5:
         wider = 0.5 * (1.0 + _WIDE)
-        weight += scatter_log_density(sigma, n, readings[SCATTER] / wider) - 0.5 * math.log(wider)
-        return readings[MEAN], 4.0 / (1.0 + _WIDE), weight
+        weight += scatter_log_density(
+            sigma, n, readings[summaries.SCATTER] / wider
+        ) - 0.5 * math.log(wider)
+        return readings[summaries.MEAN], 4.0 / (1.0 + _WIDE), weight
     wide = _WIDE + 1.0 / (n - 1.0)
-    apart = readings[APART] / sigma
-    weight += scatter_log_density(sigma, n - 1.0, readings[REST_SCATTER])
+    apart = readings[summaries.APART] / sigma
+    weight += scatter_log_density(sigma, n - 1.0, readings[summaries.REST_SCATTER])
     weight -= math.log(sigma) + 0.5 * math.log(wide) + 0.5 * apart * apart / wide
-    return readings[REST_MEAN], n - 1.0, weight
+    return readings[summaries.REST_MEAN], n - 1.0, weight
 
 
 def look(state: Sequence[float], i: int, readings: Sequence[float]) -> Seen:
     """As `branch`, of the mixture of both branches (moments matched); first the log likelihood."""
     sigma = state[SIGMA + i]
-    n = readings[N]
+    n = readings[summaries.N]
     z, gain, harm, square, better, worse, old, new, old_v, new_v, both = branch(
-        state, i, readings[MEAN], n
+        state, i, readings[summaries.MEAN], n
     )
     usual = math.log(z) + n * math.log(1.0 - state[RARE + i])
-    usual += scatter_log_density(sigma, n, readings[SCATTER])
+    usual += scatter_log_density(sigma, n, readings[summaries.SCATTER])
     mean, precision, rare = outlier_branch(sigma, state[RARE + i], readings)
     z, gain2, harm2, square2, better2, worse2, old2, new2, old_v2, new_v2, both2 = branch(
         state, i, mean, precision
@@ -331,16 +239,16 @@ def recentre(state: MutableSequence[float], i: int) -> None:
 
 def read_again(state: MutableSequence[float], readings: Sequence[float]) -> None:
     """Takes further summarised readings of the incumbent's own code: d = 0 is known."""
-    n = readings[N]
+    n = readings[summaries.N]
     top = -1e300
     for i in range(SIZE):
         sigma, v = state[SIGMA + i], state[V + i]
-        y = readings[MEAN] / sigma - state[M + i]
+        y = readings[summaries.MEAN] / sigma - state[M + i]
         s2 = 1.0 / n + v
         r = state[C0 + i] / v if v > 0.0 else 0.0
         old_v = v / (1.0 + n * v)
         change = n * old_v * y
-        state[WEIGHT + i] += scatter_log_density(sigma, n, readings[SCATTER])
+        state[WEIGHT + i] += scatter_log_density(sigma, n, readings[summaries.SCATTER])
         state[WEIGHT + i] -= 0.5 * y * y / s2 + 0.5 * math.log(s2)
         top = max(top, state[WEIGHT + i])
         state[M + i] += change

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import MutableSequence, Sequence
 
-from agent_loops.keeping import bank
+from agent_loops.keeping import bank, quantiles
 
 # Renewed where the effective number of hypotheses, 1/sum of squared weights, falls below this part.
 _ENOUGH = 0.4
@@ -78,7 +78,7 @@ def renew(state: MutableSequence[float]) -> None:
     place, normals = [0.0] * _FIVE, [0.0] * _FIVE
     for j in range(size):
         for k in range(_FIVE):
-            normals[k] = bank.normal_point(first + j, k)
+            normals[k] = quantiles.normal_point(first + j, k)
             place[k] = mean[k] + keep * (points[k * size + parents[j]] - mean[k])
             for other in range(k + 1):
                 place[k] += _SPREAD * root[k * _FIVE + other] * normals[other]

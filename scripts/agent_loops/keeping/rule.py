@@ -14,7 +14,7 @@ import math
 from collections.abc import MutableSequence, Sequence
 from typing import NamedTuple
 
-from agent_loops.keeping import bank, claims, information, renewal, rounding
+from agent_loops.keeping import bank, claims, information, renewal, rounding, summaries
 
 KEEP = "keep"
 DISCARD = "discard"
@@ -30,7 +30,7 @@ _WITHIN = 1.6448536269514722
 _TAIL = 0.04
 FIGURES = 7
 SCRATCH = information.TABLE
-SUMMARY = 6
+SUMMARY = summaries.LENGTH
 
 
 class Belief(NamedTuple):
@@ -114,8 +114,8 @@ def start(
 ) -> None:
     """Begins a zeroed state with n readings of the baseline."""
     origin = 0.0 if paired else readings[0]
-    bank.summarise(readings, n, origin, summary)
-    mean, scatter = summary[bank.MEAN], summary[bank.SCATTER]
+    summaries.summarise(readings, n, origin, summary)
+    mean, scatter = summary[summaries.MEAN], summary[summaries.SCATTER]
     state[bank.SAME] = 1.0
     if paired:
         state[bank.PAIRED] = 1.0
@@ -155,8 +155,8 @@ def wakes(
     so many readings were equal that chance hardly explains it. Scatter that placed the hypotheses
     is taken out of the weights: it is still to be weighed.
     """
-    bank.summarise(readings, n, state[bank.PLAIN], summary)
-    scatter, freedom = summary[bank.SCATTER], n - 1.0 + state[bank.PLAIN_N] - 1.0
+    summaries.summarise(readings, n, state[bank.PLAIN], summary)
+    scatter, freedom = summary[summaries.SCATTER], n - 1.0 + state[bank.PLAIN_N] - 1.0
     if state[bank.SAME] <= 0.0:
         freedom += state[bank.PLAIN_0_N] - 1.0
     if state[bank.PAIRED] <= 0.0 and freedom < _NO_CHANCE:
@@ -167,7 +167,7 @@ def wakes(
     awaken(state, scatter, freedom)
     for i in range(bank.SIZE):
         sigma = state[bank.SIGMA + i]
-        weight = (n - 1.0) * math.log(sigma) + 0.5 * summary[bank.SCATTER] / (sigma * sigma)
+        weight = (n - 1.0) * math.log(sigma) + 0.5 * summary[summaries.SCATTER] / (sigma * sigma)
         state[bank.WEIGHT + i] = weight
     return True
 
@@ -184,9 +184,9 @@ def weigh(
     if state[bank.UNIT] <= 0.0:
         state = state.copy()
         if not wakes(state, readings, n, summary):
-            compare(-summary[bank.MEAN], figures)
+            compare(-summary[summaries.MEAN], figures)
             return
-    bank.summarise(readings, n, state[bank.ORIGIN], summary)
+    summaries.summarise(readings, n, state[bank.ORIGIN], summary)
     bank.weigh(state, summary, figures)
     better, worse, square = figures[0], figures[1], figures[2]
     figures[6], figures[5], figures[4] = figures[5], figures[4], figures[3]
@@ -223,7 +223,7 @@ def take(
                 step_up(state, summary)
             return
         steps = _STEPS_AT_FIRST
-    bank.summarise(readings, n, state[bank.ORIGIN], summary)
+    summaries.summarise(readings, n, state[bank.ORIGIN], summary)
     bank.learn(state, summary, kept)
     renewal.renew_if_thin(state)
     information.appraise(state, table, steps)
@@ -232,10 +232,10 @@ def take(
 def step_up(state: MutableSequence[float], summary: Sequence[float]) -> None:
     """Makes a candidate the incumbent where no noise is known."""
     if state[bank.PAIRED] > 0.0:
-        state[bank.PLAIN_0] -= summary[bank.MEAN]
+        state[bank.PLAIN_0] -= summary[summaries.MEAN]
     else:
-        state[bank.PLAIN] += summary[bank.MEAN]
-        state[bank.PLAIN_N] = summary[bank.N]
+        state[bank.PLAIN] += summary[summaries.MEAN]
+        state[bank.PLAIN_N] = summary[summaries.N]
         state[bank.SAME] = 0.0
 
 
@@ -248,10 +248,10 @@ def take_again(
 ) -> None:
     """Takes n further readings of the incumbent's own code."""
     if state[bank.UNIT] <= 0.0:
-        bank.summarise(readings, n, state[bank.PLAIN], summary)
+        summaries.summarise(readings, n, state[bank.PLAIN], summary)
         pool(state, summary, table)
         return
-    bank.summarise(readings, n, state[bank.ORIGIN], summary)
+    summaries.summarise(readings, n, state[bank.ORIGIN], summary)
     bank.read_again(state, summary)
     information.appraise(state, table, 1)
 
@@ -260,8 +260,8 @@ def pool(
     state: MutableSequence[float], summary: Sequence[float], table: MutableSequence[float]
 ) -> None:
     """Joins further readings with an incumbent's whose noise was not known, and wakes the bank."""
-    n, mean, old = summary[bank.N], summary[bank.MEAN], state[bank.PLAIN_N]
-    scatter = summary[bank.SCATTER] + mean * mean * n * old / (n + old)
+    n, mean, old = summary[summaries.N], summary[summaries.MEAN], state[bank.PLAIN_N]
+    scatter = summary[summaries.SCATTER] + mean * mean * n * old / (n + old)
     state[bank.PLAIN] += mean * n / (n + old)
     state[bank.PLAIN_N] = n + old
     if state[bank.SAME] > 0.0:
