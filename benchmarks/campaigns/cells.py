@@ -69,13 +69,13 @@ def for_report(worlds: Sequence[World]) -> list[Cell]:
     compared, paired = (*plain, STUDY), (*plain, PAIRED)
     return [
         *_cells(worlds, NORMAL, (0.0, 0.25, 4.0)),
-        *_cells(worlds, NORMAL, (0.5, 2.0), marks=(*CURVE, 300)),
-        *_cells(worlds, NORMAL, (1.0,), marks=CURVE),
+        *_cells(worlds, NORMAL, (0.5, 2.0), marks=CURVE),
+        *_cells(worlds, NORMAL, (1.0,), marks=(*CURVE, 300)),
         *_cells(worlds, student, (0.25, 1.0, 4.0), rules=plain),
-        *_cells(worlds, doubles, (0.5, 2.0), rules=compared),
+        *_cells(worlds, doubles, (1.0,), rules=compared),
         *_cells(worlds, drift, (1.0,), rules=paired),
         *_cells(worlds, rounded, (0.5,), rules=plain),
-        *_cells(worlds, NORMAL, (0.25, 2.0), baselines=5, rules=plain),
+        *_cells(worlds, NORMAL, (1.0,), baselines=5, rules=plain),
         *(cell for noise in KINDS for cell in _cells([PURE_NOISE], noise, (1.0,), rules=paired)),
     ]
 
