@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import pytest
@@ -230,3 +231,37 @@ def test_noise_that_shows_in_repeats_alone_does_not_ask_for_all_repeats() -> Non
     belief = rule.begin([1.23456789])
     assert rule.judge(belief, [1.03456789, 1.03456999]).verdict == "keep"
     assert rule.judge(belief, [1.43456789, 1.43456999]).verdict == "discard"
+
+
+# ---- what lies far off ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [1.03, 1.3, 2.0, 1e9, 1e200])
+def test_a_broken_idea_teaches_nothing(broken: float) -> None:
+    """It would stretch the effects that are expected, until nothing is run twice any more."""
+    belief = rule.begin([1.0, 1.0012, 0.9996, 1.0003, 0.9991])
+    judgement = rule.judge(belief, [broken])
+    assert (judgement.verdict, judgement.probability < 0.01) == ("discard", True)
+    assert rule.settle(belief, [broken], kept=False) == belief
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_what_lies_beyond_all_weighing_is_taken_as_read(*, paired: bool) -> None:
+    belief = rule.begin([0.001, -0.0005, 0.0003], paired=paired)
+    judgement = rule.judge(belief, [-1e9])
+    assert (judgement.verdict, judgement.gain) == ("keep", pytest.approx(1e9))
+    claim = rule.claim(rule.settle(belief, [-1e9], kept=True))
+    assert claim.gain == pytest.approx(1e9)
+    assert claim.probability == 1.0
+
+
+@pytest.mark.parametrize("readings", [[1.0, 1.1], [1e160, 1.1e160], [1e308, -1e308]])
+@pytest.mark.parametrize("candidate", [[1e308], [-1e308], [1e308, -1e308], [0.0]])
+def test_the_largest_numbers_get_a_finite_verdict(
+    readings: list[float], candidate: list[float]
+) -> None:
+    belief = rule.begin(readings)
+    judgement = rule.judge(belief, candidate)
+    assert all(math.isfinite(value) for value in judgement[1:])
+    after = rule.settle(belief, candidate, kept=judgement.verdict == "keep")
+    assert all(math.isfinite(value) for value in rule.claim(after))

@@ -84,6 +84,29 @@ def place(
             state[C0 + i] = variance
 
 
+def incumbent(state: Sequence[float]) -> float:
+    """Where the incumbent is taken to be, in metric units from the origin."""
+    total = mean = 0.0
+    for i in range(SIZE):
+        weight = math.exp(max(state[WEIGHT + i], -700.0))
+        total += weight
+        mean += weight * state[SIGMA + i] * state[M + i]
+    return mean / total
+
+
+def leap(state: MutableSequence[float], mean: float, n: float) -> None:
+    """Makes the incumbent what n readings show that lie beyond anything that is to be weighed.
+
+    The mean is from the origin, which moves there.
+    """
+    state[ORIGIN] += mean
+    for i in range(SIZE):
+        state[M0 + i] -= mean / state[SIGMA + i]
+        state[M + i] = 0.0
+        state[V + i] = 0.0 if state[PAIRED] > 0.0 else 1.0 / n
+        state[C0 + i] = 0.0
+
+
 def branch(state: Sequence[float], i: int, mean: float, precision: float) -> Seen:
     """What hypothesis i makes of a candidate's mean with a precision, in units of 1/sigma^2.
 

@@ -19,6 +19,8 @@ from agent_loops.keeping import bank, claims, information, renewal, rounding, su
 KEEP = "keep"
 DISCARD = "discard"
 REPEAT = "repeat"
+MOST = 6
+"""Readings of one candidate, at most."""
 _VERDICTS = (DISCARD, KEEP, REPEAT)
 _STEPS_AT_FIRST = 8
 # So many readings that equal another: with noise as large as a step, three series in a hundred do.
@@ -28,6 +30,12 @@ _WITHIN = 1.6448536269514722
 # Left out to either side of a claim's interval: with .05 each, 86% of intervals held the truth, as
 # moments do not carry the tails.
 _TAIL = 0.04
+# A discard so many deviations behind is a broken idea: it tells neither of the noise nor of what
+# ideas that work may gain, and effects that fall off exponentially would be stretched to reach it.
+_BROKEN = 20.0
+# So many ahead or behind, there is nothing left to weigh.
+_BEYOND = 1e6
+_LARGEST = 1e140  # squares stay finite
 FIGURES = 7
 SCRATCH = information.TABLE
 SUMMARY = summaries.LENGTH
@@ -69,31 +77,31 @@ def begin(readings: Sequence[float], *, paired: bool = False) -> Belief:
     the noise of a pair, and its mean is 0 by construction.
     """
     state = [0.0] * bank.LENGTH
-    start(state, list(readings), len(readings), paired, [0.0] * SUMMARY, [0.0] * SCRATCH)
+    start(state, _bounded(readings), len(readings), paired, [0.0] * SUMMARY, [0.0] * SCRATCH)
     return Belief(tuple(state))
 
 
-def judge(belief: Belief, readings: Sequence[float], *, most: int = 6) -> Judgement:
+def judge(belief: Belief, readings: Sequence[float], *, most: int = MOST) -> Judgement:
     """The verdict on a candidate with all its `readings`; changes nothing.
 
     With `paired` a reading is candidate minus incumbent, one a pair. At `most` readings it decides.
     """
     figures = [0.0] * FIGURES
-    weigh(list(belief.numbers), list(readings), len(readings), most, [0.0] * SUMMARY, figures)
+    weigh(list(belief.numbers), _bounded(readings), len(readings), most, [0.0] * SUMMARY, figures)
     return Judgement(_VERDICTS[int(figures[0])], *figures[1:])
 
 
 def settle(belief: Belief, readings: Sequence[float], *, kept: bool) -> Belief:
     """The belief after a candidate's decision, the rule's or an override's."""
     state = list(belief.numbers)
-    take(state, list(readings), len(readings), kept, [0.0] * SUMMARY, [0.0] * SCRATCH)
+    take(state, _bounded(readings), len(readings), kept, [0.0] * SUMMARY, [0.0] * SCRATCH)
     return Belief(tuple(state))
 
 
 def reread(belief: Belief, readings: Sequence[float]) -> Belief:
     """The belief after further readings of the incumbent's own code; not for pairs."""
     state = list(belief.numbers)
-    take_again(state, list(readings), len(readings), [0.0] * SUMMARY, [0.0] * SCRATCH)
+    take_again(state, _bounded(readings), len(readings), [0.0] * SUMMARY, [0.0] * SCRATCH)
     return Belief(tuple(state))
 
 
@@ -102,6 +110,10 @@ def claim(belief: Belief) -> Claim:
     figures = [0.0] * FIGURES
     gained(list(belief.numbers), figures)
     return Claim(*figures[:4])
+
+
+def _bounded(readings: Sequence[float]) -> list[float]:
+    return [min(max(reading, -_LARGEST), _LARGEST) for reading in readings]
 
 
 def start(
@@ -187,6 +199,11 @@ def weigh(
             compare(-summary[summaries.MEAN], figures)
             return
     summaries.summarise(readings, n, state[bank.ORIGIN], summary)
+    ahead = bank.incumbent(state) - summary[summaries.MEAN]
+    if abs(ahead) > _BEYOND * state[bank.NOISE]:
+        compare(ahead, figures)
+        figures[6] = state[bank.NOISE]
+        return
     bank.weigh(state, summary, figures)
     better, worse, square = figures[0], figures[1], figures[2]
     figures[6], figures[5], figures[4] = figures[5], figures[4], figures[3]
@@ -224,6 +241,12 @@ def take(
             return
         steps = _STEPS_AT_FIRST
     summaries.summarise(readings, n, state[bank.ORIGIN], summary)
+    ahead = bank.incumbent(state) - summary[summaries.MEAN]
+    if not kept and -ahead > _BROKEN * state[bank.NOISE]:
+        return
+    if abs(ahead) > _BEYOND * state[bank.NOISE]:
+        bank.leap(state, summary[summaries.MEAN], summary[summaries.N])
+        return
     bank.learn(state, summary, kept)
     renewal.renew_if_thin(state)
     information.appraise(state, table, steps)
