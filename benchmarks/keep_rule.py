@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -43,7 +44,10 @@ def for_quick() -> list[Cell]:
 
 
 def played(chosen: Sequence[Cell], arguments: argparse.Namespace) -> list[Sheet]:
-    found = cells.play_all(chosen, replicates=arguments.replicates, processes=arguments.processes)
+    found = cells.play_all(
+        chosen, replicates=arguments.replicates, processes=arguments.processes,
+        minutes=arguments.minutes,
+    )  # fmt: skip
     return figures.sheets(chosen, found)
 
 
@@ -90,8 +94,9 @@ def report(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     everything = played(chosen, arguments)
     sheets = [sheet for sheet in everything if sheet.runs in cells.TABLES]
+    replicates = len(sheets[0].gain(OURS))
     head = (
-        f"{len(chosen)} cells, {arguments.replicates} campaigns each under every rule, "
+        f"{len(chosen)} cells, {replicates} campaigns each under every rule, "
         f"{time.monotonic() - began:.0f} s on {arguments.processes} processes, rules "
         f"{'compiled with numba' if COMPILED else 'in plain Python'}."
     )
@@ -102,7 +107,7 @@ def report(arguments: argparse.Namespace) -> None:
     arguments.output.parent.mkdir(exist_ok=True)
     arguments.output.write_text(f"# The keep rule, measured\n\n{text}\n{every}", "utf-8")
     arguments.output.with_suffix(".json").write_text(
-        tables.as_json(sheets, everything, replicates=arguments.replicates), "utf-8"
+        tables.as_json(sheets, everything, replicates=replicates), "utf-8"
     )
 
 
@@ -122,6 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     what.add_argument("--picture", type=Path, help="draw the curves of the last report there")
     what.add_argument("--quick", action="store_true", help="a small part, the same each time")
     parser.add_argument("--replicates", type=int, help="campaigns of a cell and rule")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="end with what was played by then"
+    )
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument(
         "--output", type=Path, default=RESULTS, help="where --report writes; .json beside it"

@@ -266,6 +266,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--campaigns", type=int, default=20)
     parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="end with the campaigns played by then"
+    )
     arguments = parser.parse_args()
     began = time.monotonic()
     lab = Lab(first_code())
@@ -286,8 +289,10 @@ def main() -> None:
             truths[name].append(statistics.fmean(baseline) - scored(lab, outcome.code))
         passed = time.monotonic() - began
         print(f"{campaign + 1} campaigns, {passed:.0f} s, {lab.runs} runs", file=sys.stderr)
+        if passed > 60 * arguments.minutes:
+            break
     print(
-        f"{arguments.campaigns} campaigns a rule of {arguments.runs} runs; start "
+        f"{campaign + 1} campaigns a rule of {arguments.runs} runs; start "
         f"{statistics.fmean(baseline):.4f} val_bpb, deviation of a run there {sigma:.4f}; "
         f"{lab.runs} runs were trained.\n"
     )

@@ -5,6 +5,7 @@ A cell's figures come back as they are, one row a campaign; `figures` says what 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import sys
 import time
@@ -25,7 +26,7 @@ CURVE = tuple(range(10, 101, 10))
 TABLES = (50, 100, 300)
 """Numbers of runs that tables show and goals are about."""
 USUAL = tuple(name for name in RULES if name != PAIRED)
-_CHUNK = 20
+_CHUNK = 10
 
 
 class Cell(NamedTuple):
@@ -69,13 +70,13 @@ def for_report(worlds: Sequence[World]) -> list[Cell]:
     compared, paired = (*plain, STUDY), (*plain, PAIRED)
     return [
         *_cells(worlds, NORMAL, (0.0, 0.25, 4.0)),
-        *_cells(worlds, NORMAL, (0.5, 2.0), marks=(*CURVE, 300)),
-        *_cells(worlds, NORMAL, (1.0,), marks=CURVE),
+        *_cells(worlds, NORMAL, (0.5, 2.0), marks=CURVE),
+        *_cells(worlds, NORMAL, (1.0,), marks=(*CURVE, 300)),
         *_cells(worlds, student, (0.25, 1.0, 4.0), rules=plain),
-        *_cells(worlds, doubles, (0.5, 2.0), rules=compared),
+        *_cells(worlds, doubles, (1.0,), rules=compared),
         *_cells(worlds, drift, (1.0,), rules=paired),
         *_cells(worlds, rounded, (0.5,), rules=plain),
-        *_cells(worlds, NORMAL, (0.25, 2.0), baselines=5, rules=plain),
+        *_cells(worlds, NORMAL, (1.0,), baselines=5, rules=plain),
         *(cell for noise in KINDS for cell in _cells([PURE_NOISE], noise, (1.0,), rules=paired)),
     ]
 
@@ -105,20 +106,24 @@ def play_some(task: tuple[int, Cell, range]) -> tuple[int, Played]:
     return number, {name: np.array(found) for name, found in rows.items()}
 
 
-def play_all(cells: Sequence[Cell], *, replicates: int, processes: int) -> list[Played]:
-    """Every cell, `replicates` campaigns a rule; says on stderr how far it is."""
+def play_all(
+    cells: Sequence[Cell], *, replicates: int, processes: int, minutes: float = math.inf
+) -> list[Played]:
+    """Every cell, `replicates` campaigns a rule, or as many rounds of them as those minutes allow,
+    one at least; says on stderr how far it is."""
+    starts = range(0, replicates, _CHUNK)
     tasks = [
         (number, cell, range(start, min(start + _CHUNK, replicates)))
+        for start in starts
         for number, cell in enumerate(cells)
-        for start in range(0, replicates, _CHUNK)
     ]
-    chunks: list[list[Played]] = [[] for _ in cells]
+    rounds: list[list[Played]] = [[] for _ in starts]
     began = time.monotonic()
     play_some((0, cells[0]._replace(rules=tuple(RULES)), range(1)))  # compiled before the fork
     print(f"compiled in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    began, told = time.monotonic(), 0.0
-    for done, (number, played) in enumerate(_in_turn(tasks, processes), 1):
-        chunks[number].append(played)
+    told = 0.0
+    for done, (_, played) in enumerate(_in_turn(tasks, processes), 1):
+        rounds[(done - 1) // len(cells)].append(played)
         passed = time.monotonic() - began
         if passed - told > 30 or done == len(tasks):
             told = passed
@@ -127,9 +132,12 @@ def play_all(cells: Sequence[Cell], *, replicates: int, processes: int) -> list[
                 f"about {passed / done * (len(tasks) - done):.0f} s to go",
                 file=sys.stderr, flush=True,
             )  # fmt: skip
+        if passed > 60 * minutes and done >= len(cells):
+            break
+    whole = [parts for parts in rounds if len(parts) == len(cells)]
     return [
-        {name: np.concatenate([chunk[name] for chunk in parts]) for name in cell.rules}
-        for cell, parts in zip(cells, chunks, strict=True)
+        {name: np.concatenate([parts[number][name] for parts in whole]) for name in cell.rules}
+        for number, cell in enumerate(cells)
     ]
 
 

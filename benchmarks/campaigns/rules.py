@@ -43,7 +43,7 @@ RULES = {
         Rule(STUDY, study.judge, study, 2, has_interval=True),
         Rule(OURS, shipped.judge, shipped, 0, has_interval=True),
         Rule(
-            PAIRED, shipped.judge, shipped, 0, has_interval=True, paired=True,
+            PAIRED, shipped.judge_paired, shipped, 0, has_interval=True, paired=True,
             begin=shipped.begin_paired,
         ),
         Rule(ORACLE, oracle.judge, oracle, 1, has_interval=True),

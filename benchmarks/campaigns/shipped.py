@@ -12,13 +12,15 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from campaigns.compiled import njit, zeros
-from campaigns.play import MOST
+from campaigns.play import KEEP, MOST, REPEAT
 from campaigns.worlds import Array
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "scripts"
 _PACKAGE = "agent_loops.keeping"
 _VALUES = {"begin", "judge", "settle", "reread", "claim"}  # they make tuples of names: not compiled
 _CLAIMED = 0.95
+# As the engine asks: nothing that is read later mends a claim made of pairs.
+_PAIRS_OF_A_KEEP = 3
 
 
 def _own_copy() -> dict[str, ModuleType]:
@@ -70,6 +72,13 @@ def _judge(
     return int(figures[0])
 
 
+def _judge_paired(
+    state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float
+) -> int:
+    verdict = judge(state, readings, count, sigma, parts, shift)
+    return REPEAT if verdict == KEEP and count < _PAIRS_OF_A_KEEP else int(verdict)
+
+
 def _settle(
     state: Array, readings: Array, count: int, sigma: float, parts: Array, shift: float,  # noqa: ARG001
     kept: bool,  # noqa: FBT001 (numba)
@@ -86,4 +95,4 @@ def _claim(state: Array, out: Array) -> None:
 
 
 begin, begin_paired, judge = njit(_begin), njit(_begin_paired), njit(_judge)
-settle, claim = njit(_settle), njit(_claim)
+judge_paired, settle, claim = njit(_judge_paired), njit(_settle), njit(_claim)
