@@ -258,7 +258,7 @@ BAD: list[tuple[str, str, str, str]] = [
     ("baseline_runs: 0", "baseline_runs", "0", "from 1 to 100"),
     ("warmup_runs: -1", "warmup_runs", "-1", "from 1 to 100"),
     ("runs: 101", "runs", "101", "from 1 to 100"),
-    ("compare: both", "compare", "'both'", "auto, single, paired"),
+    ("compare: both", "compare", "'both'", "single, paired"),
     ("prune: always", "prune", "'always'", "safe, off"),
     ("holdout_cmd: 5", "holdout_cmd", "5", "text"),
     ("confirm_time: 60", "confirm_time", "60", "duration"),

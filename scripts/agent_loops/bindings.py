@@ -130,7 +130,7 @@ class Bindings(NamedTuple):
     baseline_runs: int | None = None
     warmup_runs: int = 0
     runs: int = 1
-    compare: Literal["auto", "single", "paired"] = "auto"
+    compare: Literal["single", "paired"] = "single"
     prune: Literal["safe", "off"] = "safe"
     holdout_cmd: str = ""
     confirm_s: float | None = None
@@ -663,7 +663,7 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "baseline_runs": ("baseline_runs", _runs),
     "warmup_runs": ("warmup_runs", _runs_or_none),
     "runs": ("runs", _runs),
-    "compare": ("compare", _one_of("auto", "single", "paired")),
+    "compare": ("compare", _one_of("single", "paired")),
     "prune": ("prune", _one_of("safe", "off")),
     "holdout_cmd": ("holdout_cmd", _text),
     "confirm_time": ("confirm_s", _duration),

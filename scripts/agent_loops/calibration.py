@@ -1,4 +1,4 @@
-"""How often the baseline is run, and whether each idea is run beside the incumbent; pure.
+"""How often the baseline is run, and what its readings show; pure.
 
 Runs nothing: `state` asks it how many runs are due.
 """
@@ -12,7 +12,7 @@ from agent_loops.bindings import Bindings
 from agent_loops.objective import mean
 
 SHORT_S = 60.0
-"""Below this wall time of a run, machines drift by more than ideas gain, and runs are cheap."""
+"""Below this wall time of a run, more readings of the baseline are cheap."""
 _SHORT_BASELINE, _LONG_BASELINE = 5, 2
 _FASTER = 0.05
 _JITTER_S = 0.5
@@ -49,21 +49,7 @@ def cost(bindings: Bindings) -> str:
     return f"{runs} runs{time}: they tell {buys}"
 
 
-def is_paired(bindings: Bindings, readings: Sequence[float], wall_s: float | None) -> bool:
-    """Whether the incumbent is run again beside each idea.
-
-    By itself only where a run is short, its readings differ, and the machine's speed moves them: it
-    is what is measured, or the clock ends the training.
-    """
-    if bindings.compare != "auto":
-        return bindings.compare == "paired"
-    differ = len(set(readings)) > 1
-    short = wall_s is not None and wall_s < SHORT_S
-    by_clock = bindings.budget.kind == "time" or bindings.metric == "wall_s"
-    return bindings.keep_rule == "noise-aware" and short and differ and by_clock
-
-
-def found(bindings: Bindings, readings: Sequence[float], wall_s: float | None) -> str:
+def found(bindings: Bindings, readings: Sequence[float]) -> str:
     """What the baseline's readings showed, and what follows; empty under the plain rule."""
     if bindings.keep_rule == "plain" or len(readings) < 2:
         return ""
@@ -71,10 +57,7 @@ def found(bindings: Bindings, readings: Sequence[float], wall_s: float | None) -
         return f"{len(readings)} equal readings: no noise, so one reading of an idea is enough"
     centre = mean(readings)
     deviation = math.sqrt(sum((x - centre) ** 2 for x in readings) / (len(readings) - 1))
-    text = f"one run's noise is about {deviation:.2g}"
-    if is_paired(bindings, readings, wall_s) and bindings.compare == "auto":
-        text += "; runs are short and end by the clock, so the incumbent runs beside each idea"
-    return text
+    return f"one run's noise is about {deviation:.2g}"
 
 
 def warmup_advice(bindings: Bindings, walls_s: Sequence[float]) -> str:

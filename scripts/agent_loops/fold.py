@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from agent_loops import calibration, decide, events, evidence, files
+from agent_loops import decide, events, evidence, files
 from agent_loops.bindings import Bindings
 from agent_loops.evidence import Finding
 from agent_loops.experiments import CONFIRM, Experiment, Run, key_of
@@ -211,9 +211,7 @@ def _learn(campaign: Campaign, experiment: Experiment, event: events.Decided) ->
     what = evidence.KEPT if event.verdict == decide.KEEP else evidence.DISCARDED
     if experiment.started.baseline:
         what = evidence.BEGUN
-        readings = [run.reading for run in experiment.attempt if run.reading is not None]
-        walls = [run.finished.wall_s for run in experiment.attempt if run.finished]
-        campaign.paired = calibration.is_paired(campaign.bindings, readings, walls[-1])
+        campaign.paired = campaign.bindings.compare == "paired"
         campaign.findings, campaign.settled_belief, campaign.believed = [], None, 0
     if campaign.bindings.keep_rule != "noise-aware":
         return

@@ -46,7 +46,7 @@ def _of_baseline(
     notes = []
     ended = [run.finished for run in experiment.attempt if run.finished is not None]
     readings = [run.reading for run in experiment.attempt if run.reading is not None]
-    notes.append(calibration.found(campaign.bindings, readings, finished.wall_s))
+    notes.append(calibration.found(campaign.bindings, readings))
     if len(set(readings)) > 1:
         walls = [item.wall_s or 0.0 for item in ended]
         notes.append(calibration.warmup_advice(campaign.bindings, walls))
