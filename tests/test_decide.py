@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_loops import decide
+from agent_loops import calibration, decide
+from agent_loops.bindings import parse
+from agent_loops.keeping.rule import Judgement
 from agent_loops.objective import Direction
 
 DOWN, UP = Direction.MINIMIZE, Direction.MAXIMIZE
@@ -122,3 +124,24 @@ def test_a_keep_is_a_gain(new: list[float], old: list[float]) -> None:
         gain = direction.gain(decide.estimate(new), decide.estimate(old))
         assert (verdict(new, old, direction)[0] == "keep") == (gain > 0)
         assert math.isfinite(gain)
+
+
+# ---- the simplicity criterion -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gain", "lines", "told"),
+    [(2.0, 30, True), (6.0, 30, False), (2.0, 10, False), (-3.0, 30, False), (0.5, 30, False)],
+)
+def test_a_small_gain_for_many_lines_is_pointed_out_and_a_loss_is_not(
+    gain: float, lines: int, *, told: bool
+) -> None:
+    verdict = "keep" if gain > 0 else "discard"
+    judgement = Judgement(verdict, gain, gain - 1, gain + 1, 0.9, 0.05, 1.0)
+    weighed = decide.Weighed(judgement, behind=0.0, more_lines=lines, pairs=0)
+    assert bool(decide.advice(weighed)) == told
+
+
+def test_a_baseline_near_the_largest_number_is_described_too() -> None:
+    bindings = parse("metric: a\nrun_cmd: b\neditable_files: c.py\n", default_tag="t")
+    assert calibration.found(bindings, [1e200, 1.1e200]).startswith("one run's noise is about 7.1e")

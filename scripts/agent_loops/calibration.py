@@ -1,6 +1,6 @@
 """How often the baseline is run, and what its readings show; pure.
 
-Runs nothing: `state` asks it how many runs are due.
+Runs nothing: `verdicts` asks it whether the baseline's readings are enough.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from agent_loops.bindings import Bindings
 from agent_loops.objective import mean
 
-SHORT_S = 60.0
-"""Below this wall time of a run, more readings of the baseline are cheap."""
+# Below this wall time of a run, more readings of the baseline are cheap.
+_SHORT_S = 60.0
 _SHORT_BASELINE, _LONG_BASELINE = 5, 2
 _FASTER = 0.05
 _JITTER_S = 0.5
@@ -30,8 +30,8 @@ def baseline_runs(bindings: Bindings, wall_s: float | None) -> int:
     if bindings.keep_rule == "plain":
         return bindings.runs
     if wall_s is None:
-        wall_s = bindings.budget.amount if bindings.budget.kind == "time" else SHORT_S
-    return max(bindings.runs, _SHORT_BASELINE if wall_s < SHORT_S else _LONG_BASELINE)
+        wall_s = bindings.budget.amount if bindings.budget.kind == "time" else _SHORT_S
+    return max(bindings.runs, _SHORT_BASELINE if wall_s < _SHORT_S else _LONG_BASELINE)
 
 
 def cost(bindings: Bindings) -> str:
@@ -45,7 +45,7 @@ def cost(bindings: Bindings) -> str:
     if bindings.baseline_runs is None and bindings.budget.kind != "time":
         return f"{_SHORT_BASELINE} runs if one takes under a minute, else {_LONG_BASELINE}: {buys}"
     each_s = bindings.budget.amount if bindings.budget.kind == "time" else 0.0
-    time = f", about {runs * each_s / 60:.0f} min" if each_s >= SHORT_S else ""
+    time = f", about {runs * each_s / 60:.0f} min" if each_s >= _SHORT_S else ""
     return f"{runs} runs{time}: they tell {buys}"
 
 
@@ -56,7 +56,8 @@ def found(bindings: Bindings, readings: Sequence[float]) -> str:
     if len(set(readings)) == 1:
         return f"{len(readings)} equal readings: no noise, so one reading of an idea is enough"
     centre = mean(readings)
-    deviation = math.sqrt(sum((x - centre) ** 2 for x in readings) / (len(readings) - 1))
+    apart = math.hypot(*(reading - centre for reading in readings))  # squares could overflow
+    deviation = apart / math.sqrt(len(readings) - 1)
     return f"one run's noise is about {deviation:.2g}"
 
 

@@ -129,7 +129,7 @@ def _may_be_equal(judgement: Judgement) -> bool:
 def advice(weighed: Weighed) -> str:
     """What the table leaves to the agent: a small gain for many lines; empty where it is plain."""
     gain, noise, more = weighed.judgement.gain, weighed.judgement.noise, weighed.more_lines
-    if more < MANY_LINES or not noise or gain >= _SMALL * noise:
+    if more < MANY_LINES or not _WITHIN_NOISE * noise <= gain < _SMALL * noise:
         return ""
     times = f"{gain / noise:.1f} times one run's noise"
     return f"a gain of {times} for {more} lines more: `override` it if they are a hack"

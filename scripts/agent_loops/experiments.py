@@ -35,6 +35,11 @@ class Run(NamedTuple):
         return self.finished.value if self.started.purpose != _WARMUP else None
 
 
+def readings_of(runs: Sequence[Run]) -> tuple[float, ...]:
+    """What those of the runs that count have read, in metric units."""
+    return tuple(run.reading for run in runs if run.reading is not None)
+
+
 class Experiment(NamedTuple):
     """One idea tried, as far as it has come."""
 
@@ -67,9 +72,7 @@ class Experiment(NamedTuple):
     @property
     def pairs(self) -> tuple[tuple[float, float], ...]:
         """Readings of the candidate and of the incumbent, taken one beside the other."""
-        own = [run.reading for run in self.attempt if run.reading is not None]
-        others = [run.reading for run in self.references if run.reading is not None]
-        return tuple(zip(own, others, strict=False))
+        return tuple(zip(self.readings, readings_of(self.references), strict=False))
 
     @property
     def checks(self) -> events.RunFinished | None:
@@ -81,11 +84,8 @@ class Experiment(NamedTuple):
 
     @property
     def readings(self) -> tuple[float, ...]:
-        return tuple(
-            run.reading
-            for run in self.runs
-            if run.reading is not None and run.started.purpose != CONFIRM
-        )
+        """Those of this attempt, in metric units."""
+        return readings_of(self.attempt)
 
     @property
     def last_finished(self) -> events.RunFinished | None:
@@ -100,9 +100,8 @@ class Experiment(NamedTuple):
     @property
     def is_mid_pair(self) -> bool:
         """Whether a reading waits for the one that is to stand beside it."""
-        own = sum(run.reading is not None for run in self.attempt)
-        others = sum(run.reading is not None for run in self.references)
-        return self.started.paired and own != others
+        others = readings_of(self.references)
+        return self.started.paired and len(self.readings) != len(others)
 
     @property
     def may_be_decided(self) -> bool:
@@ -110,8 +109,7 @@ class Experiment(NamedTuple):
 
         A baseline's are not: everything else is judged by them.
         """
-        readings = sum(run.reading is not None for run in self.attempt)
-        asked_for = readings >= self.started.runs_wanted
+        asked_for = len(self.readings) >= self.started.runs_wanted
         return asked_for and not self.started.baseline and not self.is_mid_pair
 
     @property
@@ -232,14 +230,14 @@ def purpose_of_next_run(experiment: Experiment) -> str:
     if experiment.pruned:
         return ""
     if _has_failed(own):
-        return "retry" if _may_run_again(own) else ""
+        again = _WARMUP if own[-1].started.purpose == _WARMUP else "retry"
+        return again if _may_run_again(own) else ""
     if _has_failed(experiment.references):
         return REFERENCE if _may_run_again(experiment.references) else ""
     ended_well = sum(run.finished is not None and not run.finished.crash_kind for run in own)
     if ended_well < experiment.started.warmups:
         return _WARMUP
-    readings = sum(run.reading is not None for run in own)
-    references = sum(run.reading is not None for run in experiment.references)
+    readings, references = len(experiment.readings), len(readings_of(experiment.references))
     own_turn = "repeat" if readings else "measure"
     if not experiment.started.paired:
         return own_turn if readings < experiment.runs_wanted else ""

@@ -211,7 +211,6 @@ def _learn(campaign: Campaign, experiment: Experiment, event: events.Decided) ->
     what = evidence.KEPT if event.verdict == decide.KEEP else evidence.DISCARDED
     if experiment.started.baseline:
         what = evidence.BEGUN
-        campaign.paired = campaign.bindings.compare == "paired"
         campaign.findings, campaign.settled_belief, campaign.believed = [], None, 0
     if campaign.bindings.keep_rule != "noise-aware":
         return

@@ -119,14 +119,13 @@ class Loop:
             host=machine.host(),
             boot_id=machine.boot_id(),
         )
-        open_ = self.campaign.open
-        if step is Step.START_RUN and open_ and self._closing() and open_.may_be_decided:
+        open_, closing = self.campaign.open, bool(self._closing())
+        if step is Step.START_RUN and open_ and closing and open_.may_be_decided:
             step = Step.DECIDE
-        if step is Step.DECIDE and open_:
-            closing = bool(self._closing())
-            if verdicts.needs_checks(self.campaign, open_, closing=closing):
-                return Step.CHECK
-        return step
+        if step is not Step.DECIDE or open_ is None:
+            return step
+        checks = verdicts.needs_checks(self.campaign, open_, closing=closing)
+        return Step.CHECK if checks else Step.DECIDE
 
     def _closing(self) -> str:
         """Why an idea is not run again although that would tell more; empty where it may be."""

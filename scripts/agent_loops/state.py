@@ -33,8 +33,7 @@ class Campaign:
     `stop_at` and `stop_after`; `switched_seq` is the record of the last pause, stop or resume.
     `findings` are what the noise-aware rule learns from in the present epoch, `believed` how many
     of them `settled_belief` holds; `standings` tell which of the kept ones is best: the sums of the
-    gains that it saw from the baseline on, in metric units; `paired` says whether ideas are run
-    beside the incumbent.
+    gains that it saw from the baseline on, in metric units.
     `pruned_runs` were ended early, which saved `saved_s`; the experiments in `let_go_on` had one
     that was not, although it looked as hopeless.
     `confirming` is under way, `confirmed` the last claim under the present bindings and harness,
@@ -85,7 +84,6 @@ class Campaign:
         self.believed = 0
         self.settled_belief: Belief | None = None
         self.standings: dict[int, float] = {}
-        self.paired = False
         self.baseline_number: int | None = None
         self.counts: dict[str, int] = {}
         self.rehearsals = 0
@@ -121,6 +119,11 @@ class Campaign:
     @property
     def last(self) -> Experiment | None:
         return self.experiments[len(self.experiments)] if self.experiments else None
+
+    @property
+    def paired(self) -> bool:
+        """Whether the incumbent is run beside each idea."""
+        return self.bindings.compare == "paired"
 
     @property
     def is_held(self) -> bool:
@@ -348,4 +351,4 @@ def losses_of(campaign: Campaign, experiment: Experiment, *, paired: bool) -> tu
     sign = campaign.bindings.direction.sign
     if paired:
         return tuple(sign * (own - other) for own, other in experiment.pairs)
-    return tuple(sign * run.reading for run in experiment.attempt if run.reading is not None)
+    return tuple(sign * reading for reading in experiment.readings)

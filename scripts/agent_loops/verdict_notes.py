@@ -21,7 +21,7 @@ def of_verdict(
     notes = of_runs(experiment)
     last = experiment.last_finished
     if last is not None and last.crash_kind:
-        counted = sum(run.reading is not None for run in experiment.attempt)
+        counted = len(experiment.readings)
         notes.append(f"{counted} of {experiment.runs_wanted} runs count: {last.crash_reason}")
     if weighed is not None:
         notes.append(decide.advice(weighed))
@@ -45,9 +45,8 @@ def _of_baseline(
 ) -> list[str]:
     notes = []
     ended = [run.finished for run in experiment.attempt if run.finished is not None]
-    readings = [run.reading for run in experiment.attempt if run.reading is not None]
-    notes.append(calibration.found(campaign.bindings, readings))
-    if len(set(readings)) > 1:
+    notes.append(calibration.found(campaign.bindings, experiment.readings))
+    if len(set(experiment.readings)) > 1:
         walls = [item.wall_s or 0.0 for item in ended]
         notes.append(calibration.warmup_advice(campaign.bindings, walls))
     if finished.source == "self-reported":

@@ -91,7 +91,7 @@ def _missing_baseline(campaign: Campaign, experiment: Experiment) -> events.Deci
         return None
     reading = experiment.last_reading
     wanted = calibration.baseline_runs(campaign.bindings, reading.wall_s if reading else None)
-    have = sum(run.reading is not None for run in experiment.attempt)
+    have = len(experiment.readings)
     if have >= wanted:
         return None
     reason = f"reading {have} of the baseline's {wanted}"
@@ -121,10 +121,11 @@ def _weighed(campaign: Campaign, experiment: Experiment, *, closing: bool) -> de
     if campaign.bindings.keep_rule != "noise-aware" or experiment.started.baseline:
         return None
     incumbent, belief = campaign.incumbent, campaign.belief
-    losses = losses_of(campaign, experiment, paired=experiment.started.paired)
-    if losses and not experiment.started.paired:
+    if experiment.started.paired:
+        losses = losses_of(campaign, experiment, paired=True)
+    else:
         sign = campaign.bindings.direction.sign
-        losses = tuple(sign * value for value in _readings(campaign, experiment))
+        losses = tuple(sign * reading for reading in _readings(campaign, experiment))
     if belief is None or incumbent is None or not losses:
         return None
     if incumbent.started.code == experiment.started.code or experiment.started.rehearsal:

@@ -17,18 +17,23 @@ _ROOT_2 = math.sqrt(2.0)
 _NOTHING = 1e-12
 
 
+def gain_of(state: Sequence[float], i: int) -> tuple[float, float]:
+    """Mean and deviation of the gain by hypothesis i, in metric units: sigma (M0 - M), and the root
+    of sigma^2 (V0 + V - 2 C0)."""
+    sigma = state[bank.SIGMA + i]
+    variance = state[bank.V0 + i] + state[bank.V + i] - 2.0 * state[bank.C0 + i]
+    deviation = sigma * math.sqrt(variance) if variance > _NOTHING else 0.0
+    return sigma * (state[bank.M0 + i] - state[bank.M + i]), deviation
+
+
 def below(state: Sequence[float], value: float) -> float:
-    """P(gain < value), gain in metric units: of each hypothesis normal, of mean sigma (M0 - M) and
-    variance sigma^2 (V0 + V - 2 C0), weighted by the hypotheses."""
+    """P(gain < value), gain in metric units: of each hypothesis normal, weighted by them."""
     total = mass = 0.0
     for i in range(bank.SIZE):
         if state[bank.WEIGHT + i] < -40.0:
             continue
         weight = math.exp(state[bank.WEIGHT + i])
-        sigma = state[bank.SIGMA + i]
-        mean = sigma * (state[bank.M0 + i] - state[bank.M + i])
-        variance = state[bank.V0 + i] + state[bank.V + i] - 2.0 * state[bank.C0 + i]
-        deviation = sigma * math.sqrt(variance) if variance > _NOTHING else 0.0
+        mean, deviation = gain_of(state, i)
         total += weight
         if deviation > 0.0:
             mass += weight * 0.5 * math.erfc((mean - value) / (_ROOT_2 * deviation))
@@ -46,15 +51,11 @@ def spread(state: Sequence[float], figures: MutableSequence[float]) -> None:
         if state[bank.WEIGHT + i] < -40.0:
             continue
         weight = math.exp(state[bank.WEIGHT + i])
-        sigma = state[bank.SIGMA + i]
-        mean = sigma * (state[bank.M0 + i] - state[bank.M + i])
-        variance = state[bank.V0 + i] + state[bank.V + i] - 2.0 * state[bank.C0 + i]
+        mean, deviation = gain_of(state, i)
         total += weight
-        noise += weight * sigma
+        noise += weight * state[bank.SIGMA + i]
         first += weight * mean
-        second += weight * mean * mean
-        if variance > _NOTHING:
-            second += weight * sigma * sigma * variance
+        second += weight * (mean * mean + deviation * deviation)
     first /= total
     figures[0] = first
     figures[1] = math.sqrt(max(second / total - first * first, 0.0))
