@@ -436,3 +436,21 @@ def test_readings_of_the_same_code_from_before_count_when_it_is_tried_again(
     again = project.ask("try", "once more", "--repeat", "1", "--edit", "-", stdin=edit)
     assert again["gain"]["readings"] > lost["gain"]["readings"]
     assert again["status"] == "discard"
+
+
+def test_a_warmup_that_was_lost_is_followed_by_a_warmup(project: Project) -> None:
+    """The first reading that counts would else be one of a cold cache."""
+    slow = NOISY.replace(
+        "    noise =", "    import time\n    time.sleep(0 if n else 60)\n    noise ="
+    )
+    project.write("train.py", slow)
+    project.bind(keep_rule="noise-aware", warmup_runs=1, baseline_runs=2)
+    project.setup()
+    assert project.ask("try", "baseline", "--wait-s", "0")["status"] == "running"
+    deadline = time.monotonic() + 60
+    while not (project.root / "runs.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(project.events("run_started")[-1]["pid"], signal.SIGKILL)
+    assert project.ask("wait")["status"] == "keep"
+    assert [purpose for purpose, _ in runs(project, 1)] == ["warmup", "warmup", "measure", "repeat"]

@@ -17,7 +17,7 @@ import numpy as np
 
 from campaigns.noise import KINDS, NORMAL, Noise, draw
 from campaigns.play import FIGURES
-from campaigns.rules import ONCE, ORACLE, OURS, PAIRED, RULES, STUDY, campaign
+from campaigns.rules import ONCE, ORACLE, OURS, PAIRED, RULES, STUDY, TOLD, TOLD_ALL, campaign
 from campaigns.worlds import PURE_NOISE, WORLDS, Array, World
 
 SIGMAS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -25,7 +25,7 @@ CURVE = tuple(range(10, 101, 10))
 """Numbers of runs that the picture shows."""
 TABLES = (50, 100, 300)
 """Numbers of runs that tables show and goals are about."""
-USUAL = tuple(name for name in RULES if name != PAIRED)
+USUAL = tuple(name for name in RULES if name not in (PAIRED, TOLD, TOLD_ALL))
 _CHUNK = 10
 
 
@@ -79,6 +79,12 @@ def for_report(worlds: Sequence[World]) -> list[Cell]:
         *_cells(worlds, NORMAL, (1.0,), baselines=5, rules=plain),
         *(cell for noise in KINDS for cell in _cells([PURE_NOISE], noise, (1.0,), rules=paired)),
     ]
+
+
+def told(worlds: Sequence[World]) -> list[Cell]:
+    """What the rule lacks to the oracle: the same rule, told more and more of the truth."""
+    rules = (OURS, TOLD, TOLD_ALL, ORACLE)
+    return _cells(worlds, NORMAL, SIGMAS[1:], marks=(100,), rules=rules)
 
 
 def for_tuning(worlds: Sequence[World]) -> list[Cell]:

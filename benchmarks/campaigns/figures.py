@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from campaigns.cells import Cell, Played, column
-from campaigns.rules import LOWER, ORACLE, PAIRED, RULES
+from campaigns.rules import LOWER, ORACLE, PAIRED, RULES, TOLD, TOLD_ALL
 from campaigns.worlds import Array
 
 
@@ -121,8 +121,8 @@ def share(chosen: Sequence[Sheet], rule: str, reference: str = ORACLE) -> Figure
 
 
 def best_other(sheet: Sheet, rule: str) -> str:
-    """The rule with the most true gain but for this one, its paired form and the oracle."""
-    others = [name for name in sheet.rules if name not in (rule, PAIRED, ORACLE)]
+    """The rule with the most true gain but for this one, its other forms and the oracle."""
+    others = [name for name in sheet.rules if name not in (rule, PAIRED, TOLD, TOLD_ALL, ORACLE)]
     return max(others, key=lambda name: float(sheet.gain(name).mean()), default=LOWER)
 
 

@@ -13,6 +13,8 @@ from campaigns.worlds import Array, World
 
 OURS = "noise-aware"
 PAIRED = "noise-aware, paired"
+TOLD = "noise-aware, told sigma"
+TOLD_ALL = "noise-aware, told sigma and mixture"
 ONCE = "posterior, no repeats"
 STUDY = "the study's rule"
 ORACLE = "oracle"
@@ -45,6 +47,10 @@ RULES = {
         Rule(
             PAIRED, shipped.judge_paired, shipped, 0, has_interval=True, paired=True,
             begin=shipped.begin_paired,
+        ),
+        Rule(TOLD, shipped.judge, shipped, 1, has_interval=True, begin=shipped.begin_told),
+        Rule(
+            TOLD_ALL, shipped.judge_told, shipped, 1, has_interval=True, begin=shipped.begin_told
         ),
         Rule(ORACLE, oracle.judge, oracle, 1, has_interval=True),
     )

@@ -109,6 +109,11 @@ def false_claims(sheets: Sequence[Sheet]) -> str:
     return matrix(groups, _averaged(lambda sheet, rule: mean(sheet.columns[rule]["claims"])))
 
 
+def missing(sheets: Sequence[Sheet]) -> str:
+    """What knowledge of the truth would add: shares of the oracle's gain."""
+    return matrix(by_noise(sheets, sheets[0].runs), lambda group, rule: _short(share(group, rule)))
+
+
 def by_cell(sheets: Sequence[Sheet]) -> str:
     """One row a cell and number of runs: what every rule truly gained, ours in full."""
     head = ["cell", "runs", *(rule for rule in RULES if rule != ORACLE)]
