@@ -132,6 +132,7 @@ class Bindings(NamedTuple):
     runs: int = 1
     compare: Literal["single", "paired"] = "single"
     prune: Literal["safe", "off"] = "safe"
+    probe: Literal["", "auto", "off"] = ""
     holdout_cmd: str = ""
     confirm_s: float | None = None
     literature: str = "off"
@@ -141,6 +142,11 @@ class Bindings(NamedTuple):
     @property
     def direction(self) -> Direction:
         return Direction(self.metric_direction)
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether runs are looked into: asked for, or the loop reasons about what happened."""
+        return self.probe == "auto" or (not self.probe and self.loop == "ml-autoresearch")
 
     @property
     def metric_source(self) -> str:
@@ -627,7 +633,7 @@ def _metric_file(key: str, value: object) -> str:
 
 _Convert = Callable[[str, object], object]
 _FIELDS: dict[str, tuple[str, _Convert]] = {
-    "loop": ("loop", _only_now("karpathy", "ml-autoresearch")),
+    "loop": ("loop", _one_of("karpathy", "ml-autoresearch")),
     "metric": ("metric", _metric_name),
     "metric_direction": ("metric_direction", _one_of("minimize", "maximize")),
     "metric_pattern": ("metric_pattern", _text),
@@ -665,6 +671,7 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "runs": ("runs", _runs),
     "compare": ("compare", _one_of("single", "paired")),
     "prune": ("prune", _one_of("safe", "off")),
+    "probe": ("probe", _one_of("auto", "off")),
     "holdout_cmd": ("holdout_cmd", _text),
     "confirm_time": ("confirm_s", _duration),
     "literature": ("literature", _only_now("off", "on")),

@@ -167,6 +167,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "history": ("what was tried", None),
     "show": ("one experiment", _number_argument),
     "diff": ("one experiment's change", _number_argument),
+    "analyze": ("what happened inside a run, the most unusual first", _number_argument),
     "note": ("a word that the next verdict shows", _text_argument),
     "rebaseline": (
         "freeze changed bindings or a mended harness, measure anew", _rebaseline_arguments,
@@ -376,6 +377,12 @@ def _typed(lines: Sequence[str]) -> str:
         return ""
 
 
+def _analyze(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import insights
+
+    return insights.analyze(run.workspace, parsed.number)
+
+
 def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops import report
 
@@ -464,6 +471,7 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "wait": _wait,
     "ready": _ready,
     "confirm": _confirm,
+    "analyze": _analyze,
     **dict.fromkeys(("status", "history", "show", "diff"), _report),
     **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
     **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),

@@ -193,6 +193,11 @@ class Loop:
 
             confirming.after_run(self.workspace, finished.experiment, finished.run)
             return
+        if self.campaign.bindings.loop == "ml-autoresearch" and run.reading is not None:
+            from agent_loops import insights
+
+            experiment = self.campaign.experiments[finished.experiment]
+            insights.write(self.workspace, experiment, run.number)
         if run.started.purpose != "canary" or isinstance(finished, events.ChecksFinished):
             return
         settling.prune_outputs(self.workspace, self.campaign.experiments[finished.experiment])

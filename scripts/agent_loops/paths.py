@@ -161,6 +161,10 @@ class CampaignPaths(NamedTuple):
         """The whole of a claim on a holdout."""
         return self.holdout / f"claim-{first_seed}.json"
 
+    def run_results(self, number: int, run: int) -> Path:
+        """What the probe saw of a run, and what was made of it."""
+        return self.experiment(number) / _numbered("results", run, "")
+
     def outputs(self, number: int, run: int) -> Path:
         """`{run_dir}`: a fresh folder for what the run writes."""
         return self.experiment(number) / _numbered("out", run, "")

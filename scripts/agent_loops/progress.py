@@ -253,12 +253,12 @@ def _kept(workspace: Workspace) -> Iterator[Progress]:
     for experiment in chain.values():
         for run in experiment.runs:
             if run.reading is not None and run.finished is not None:
-                found = _recorded(workspace, experiment.number, run.number)
+                found = recorded(workspace, experiment.number, run.number)
                 if found is not None and found[1] == run.finished.receipt_digest:
                     yield found[0]
 
 
-def _recorded(workspace: Workspace, number: int, run: int) -> tuple[Progress, str] | None:
+def recorded(workspace: Workspace, number: int, run: int) -> tuple[Progress, str] | None:
     """A run's curve with its receipt's digest, where the receipt vouches for it."""
     paths = workspace.store.paths
     try:

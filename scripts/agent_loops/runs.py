@@ -66,6 +66,10 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     run_dir = paths.outputs(experiment.number, number)
     shutil.rmtree(run_dir, ignore_errors=True)
     files.make_dir(run_dir)
+    if workspace.campaign.bindings.is_probed:
+        results = paths.run_results(experiment.number, number)
+        shutil.rmtree(results, ignore_errors=True)
+        files.make_dir(results)
     paths.receipt(experiment.number, number).unlink(missing_ok=True)
     marker, seal = os.urandom(16).hex(), os.urandom(16).hex()
     spec = _run_spec(workspace, experiment, tree, number, marker, seal, purpose)
@@ -178,7 +182,7 @@ def _run_spec(
         return {**seen, "stamp": stamp()}
 
     return RunSpec(
-        command=commands.fill(bindings.checks_cmd if checks else bindings.run_cmd, values),
+        command=_command(workspace, experiment, number, checks=checks),
         workspace=workspace.root,
         log=log,
         receipt=paths.receipt(experiment.number, number),
@@ -199,6 +203,20 @@ def _run_spec(
         prepare=prepare,
         seal=seal,
         look=lambda size, elapsed_s: observer().look(size, elapsed_s),
+    )
+
+
+def _command(workspace: Workspace, experiment: Experiment, number: int, *, checks: bool) -> str:
+    bindings, values = workspace.campaign.bindings, _values(workspace, experiment, number)
+    if checks:
+        return commands.fill(bindings.checks_cmd, values)
+    command = commands.fill(bindings.run_cmd, values)
+    if not bindings.is_probed:
+        return command
+    from agent_loops.probing import attaching
+
+    return attaching.with_probe(
+        command, workspace.store.paths.run_results(experiment.number, number)
     )
 
 

@@ -1,0 +1,48 @@
+"""One finding of an analysis, and how findings are ranked.
+
+Pure; where a bound lies is told by who makes the finding.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FAULT = 5.0
+"""From this severity on it is a fault: something that a healthy training does not show."""
+MOST = 10.0
+
+
+class Finding(NamedTuple):
+    """What was seen, where, and what it usually means.
+
+    `key` names the figure in `summary.json`, `file` the table that it was worked out from, in the
+    results' folder; `severity` runs from 0, worth knowing, to MOST.
+    """
+
+    key: str
+    value: float
+    file: str
+    text: str
+    means: str
+    severity: float
+
+    @property
+    def is_fault(self) -> bool:
+        return self.severity >= FAULT
+
+
+def between(value: float, low: float, high: float, *, worst: float = 9.0) -> float:
+    """A severity: FAULT where the value is `low`, `worst` from `high` on, little below `low`."""
+    share = (value - low) / (high - low)
+    if share < 0:
+        return max(0.0, FAULT * (1 + share) - 1.0)
+    return FAULT + min(1.0, share) * (worst - FAULT)
+
+
+def median(values: list[float]) -> float:
+    """The middle of finite values; NaN where there are none."""
+    ordered = sorted(value for value in values if value == value)
+    if not ordered:
+        return float("nan")
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

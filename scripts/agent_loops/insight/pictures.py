@@ -1,0 +1,122 @@
+"""One picture of a run: its loss, layers, updates and time.
+
+Computes nothing that the page does not say. Drawn with matplotlib, which is slow to import.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent_loops.insight.finding import median
+from agent_loops.insight.samples import Samples
+
+_INK, _BLUE, _ORANGE, _GREY = "#222222", "#0072b2", "#d55e00", "#999999"  # Okabe and Ito
+_MOST_LAYERS = 24
+
+
+def draw(samples: Samples, place: Path, *, title: str, before: Samples | None = None) -> None:
+    """Writes a PNG; `before` is the incumbent's run, drawn in grey beside it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 7), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 2)
+    figure.suptitle(title, color=_INK, fontsize=12, x=0.01, ha="left")
+    _loss(axes[0][0], samples, before)
+    _bars(axes[0][1], _dead(samples), "dead units, share of the layer's", limit=1.0)
+    _bars(
+        axes[1][0],
+        _updates(samples),
+        "update / weight in one step (log)",
+        log=True,
+        band=(1e-3, 1e-2),
+    )
+    _bars(axes[1][1], _time(samples), "where a step's time goes, share", limit=1.0)
+    for row in axes:
+        for axis in row:
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.tick_params(labelsize=8, colors=_INK)
+    partial = place.with_suffix(".new.png")
+    canvas.print_png(str(partial))  # type: ignore[no-untyped-call]
+    partial.replace(place)
+
+
+def _loss(axis: Any, samples: Samples, before: Samples | None) -> None:
+    axis.set_title("training loss by step", loc="left", fontsize=10)
+    for run, colour, name in ((before, _GREY, "incumbent"), (samples, _BLUE, "this run")):
+        if run is None or not run.steps:
+            continue
+        known = [(step.step, step.loss) for step in run.steps if math.isfinite(step.loss)]
+        axis.plot(*zip(*known, strict=True), color=colour, lw=0.5, alpha=0.35)
+        axis.plot(*zip(*_smooth(known), strict=True), color=colour, lw=1.6, label=name)
+    if samples.steps:
+        axis.legend(frameon=False, fontsize=8)
+        axis.set_xlabel("step", fontsize=8)
+        top = sorted(step.loss for step in samples.steps if math.isfinite(step.loss))
+        axis.set_ylim(top=top[int(len(top) * 0.99)] * 1.05)
+
+
+def _smooth(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    width = max(1, len(points) // 60)
+    parts = [points[k : k + width] for k in range(0, len(points), width)]
+    return [(part[len(part) // 2][0], median([value for _, value in part])) for part in parts]
+
+
+def _dead(samples: Samples) -> dict[str, float]:
+    last = max((layer.step for layer in samples.layers), default=-1)
+    found: dict[str, float] = {}
+    for layer in samples.layers:
+        if layer.step == last and layer.side == "in":
+            found[layer.name] = layer.dead_share
+    return found
+
+
+def _updates(samples: Samples) -> dict[str, float]:
+    first = min((change.step for change in samples.changes), default=0)
+    values: dict[str, list[float]] = {}
+    for change in samples.changes:
+        if change.step > first and "bias" not in change.name and "norm" not in change.name:
+            values.setdefault(change.name.removesuffix(".weight"), []).append(change.ratio)
+    return {name: value for name, its in values.items() if (value := median(its)) > 0}
+
+
+def _time(samples: Samples) -> dict[str, float]:
+    names = ("data_s", "forward_s", "backward_s", "optimizer_s")
+    medians = {name[:-2]: median([getattr(p, name) for p in samples.phases]) for name in names}
+    whole = sum(medians.values())
+    return {name: value / whole for name, value in medians.items()} if whole > 0 else {}
+
+
+def _bars(
+    axis: Any,
+    values: Mapping[str, float],
+    title: str,
+    *,
+    limit: float | None = None,
+    log: bool = False,
+    band: tuple[float, float] | None = None,
+) -> None:
+    axis.set_title(title, loc="left", fontsize=10)
+    names = list(values)[:_MOST_LAYERS]
+    if not names:
+        axis.text(0.5, 0.5, "not sampled", ha="center", transform=axis.transAxes, color=_GREY)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        return
+    if band is not None:
+        axis.axvspan(*band, color=_BLUE, alpha=0.12, lw=0)
+        outside = [not band[0] / 3 <= values[name] <= band[1] * 2 for name in names]
+    else:
+        outside = [values[name] > 0.3 and limit is not None and "dead" in title for name in names]
+    colours = [_ORANGE if out else _BLUE for out in outside]
+    axis.barh(range(len(names)), [values[name] for name in names], color=colours, height=0.7)
+    axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.invert_yaxis()
+    if log:
+        axis.set_xscale("log")
+    if limit is not None:
+        axis.set_xlim(0, limit)

@@ -1,0 +1,232 @@
+"""Reads what one run left in its results' folder, and in its log's curves.
+
+All of it was written inside the training process: it is data, of bounded size, and may be torn or
+nonsense. What cannot be read is left out. Says nothing about what it means.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from agent_loops import display, files
+
+_LARGEST_BYTES = 48 << 20
+_NAME_CHARACTERS = 80
+_T = TypeVar("_T")
+
+
+class Step(NamedTuple):
+    """One optimizer step; `loss` is NaN where none was seen, `time_s` since the probe began."""
+
+    step: int
+    time_s: float
+    loss: float
+    learning_rate: float
+
+
+class Phases(NamedTuple):
+    """Seconds of one step."""
+
+    step: int
+    data_s: float
+    forward_s: float
+    backward_s: float
+    optimizer_s: float
+    evaluation_s: float
+
+    @property
+    def training_s(self) -> float:
+        return self.data_s + self.forward_s + self.backward_s + self.optimizer_s
+
+
+class Layer(NamedTuple):
+    """One layer's pass in one step, what went `in` or came `out`; shares are of its units."""
+
+    step: int
+    order: int
+    name: str
+    kind: str
+    side: str
+    deviation: float
+    largest: float
+    dead_share: float
+    saturated_share: float
+    cosine: float
+    non_finite: float
+
+
+class Change(NamedTuple):
+    """One parameter's step: root mean squares of gradient, weight and update."""
+
+    step: int
+    name: str
+    gradient: float
+    weight: float
+    update: float
+    ratio: float
+    non_finite: float
+
+
+class Fit(NamedTuple):
+    """What the model said to some targets. `errors` among the surest quarter stand beside those
+    that its own confidence `expected`."""
+
+    step: int
+    mode: str
+    rows: int
+    loss: float
+    accuracy: float
+    surest: int
+    errors: float
+    expected: float
+    classes: int
+
+
+class Batch(NamedTuple):
+    """The means of one batch's rows: their mean, and their variance."""
+
+    step: int
+    what: str
+    rows: int
+    mean: float
+    variance: float
+
+
+class Parameter(NamedTuple):
+    name: str
+    size: int
+    is_trained: bool
+
+
+class Samples(NamedTuple):
+    """All there is of one run; empty where the probe was not attached."""
+
+    steps: Sequence[Step] = ()
+    phases: Sequence[Phases] = ()
+    layers: Sequence[Layer] = ()
+    changes: Sequence[Change] = ()
+    fits: Sequence[Fit] = ()
+    batches: Sequence[Batch] = ()
+    parameters: Sequence[Parameter] = ()
+    facts: Mapping[str, Any] = {}
+    classes: Mapping[str, Any] = {}
+    notes: Sequence[str] = ()
+
+
+def read(folder: Path) -> Samples:
+    """What lies in a results' folder."""
+    return Samples(
+        steps=_table(folder / "steps.csv", _step),
+        phases=_table(folder / "phases.csv", _phases),
+        layers=_table(folder / "activations.csv", _layer),
+        changes=_table(folder / "gradients.csv", _change),
+        fits=_table(folder / "losses.csv", _fit),
+        batches=_table(folder / "batches.csv", _batch),
+        parameters=_parameters(folder / "parameters.json"),
+        facts=_mapping(folder / "probe.json"),
+        classes=_mapping(folder / "classes.json"),
+        notes=_notes(folder / "notes.txt"),
+    )
+
+
+Row = Mapping[str, str]
+
+
+def _step(row: Row) -> Step:
+    return Step(int(row["step"]), *_numbers(row, "time_s", "loss", "learning_rate"))
+
+
+def _phases(row: Row) -> Phases:
+    return Phases(int(row["step"]), *_numbers(row, *(f"{name}_s" for name in _PHASES)))
+
+
+def _layer(row: Row) -> Layer:
+    names = _name(row["layer"]), _name(row["kind"]), row["side"]
+    return Layer(int(row["step"]), int(row["order"]), *names, *_numbers(row, *_OF_LAYER))
+
+
+def _change(row: Row) -> Change:
+    return Change(int(row["step"]), _name(row["parameter"]), *_numbers(row, *_OF_CHANGE))
+
+
+def _fit(row: Row) -> Fit:
+    loss, accuracy, errors, expected = _numbers(
+        row, "loss", "accuracy", "confident_errors", "confident_expected"
+    )
+    return Fit(
+        int(row["step"]), row["mode"], int(row["rows"]), loss, accuracy,
+        int(row["confident_rows"]), errors, expected, int(row["classes"]),
+    )  # fmt: skip
+
+
+def _batch(row: Row) -> Batch:
+    rows = int(row["rows"])
+    return Batch(int(row["step"]), row["what"], rows, *_numbers(row, "mean", "variance_within"))
+
+
+_PHASES = ("data", "forward", "backward", "optimizer", "evaluation")
+_OF_LAYER = ("deviation", "largest", "dead_share", "saturated_share", "cosine", "non_finite")
+_OF_CHANGE = ("gradient_rms", "weight_rms", "update_rms", "update_to_weight", "non_finite")
+
+
+def _name(text: str) -> str:
+    return display.clean(text, _NAME_CHARACTERS)
+
+
+def _numbers(row: Row, *names: str) -> list[float]:
+    return [float(text) if (text := row[name]) else math.nan for name in names]
+
+
+def _content(path: Path) -> str:
+    """At most so much of a regular file; "" where there is none."""
+    try:
+        with files.open_regular(path) as stream:
+            return stream.read(_LARGEST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _table(path: Path, make: Callable[[Row], _T]) -> list[_T]:
+    """The rows of a table; one that is torn or no row of it is left out."""
+    reader, found = csv.DictReader(_content(path).replace("\0", "").splitlines()), []
+    while True:
+        try:
+            row = next(reader)
+            found.append(make(row))
+        except StopIteration:
+            return found
+        except (KeyError, TypeError, ValueError, csv.Error):
+            continue
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(_content(path) or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _mapping(path: Path) -> Mapping[str, Any]:
+    found = _json(path)
+    return found if isinstance(found, dict) else {}
+
+
+def _parameters(path: Path) -> list[Parameter]:
+    found = _json(path)
+    return [
+        Parameter(
+            _name(str(item.get("name"))), int(item.get("count") or 0),
+            bool(item.get("requires_grad")) and bool(item.get("in_optimizer")),
+        )
+        for item in (found if isinstance(found, list) else [])
+        if isinstance(item, dict)
+    ]  # fmt: skip
+
+
+def _notes(path: Path) -> list[str]:
+    return [display.clean(line, 200) for line in _content(path).splitlines()[:10]]

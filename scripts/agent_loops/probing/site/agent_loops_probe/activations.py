@@ -1,0 +1,146 @@
+"""What goes through the layers of a model, while it is looked at: scale, dead and saturated units.
+
+Works on a strided part of each tensor, in float32, and reads it back in one piece at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ROWS = 2048
+_COMPARED = 64
+# A unit that never gives more than this share of its layer's scale gives nothing.
+_DEAD = 1e-3
+_BOUNDS = {"Tanh": (-0.97, 0.97), "Sigmoid": (0.03, 0.97), "Hardtanh": (-0.97, 0.97)}
+_CHANNELS_SECOND = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "Pool")
+
+
+class Activations:
+    """Looks at the forward passes of one step; `root` is the outermost module that was seen."""
+
+    def __init__(self, torch: Any) -> None:
+        self._torch = torch
+        self._handles: list[Any] = []
+        self._seen: list[tuple[Any, str, Any]] = []
+        self._depth = 0
+        self._names: dict[int, str] = {}
+        self.root: Any = None
+
+    def start(self, entered: Any, left: Any, failed: Any) -> None:
+        """`entered` and `left` are called around each pass through a whole model, with whether it
+        is a training pass and its arguments; `failed` with an error of our own."""
+        module = self._torch.nn.modules.module
+        self._depth = 0
+
+        def before(module: Any, args: Any) -> None:
+            try:
+                self._depth += 1
+                if self._depth == 1:
+                    entered(module, args)
+            except Exception as error:  # noqa: BLE001
+                failed(error)
+
+        def after(module: Any, args: Any, output: Any) -> None:
+            try:
+                self._depth -= 1
+                left(module, args, output, self._depth)
+            except Exception as error:  # noqa: BLE001
+                failed(error)
+
+        self._handles = [
+            module.register_module_forward_pre_hook(before),
+            module.register_module_forward_hook(after),
+        ]
+
+    def stop(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def look(self, module: Any, args: Any, output: Any) -> None:
+        """Takes the figures of one module's pass."""
+        leaf = not module._modules
+        if leaf and args and _is_figures(args[0]) and _has_weight(module):
+            self._take(module, "in", args[0], leaf=leaf)
+        found = _first(output)
+        if found is not None:
+            self._take(module, "out", found, leaf=leaf)
+
+    def _take(self, module: Any, side: str, tensor: Any, *, leaf: bool) -> None:
+        torch, kind = self._torch, type(module).__name__
+        with torch.no_grad():
+            whole = tensor.detach()
+            rows = _rows(whole, kind).float()
+            size = rows.abs()
+            scale = (rows * rows).mean().sqrt()
+            low, high = _BOUNDS.get(kind, (None, None))
+            none = torch.zeros((), device=rows.device)
+            figures = [
+                rows.mean(), rows.std(unbiased=False), size.amax(), (rows == 0).float().mean(),
+                (size.amax(0) <= _DEAD * scale).float().mean(),
+                ((rows <= low) | (rows >= high)).float().mean() if low is not None else none,
+                _cosine(rows) if not leaf and rows.shape[0] > 2 else none,
+                1 - torch.isfinite(whole.sum(dtype=torch.float32)).float(),
+            ]  # fmt: skip
+            self._seen.append((module, side, torch.stack(figures)))
+
+    def rows(self, step: int) -> list[list[Any]]:
+        """What was seen, read back; layers by their names in the root, in the order of the pass."""
+        seen, self._seen = self._seen, []
+        if not seen or self.root is None:
+            return []
+        self._names = self._names or {
+            id(module): plain(name) for name, module in self.root.named_modules()
+        }
+        values = self._torch.stack([figures.cpu() for _, _, figures in seen]).tolist()
+        found, told = [], set()
+        for order, ((module, side, _), figures) in enumerate(zip(seen, values)):
+            name = self._names.get(id(module))
+            if name is None or (name, side) in told:
+                continue  # an accumulation's later passes say the same
+            told.add((name, side))
+            found.append([step, order, name or "(model)", type(module).__name__, side, *figures])
+        return found
+
+
+def plain(name: str) -> str:
+    """A module's or parameter's name without what wrappers add to it."""
+    return ".".join(part for part in name.split(".") if part not in ("module", "_orig_mod"))
+
+
+def _is_figures(value: Any) -> bool:
+    return hasattr(value, "is_floating_point") and value.is_floating_point() and value.numel() > 0
+
+
+def _has_weight(module: Any) -> bool:
+    return getattr(module, "weight", None) is not None and "Norm" not in type(module).__name__
+
+
+def _first(output: Any) -> Any:
+    if isinstance(output, (tuple, list)):
+        output = output[0] if output else None
+    elif isinstance(output, dict):
+        output = next(iter(output.values()), None)
+    return output if _is_figures(output) and output.dim() > 0 else None
+
+
+def _rows(tensor: Any, kind: str) -> Any:
+    """Units in columns, some of the samples in rows."""
+    if tensor.dim() >= 3 and any(name in kind for name in _CHANNELS_SECOND):
+        tensor = tensor.movedim(1, -1)
+    if tensor.dim() == 1:
+        return tensor[:_ROWS, None]
+    if not tensor.is_contiguous() and tensor.dim() > 2:
+        count = tensor[0].numel() // tensor.shape[-1]
+        tensor = tensor[:: max(1, tensor.shape[0] * count // _ROWS)]
+    rows = tensor.reshape(-1, tensor.shape[-1])
+    return rows[:: max(1, rows.shape[0] // _ROWS)]
+
+
+def _cosine(rows: Any) -> Any:
+    """How alike the samples are: the mean cosine of two different ones."""
+    some = rows[:: max(1, rows.shape[0] // _COMPARED)][:_COMPARED]
+    some = some / (some.norm(dim=1, keepdim=True) + 1e-12)
+    count = some.shape[0]
+    total = some.sum(0)
+    return ((total * total).sum() - count) / (count * (count - 1))

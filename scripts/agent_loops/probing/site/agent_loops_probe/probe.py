@@ -1,0 +1,423 @@
+"""The probe: which steps are looked at, what is asked of them, and what it costs.
+
+A step is what lies between two calls of `step` of the first optimizer. Most are only counted; a
+step that is looked at has hooks on its modules, and stamps between its phases.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import batches
+from .activations import Activations, plain
+from .files import Files
+from .gradients import Gradients
+from .losses import Losses
+from .pace import FULL, LIGHT, Pace
+
+_FLUSH_S = 2.0
+_TOLD_S = 10.0
+_STEPS = 2000
+_ALARMS = 20
+_RISEN = 1.5
+_PASSES_WITHOUT_TRAINING = 64
+_ORIGINAL = "_agent_loops_original"
+
+
+class Probe:
+    """One process's probe. `attach` it to torch; it ends itself."""
+
+    def __init__(self, torch: Any, files: Files) -> None:
+        self._torch, self._files, self._pace = torch, files, Pace()
+        self._activations, self._gradients = Activations(torch), Gradients(torch)
+        self._losses = Losses(torch)
+        self._off, self._looking, self._own_before_s = False, "", 0.0
+        self._step, self._stride, self._alarms, self._passes = 0, 1, 0, 0
+        self._main: int | None = None
+        self._began_s = self._flushed_s = self._told_s = time.perf_counter()
+        self._steps: list[list[Any]] = []
+        self._backwards: list[Any] = []
+        self._lowest = math.inf
+        self._risen = False
+        self._scaled: Any = None
+        self._rows = 0
+        self._stamps: list[tuple[str, float, float]] = []
+        self._evaluating_s = 0.0
+        self._entered: tuple[float, float, bool] | None = None
+        self._optimizers: dict[int, Any] = {}
+        self._names: dict[int, str] = {}
+        self._facts: dict[str, Any] = {
+            "torch": torch.__version__, "compiled": False, "dropout_without_gradient": 0,
+            "dropout_modules": [], "batchnorm_without_gradient": 0,
+        }  # fmt: skip
+
+    # What is hooked.
+
+    def attach(self) -> None:
+        torch, optimizer = self._torch, importlib.import_module("torch.optim.optimizer")
+        optimizer.register_optimizer_step_pre_hook(self._guarded(self._before_step))
+        optimizer.register_optimizer_step_post_hook(self._guarded(self._after_step))
+        self._wrap(torch.Tensor, "backward", self._backward)
+        self._wrap(torch, "compile", self._compile)
+        self._wrap(torch.nn.functional, "cross_entropy", self._cross_entropy)
+        self._wrap(torch.nn.Dropout, "forward", self._dropout)
+        self._wrap(torch.nn.modules.batchnorm._BatchNorm, "forward", self._batchnorm)
+        scaler = getattr(getattr(torch, "amp", None), "GradScaler", None)
+        if scaler is not None:
+            self._wrap(scaler, "scale", self._scale)
+        atexit.register(self._guarded(self._finish))
+        self._look(FULL)
+
+    def _wrap(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
+        original = getattr(owner, name)
+        torch = self._torch
+
+        @functools.wraps(original)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if self._off or torch.compiler.is_compiling():
+                return original(*args, **kwargs)
+            return around(original, args, kwargs)
+
+        setattr(wrapper, _ORIGINAL, original)
+        setattr(owner, name, wrapper)
+
+    def _guarded(self, ours: Callable[..., None]) -> Callable[..., None]:
+        def call(*args: Any, **_: Any) -> None:
+            if not self._off:
+                try:
+                    ours(*args)
+                except Exception as error:  # noqa: BLE001
+                    self._give_up(error)
+
+        return call
+
+    def _give_up(self, error: Exception | None = None) -> None:
+        self._off = True
+        self._activations.stop()
+        if error is not None and self._files.mine:
+            self._files.note(
+                "the probe stopped at step %d: %s: %s" % (self._step, type(error).__name__, error)
+            )
+
+    # Around what the training calls; the original is called whatever we do.
+
+    def _compile(self, original: Any, args: Any, kwargs: Any) -> Any:
+        if not self._facts["compiled"]:
+            self._facts["compiled"] = True
+            self._activations.stop()
+            self._guarded(self._files.note)(
+                "torch.compile: the layers' activations are not sampled, hooks would recompile"
+            )
+        return original(*args, **kwargs)
+
+    def _scale(self, original: Any, args: Any, kwargs: Any) -> Any:
+        self._scaled = args[1] if len(args) > 1 else None
+        return original(*args, **kwargs)
+
+    def _backward(self, original: Any, args: Any, kwargs: Any) -> Any:
+        self._guarded(self._before_backward)(args[0])
+        try:
+            return original(*args, **kwargs)
+        finally:
+            if self._looking:
+                self._guarded(self._stamp)("backward")
+
+    def _cross_entropy(self, original: Any, args: Any, kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        self._guarded(self._after_cross_entropy)(args, kwargs)
+        return result
+
+    def _dropout(self, original: Any, args: Any, kwargs: Any) -> Any:
+        module = args[0]
+        if module.training and module.p > 0 and not self._torch.is_grad_enabled():
+            self._guarded(self._count)("dropout_without_gradient")
+        return original(*args, **kwargs)
+
+    def _batchnorm(self, original: Any, args: Any, kwargs: Any) -> Any:
+        if args[0].training and not self._torch.is_grad_enabled():
+            self._guarded(self._count)("batchnorm_without_gradient")
+        return original(*args, **kwargs)
+
+    def _count(self, name: str) -> None:
+        if self._facts[name] < 50 and _is_checkpointing():
+            return
+        self._facts[name] += 1
+
+    # A step.
+
+    def _look(self, kind: str) -> None:
+        self._looking, self._own_before_s = kind, self._pace.own_cpu_s
+        self._stamps, self._evaluating_s, self._entered = [], 0.0, None
+        self._stamp("begin")
+        if not self._facts["compiled"]:
+            self._activations.start(self._enter, self._leave, self._give_up)
+
+    def _stamp(self, name: str) -> None:
+        with self._pace:
+            if self._torch.cuda.is_available() and self._torch.cuda.is_initialized():
+                self._torch.cuda.synchronize()
+            now_s = time.perf_counter()
+            self._stamps.append((name, now_s, self._pace.own_s))
+
+    def _enter(self, module: Any, args: Any) -> None:
+        """A pass through a whole model begins."""
+        training = self._torch.is_grad_enabled() and module.training
+        if training and not any(name == "forward" for name, _, _ in self._stamps):
+            self._stamp("forward")
+            self._activations.root = self._activations.root or module
+        self._entered = (time.perf_counter(), self._pace.own_s, training)
+        if self._main is None:
+            self._passes += 1
+            if self._passes > _PASSES_WITHOUT_TRAINING:
+                self._activations.stop()  # nothing is trained here, so far
+        if training:
+            with self._pace:
+                self._batch("inputs", args[0] if args else None)
+                self._rows = len(args[0]) if args and hasattr(args[0], "shape") else 0
+
+    def _leave(self, module: Any, args: Any, output: Any, depth: int) -> None:
+        if self._entered is None:
+            return
+        with self._pace:
+            if self._looking == FULL and self._entered[2] and self._activations.root is not None:
+                self._activations.look(module, args, output)
+        if depth == 0:
+            entered_s, own_s, training = self._entered
+            if not training:
+                now_s = time.perf_counter()
+                self._evaluating_s += now_s - entered_s - (self._pace.own_s - own_s)
+
+    def _batch(self, what: str, tensor: Any) -> None:
+        if not hasattr(tensor, "reshape") or not hasattr(tensor, "is_complex"):
+            return
+        found = batches.figures(self._torch, tensor)
+        if found is not None:
+            mean, variance = found[0].tolist()
+            self._files.row("batches", (self._step, what, found[1], mean, variance))
+
+    def _after_cross_entropy(self, args: Any, kwargs: Any) -> None:
+        logits = args[0] if args else kwargs.get("input")
+        targets = args[1] if len(args) > 1 else kwargs.get("target")
+        training = self._torch.is_grad_enabled() and logits.requires_grad
+        if training and not self._looking:
+            return
+        if not training and not self._pace.may_look():
+            return
+        before_s = self._pace.own_cpu_s
+        with self._pace:
+            self._losses.look(logits, targets, kwargs.get("ignore_index", -100), training=training)
+            if training and len(targets) == self._rows:  # else its rows were laid end to end
+                self._batch("targets", targets)
+        if not training:
+            self._pace.looked(LIGHT, self._pace.own_cpu_s - before_s)
+
+    def _before_backward(self, loss: Any) -> None:
+        if self._looking:
+            self._stamp("loss")
+        if self._scaled is not None:
+            loss, self._scaled = self._scaled, None
+        if loss.numel() != 1:
+            return
+        value = loss.detach()
+        self._backwards.append(value if value.is_cuda else float(value))
+
+    def _before_step(self, optimizer: Any, *_: Any) -> None:
+        if not self._files.mine:
+            self._give_up()
+            return
+        self._optimizers.setdefault(id(optimizer), optimizer)
+        if self._main is None:
+            self._main = id(optimizer)
+            self._pace.begin_training()
+        if self._looking and id(optimizer) == self._main:
+            self._stamp("optimizer")
+        if self._looking == FULL:
+            with self._pace:
+                self._gradients.before(optimizer)
+
+    def _after_step(self, optimizer: Any, *_: Any) -> None:
+        if id(optimizer) != self._main:
+            return
+        if self._looking:
+            self._stamp("end")
+            self._take()
+        with self._pace:
+            self._record(optimizer)
+            self._step += 1
+        kind = FULL if self._is_alarming() else self._pace.may_look()
+        if kind:
+            self._look(kind)
+
+    def _take(self) -> None:
+        """Reads back what this step showed."""
+        with self._pace:
+            self._activations.stop()
+            kind, self._looking = self._looking, ""
+            self._name_parameters()
+            files = self._files
+            for row in self._gradients.rows(self._step, self._name_of):
+                files.row("gradients", row)
+            for row in self._activations.rows(self._step):
+                files.row("activations", row)
+            for row in self._losses.rows(self._step):
+                files.row("losses", row)
+            if self._step:  # before the first everything was warming up
+                files.row("phases", [self._step, *self._phases()])
+        self._pace.looked(kind, self._pace.own_cpu_s - self._own_before_s)
+
+    def _phases(self) -> list[float]:
+        """Seconds of data, forward, backward, optimizer, evaluation and the rest."""
+        spent = {"loss": 0.0, "backward": 0.0, "optimizer": 0.0, "end": 0.0, "forward": 0.0}
+        for (_, from_s, own), (name, until_s, own_then) in zip(self._stamps, self._stamps[1:]):
+            spent[name] += until_s - from_s - (own_then - own)
+        data_s = max(0.0, spent["forward"] - self._evaluating_s)
+        if not any(name == "forward" for name, _, _ in self._stamps):
+            data_s = 0.0  # no pass was seen to begin: it is told with the forward phase
+        # The time until an optimizer's step is that of clipping and the like: the optimizer's.
+        return [
+            data_s, spent["loss"], spent["backward"], spent["end"] + spent["optimizer"],
+            self._evaluating_s, 0.0,
+        ]  # fmt: skip
+
+    def _record(self, optimizer: Any) -> None:
+        losses, self._backwards = self._backwards, []
+        now_s = time.perf_counter()
+        if self._step % self._stride == 0:
+            rate = optimizer.param_groups[0].get("lr", 0.0)
+            self._steps.append([self._step, now_s - self._began_s, losses, float(rate)])
+        if self._step > _STEPS * self._stride:
+            self._stride *= 2
+        if losses and isinstance(losses[-1], float):
+            self._watch(losses[-1])
+        if now_s - self._flushed_s > _FLUSH_S:
+            self._flush(now_s)
+
+    def _watch(self, loss: float) -> None:
+        if math.isfinite(loss):
+            self._lowest = min(self._lowest, loss)
+            self._risen = loss > _RISEN * abs(self._lowest) + 1e-3
+        else:
+            self._risen = True
+
+    def _is_alarming(self) -> bool:
+        """Where the loss goes astray the next step is looked at whatever it costs, a few times."""
+        if not self._risen or self._alarms >= _ALARMS:
+            return False
+        self._alarms += 1
+        return True
+
+    # What is told.
+
+    def _flush(self, now_s: float) -> None:
+        self._flushed_s = now_s
+        steps, self._steps = self._steps, []
+        for step, at_s, losses, rate in steps:
+            values = [float(loss) for loss in losses]
+            mean = sum(values) / len(values) if values else ""
+            if losses and not isinstance(losses[-1], float):
+                self._watch(values[-1])  # read back from the device only now
+            self._files.row("steps", (step, at_s, mean, rate, len(values)))
+        self._files.flush()
+        if now_s - self._told_s > _TOLD_S or self._told_s == self._began_s:
+            self._told_s = now_s
+            self._tell()
+
+    def _tell(self) -> None:
+        torch, facts = self._torch, self._facts
+        facts.update(
+            steps=self._step, looks=self._pace.looks, own_s=round(self._pace.own_cpu_s, 4),
+            seconds=round(time.perf_counter() - self._began_s, 3),
+            optimizers=[_described(optimizer) for optimizer in self._optimizers.values()],
+        )  # fmt: skip
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            facts["device"] = torch.cuda.get_device_name()
+            facts["peak_allocated_mib"] = torch.cuda.max_memory_allocated() / 2**20
+            facts["total_memory_mib"] = torch.cuda.get_device_properties(0).total_memory / 2**20
+        self._files.replace("probe.json", facts)
+        found = self._losses.classes()
+        if found is not None:
+            self._files.replace("classes.json", found)
+
+    def _finish(self) -> None:
+        if self._main is None or not self._files.mine:
+            return
+        for row in self._losses.rows(self._step):
+            self._files.row("losses", row)
+        self._told_s = self._began_s
+        self._flush(time.perf_counter())
+
+    def _name_parameters(self) -> None:
+        root = self._activations.root
+        if self._names:
+            return
+        if root is None:
+            root = self._found_by_its_weights()
+        if root is None:
+            return
+        trained = {
+            id(weight)
+            for optimizer in self._optimizers.values()
+            for group in optimizer.param_groups
+            for weight in group["params"]
+        }
+        table = []
+        for name, weight in root.named_parameters():
+            self._names[id(weight)] = plain(name)
+            table.append({
+                "name": plain(name), "shape": list(weight.shape), "count": weight.numel(),
+                "requires_grad": bool(weight.requires_grad), "in_optimizer": id(weight) in trained,
+                "dtype": str(weight.dtype),
+            })  # fmt: skip
+        self._files.replace("parameters.json", table)
+
+    def _found_by_its_weights(self) -> Any:
+        """The largest module that holds the optimizer's weights, where none was seen at work."""
+        import gc
+
+        weights = {
+            id(weight)
+            for optimizer in self._optimizers.values()
+            for group in optimizer.param_groups
+            for weight in group["params"]
+        }
+        best, most = None, 0
+        for thing in gc.get_objects():
+            if isinstance(thing, self._torch.nn.Module):
+                count = sum(id(weight) in weights for weight in thing.parameters())
+                if count > most:
+                    best, most = thing, count
+        return best
+
+    def _name_of(self, weight: Any) -> str:
+        return self._names.get(id(weight), "x".join(map(str, weight.shape)))
+
+
+def _described(optimizer: Any) -> dict[str, Any]:
+    groups = [
+        {
+            key: value
+            for key, value in group.items()
+            if key != "params" and isinstance(value, (int, float, str, bool, tuple, list))
+        }
+        for group in optimizer.param_groups[:8]
+    ]
+    return {"kind": type(optimizer).__name__, "groups": groups}
+
+
+def _is_checkpointing() -> bool:
+    """Whether a pass without gradients is one that torch will run again with them."""
+    ending = os.path.join("torch", "utils", "checkpoint.py")
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename.endswith(ending):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
