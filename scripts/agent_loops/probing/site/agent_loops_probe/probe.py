@@ -7,6 +7,7 @@ step that is looked at has hooks on its modules, and stamps between its phases.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import importlib
 import math
@@ -102,10 +103,10 @@ class Probe:
     def _give_up(self, error: Exception | None = None) -> None:
         self._off = True
         self._activations.stop()
-        if error is not None and self._files.mine:
-            self._files.note(
-                "the probe stopped at step %d: %s: %s" % (self._step, type(error).__name__, error)
-            )
+        with contextlib.suppress(Exception):  # a folder that is gone, a full disk
+            if error is not None and self._files.mine:
+                said = "the probe stopped at step %d: %s: %s"
+                self._files.note(said % (self._step, type(error).__name__, error))
 
     # Around what the training calls; the original is called whatever we do.
 
@@ -390,7 +391,7 @@ class Probe:
         }
         best, most = None, 0
         for thing in gc.get_objects():
-            if isinstance(thing, self._torch.nn.Module):
+            if issubclass(type(thing), self._torch.nn.Module):  # a proxy's own class may warn
                 count = sum(id(weight) in weights for weight in thing.parameters())
                 if count > most:
                     best, most = thing, count
