@@ -142,6 +142,34 @@ def test_a_small_gain_for_many_lines_is_pointed_out_and_a_loss_is_not(
     assert bool(decide.advice(weighed)) == told
 
 
+@pytest.mark.parametrize(
+    ("gain", "behind", "lines", "status"),
+    [
+        (-0.4, 0.4, -3, "keep"),  # as good within half of one run's noise, and shorter
+        (-0.7, 0.7, -3, "discard"),
+        (-0.1, 0.7, -3, "discard"),  # small steps down from the best ever do not add up
+        (-0.4, 0.4, 0, "discard"),
+    ],
+)
+def test_equal_is_within_half_a_deviation_of_incumbent_and_best(
+    gain: float, behind: float, lines: int, status: str
+) -> None:
+    judgement = Judgement("discard", gain, gain - 1, gain + 1, 0.2, 0.4, 1.0)
+    weighed = decide.Weighed(judgement, behind=behind, more_lines=lines, pairs=0)
+    assert decide.weigh(weighed).status == status
+
+
+@pytest.mark.parametrize(
+    ("walls_s", "told"),
+    [((60.0, 56.5), True), ((60.0, 58.0), False), ((1.0, 0.6), False), ((60.0, 60.0), False)],
+)
+def test_a_warmup_is_proposed_where_the_second_run_was_over_a_twentieth_faster(
+    walls_s: tuple[float, float], *, told: bool
+) -> None:
+    bindings = parse("metric: a\nrun_cmd: b\neditable_files: c.py\n", default_tag="t")
+    assert bool(calibration.warmup_advice(bindings, walls_s)) == told
+
+
 def test_a_baseline_near_the_largest_number_is_described_too() -> None:
     bindings = parse("metric: a\nrun_cmd: b\neditable_files: c.py\n", default_tag="t")
     assert calibration.found(bindings, [1e200, 1.1e200]).startswith("one run's noise is about 7.1e")

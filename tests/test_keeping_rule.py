@@ -246,7 +246,7 @@ def test_a_broken_idea_teaches_nothing(broken: float) -> None:
 
 
 @pytest.mark.parametrize("paired", [False, True])
-def test_what_lies_beyond_all_weighing_is_taken_as_read(*, paired: bool) -> None:
+def test_a_gain_beyond_all_expectation_is_taken_as_read(*, paired: bool) -> None:
     belief = rule.begin([0.001, -0.0005, 0.0003], paired=paired)
     judgement = rule.judge(belief, [-1e9])
     assert (judgement.verdict, judgement.gain) == ("keep", pytest.approx(1e9))

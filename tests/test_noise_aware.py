@@ -366,6 +366,7 @@ def test_a_repeat_of_the_incumbents_own_code_sharpens_what_is_known_of_it(
     before = project.ask("status")["gain_interval"]
     answer = project.ask("try", "again", "--repeat", "4")
     assert answer["kind"] == "repeat"
+    assert answer["gain"] is None  # on itself there is none
     after = project.ask("status")["gain_interval"]
     assert after[1] - after[0] < before[1] - before[0]
 

@@ -1,4 +1,4 @@
-"""The probe in real trainings: it changes no result, fails no run, and steps aside where it must."""
+"""The probe in real trainings: it changes no result, fails none, and steps aside where it must."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class _HeldOut:
         from agent_loops.metric import read_log
 
         path = self._paths.holdout_log(number, run.number)
-        if run.reading is None or run.finished is None or not run.finished.holdout:
+        if run.reading is None or run.finished is None:
             return None
         try:
             if files.sha256_file(path) != run.finished.holdout:

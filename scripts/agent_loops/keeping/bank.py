@@ -94,19 +94,6 @@ def incumbent(state: Sequence[float]) -> float:
     return mean / total
 
 
-def leap(state: MutableSequence[float], mean: float, n: float) -> None:
-    """Makes the incumbent what n readings show that lie beyond anything that is to be weighed.
-
-    The mean is from the origin, which moves there.
-    """
-    state[ORIGIN] += mean
-    for i in range(SIZE):
-        state[M0 + i] -= mean / state[SIGMA + i]
-        state[M + i] = 0.0
-        state[V + i] = 0.0 if state[PAIRED] > 0.0 else 1.0 / n
-        state[C0 + i] = 0.0
-
-
 def branch(state: Sequence[float], i: int, mean: float, precision: float) -> Seen:
     """What hypothesis i makes of a candidate's mean with a precision, in units of 1/sigma^2.
 

@@ -33,8 +33,6 @@ _TAIL = 0.04
 # A discard so many deviations behind is a broken idea: it tells neither of the noise nor of what
 # ideas that work may gain, and effects that fall off exponentially would be stretched to reach it.
 _BROKEN = 20.0
-# So many ahead or behind, there is nothing left to weigh.
-_BEYOND = 1e6
 _LARGEST = 1e140  # squares stay finite
 FIGURES = 7
 SCRATCH = information.TABLE
@@ -199,11 +197,6 @@ def weigh(
             compare(-summary[summaries.MEAN], figures)
             return
     summaries.summarise(readings, n, state[bank.ORIGIN], summary)
-    ahead = bank.incumbent(state) - summary[summaries.MEAN]
-    if abs(ahead) > _BEYOND * state[bank.NOISE]:
-        compare(ahead, figures)
-        figures[6] = state[bank.NOISE]
-        return
     bank.weigh(state, summary, figures)
     better, worse, square = figures[0], figures[1], figures[2]
     figures[6], figures[5], figures[4] = figures[5], figures[4], figures[3]
@@ -243,9 +236,6 @@ def take(
     summaries.summarise(readings, n, state[bank.ORIGIN], summary)
     ahead = bank.incumbent(state) - summary[summaries.MEAN]
     if not kept and -ahead > _BROKEN * state[bank.NOISE]:
-        return
-    if abs(ahead) > _BEYOND * state[bank.NOISE]:
-        bank.leap(state, summary[summaries.MEAN], summary[summaries.N])
         return
     bank.learn(state, summary, kept)
     renewal.renew_if_thin(state)
