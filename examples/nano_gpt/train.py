@@ -165,7 +165,7 @@ def main() -> None:
     val_bpb = prepare.evaluate_bpb(lambda seen: model(seen.to(device)).cpu(), val)
     print("---")
     print(f"val_bpb:          {val_bpb:.6f}")
-    print(f"training_seconds: {training_s:.1f}")
+    print(f"training_seconds: {training_s:.2f}")
     print(f"total_seconds:    {time.monotonic() - _STARTED_S:.1f}")
     if device.type == "cuda":
         print(f"peak_vram_mb:     {torch.cuda.max_memory_allocated() / 2**20:.1f}")

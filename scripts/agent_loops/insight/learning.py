@@ -21,6 +21,7 @@ _ALIKE = (4.0, 40.0)
 _CONTRADICTED = (0.06, 0.2)
 _FEWEST_BATCHES = 6
 _EVAL_ROWS = 200
+_FEWEST_LATELY = 5
 _MORE_TIME = 0.1  # headroom is what a tenth more time would bring
 
 
@@ -252,7 +253,7 @@ def extrapolated(steps: Sequence[Step]) -> Headroom | None:
     known = [(step.time_s - began_s, step.loss) for step in steps if math.isfinite(step.loss)]
     known = [(at_s, loss) for at_s, loss in known if at_s > 0]
     known = known[len(known) * 2 // 3 :]
-    if len(known) < _FEWEST_STEPS:
+    if len(known) < _FEWEST_LATELY:
         return None
     losses = _blocks([loss for _, loss in known])
     times = _blocks([math.log(at) for at, _ in known])

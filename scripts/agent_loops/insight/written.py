@@ -6,9 +6,12 @@ slices); `embeddings*.npy` or `.npz` of shape (samples, features). Reads; trains
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import math
+import os
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +24,8 @@ _LABELS = ("label", "target", "y", "y_true", "truth")
 _PREDICTIONS = ("prediction", "predicted", "pred", "y_pred", "y_hat")
 _MOST_BYTES = 64 << 20
 _MOST_ROWS = 200_000
+_MOST_EMBEDDED_BYTES = 1 << 29
+_BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
 _MOST_SLICES = 20
 _FEWEST = 20
 _SAMPLES = 1024
@@ -129,16 +134,16 @@ def _embeddings(outputs: Path) -> Mapping[str, Any]:
 
     found: dict[str, Any] = {}
     for path in paths:
-        try:
-            loaded = np.load(path, allow_pickle=False, mmap_mode="r")
+        with contextlib.suppress(*_BROKEN), files.open_regular(path) as stream:
+            if os.fstat(stream.fileno()).st_size > _MOST_EMBEDDED_BYTES:
+                continue
+            loaded = np.load(stream, allow_pickle=False)
             arrays = loaded if isinstance(loaded, np.lib.npyio.NpzFile) else {path.stem: loaded}
             for name in list(arrays)[:16]:
                 array = arrays[name]
                 if array.ndim == 2 and len(array) > 3 and array.dtype.kind == "f":
                     some = array[:: max(1, len(array) // _SAMPLES)]
                     found[display.clean(name, 40)] = np.asarray(some, np.float64)
-        except (OSError, ValueError):
-            continue
     return found
 
 

@@ -1,0 +1,302 @@
+"""What is made of a run's figures: each finding where it belongs, none where all is well."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent_loops.curves import Curve, Progress
+from agent_loops.insight import layers, learning, machine_time, page, samples, written
+from agent_loops.insight.finding import Finding
+from agent_loops.insight.samples import (
+    Batch,
+    Change,
+    Fit,
+    Layer,
+    Parameter,
+    Phases,
+    Samples,
+    Step,
+)
+from support import Project
+
+
+def found(source: object, run: Samples) -> dict[str, Finding]:
+    return {finding.key: finding for finding in source.findings(run)}  # type: ignore[attr-defined]
+
+
+def falling(count: int, noise: float, seed: int = 1, power: float = 0.5) -> list[Step]:
+    """A loss that falls as a power of the time."""
+    draw = random.Random(seed)
+    return [
+        Step(k, 10.0 + 0.02 * (k + 1), 1 + 3 * (k + 1) ** -power + draw.gauss(0, noise), 1e-3)
+        for k in range(count)
+    ]
+
+
+def layer(name: str, **figures: float) -> Layer:
+    fixed = {"deviation": 1.0, "largest": 4.0, "dead_share": 0.0, "saturated_share": 0.0}
+    known = fixed | {"cosine": 0.0, "non_finite": 0.0} | figures
+    return Layer(9, int(known.pop("order", 0)), name, "Block", "out", **known)
+
+
+def change(name: str, *, step: int = 5, gradient: float = 1e-3, ratio: float = 2e-3) -> Change:
+    return Change(step, name, gradient, 0.1, 0.1 * ratio, ratio, 0.0)
+
+
+# ---- learning -----------------------------------------------------------------------------------
+
+
+def test_headroom_is_what_more_time_would_have_brought() -> None:
+    steps = falling(900, noise=0.0)
+    expected = 3 * (900**-0.5 - 990**-0.5)
+    headroom = learning.extrapolated(steps)
+    assert headroom is not None
+    assert headroom.gain == pytest.approx(expected, rel=0.2)
+
+
+def test_the_error_of_the_headroom_holds_what_it_says() -> None:
+    """Within two standard errors in most of the trainings, whatever their noise."""
+    expected = 3 * (900**-0.5 - 990**-0.5)
+    inside = 0
+    for seed in range(100):
+        headroom = learning.extrapolated(falling(900, noise=0.05, seed=seed))
+        assert headroom is not None
+        inside += abs(headroom.gain - expected) < 2.3 * headroom.error  # 10 degrees of freedom
+    assert 88 <= inside <= 100
+
+
+@pytest.mark.parametrize("steps", [[], falling(5, 0.0), [Step(0, 0.0, math.nan, 0.1)] * 100])
+def test_too_little_tells_no_headroom(steps: Sequence[Step]) -> None:
+    assert learning.extrapolated(steps) is None
+
+
+def test_a_loss_that_jumps_and_rises_is_unstable() -> None:
+    steps = falling(400, noise=0.01)
+    calm = found(learning, Samples(steps=steps))
+    assert "spike_share" not in calm
+    jumping = [s._replace(loss=s.loss * (3 if s.step % 20 == 0 else 1)) for s in steps]
+    assert found(learning, Samples(steps=jumping))["spike_share"].is_fault
+    rising = [s._replace(loss=s.loss + max(0, s.step - 200) * 0.01) for s in steps]
+    assert found(learning, Samples(steps=rising))["rise_share"].is_fault
+
+
+def batches(kinds: int, *, seed: int) -> list[Batch]:
+    """Twelve batches of 16 rows; with more than one kind each batch is of one of them."""
+    draw = random.Random(seed)
+    made = []
+    for k in range(12):
+        centre = 3.0 * (k % kinds)
+        rows = [draw.gauss(centre, 1) for _ in range(16)]
+        mean = sum(rows) / 16
+        variance = sum((row - mean) ** 2 for row in rows) / 15
+        made.append(Batch(k, "inputs", 16, mean, variance))
+    return made
+
+
+def test_batches_of_one_kind_are_told_from_batches_at_random() -> None:
+    assert found(learning, Samples(batches=batches(4, seed=1)))["batch_likeness"].is_fault
+    flagged = sum(
+        any(f.is_fault for f in learning.findings(Samples(batches=batches(1, seed=seed))))
+        for seed in range(200)
+    )
+    assert flagged == 0
+
+
+def fits(*, train: tuple[float, float], held_out: tuple[float, float]) -> list[Fit]:
+    """Errors and expected errors among the surest, in training and evaluation."""
+    made = [Fit(step, "train", 1000, 1.0, 0.7, 250, *train, 10) for step in range(10)]
+    return made + [Fit(10, "eval", 1000, 1.0, 0.7, 250, *held_out, 10) for _ in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("train", "held_out", "wrong"),
+    [
+        ((0.02, 0.02), (0.02, 0.02), False),
+        ((0.17, 0.17), (0.03, 0.16), True),  # calibrated on labels that are partly wrong
+        ((0.02, 0.10), (0.02, 0.10), False),  # smoothed labels: less sure than it could be
+        ((0.01, 0.02), (0.10, 0.02), False),  # overfitting
+    ],
+)
+def test_wrong_labels_are_told_from_smoothed_ones(
+    train: tuple[float, float], held_out: tuple[float, float], *, wrong: bool
+) -> None:
+    findings = found(learning, Samples(fits=fits(train=train, held_out=held_out)))
+    assert ("label_contradictions" in findings) == wrong
+
+
+# ---- layers -------------------------------------------------------------------------------------
+
+
+def test_dead_saturated_and_collapsed_layers_are_named() -> None:
+    run = Samples(
+        layers=[
+            layer("blocks.0", dead_share=0.1),
+            layer("blocks.1", dead_share=0.95),
+            layer("gate", saturated_share=0.8),
+            layer("head", cosine=0.9999),
+        ]
+    )
+    findings = found(layers, run)
+    assert "blocks.1" in findings["dead_share_max"].text
+    assert "gate" in findings["saturated_share_max"].text
+    assert "head" in findings["cosine_max"].text
+    assert all(finding.is_fault for finding in findings.values())
+
+
+def test_the_scale_over_the_depth_is_told_from_the_first_step() -> None:
+    first = [layer(f"blocks.{k}", deviation=10.0**k, order=k)._replace(step=0) for k in range(4)]
+    later = [layer(f"blocks.{k}", order=k) for k in range(4)]
+    assert found(layers, Samples(layers=first + later))["activation_growth"].value == 1000
+    assert "activation_growth" not in found(layers, Samples(layers=later))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "fault"), [(1e-3, False), (6e-3, False), (1.5e-2, False), (5e-2, True), (1e-7, True)]
+)
+def test_the_update_to_weight_ratio_has_a_healthy_range(ratio: float, *, fault: bool) -> None:
+    changes = [change(f"l{k}.weight", ratio=ratio) for k in range(6)]
+    assert any(f.is_fault for f in layers.findings(Samples(changes=changes))) == fault
+
+
+def test_a_parameter_without_gradient_and_one_that_is_frozen_are_named() -> None:
+    changes = [change(f"l{k}.weight") for k in range(6)] + [change("lost.weight", gradient=0.0)]
+    parameters = [Parameter("a.0.weight", 900, is_trained=True)]
+    parameters += [Parameter(f"a.1.{name}", 10, is_trained=False) for name in ("weight", "bias")]
+    findings = found(layers, Samples(changes=changes, parameters=parameters))
+    assert "lost.weight" in findings["gradient_rms_min"].text
+    assert findings["parameters_not_trained"].text.startswith("a.1: 20 of 920")
+
+
+# ---- time, and what was written -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("data_s", "fault"), [(0.001, False), (0.02, True)])
+def test_a_loader_that_is_waited_for_is_the_bottleneck(data_s: float, *, fault: bool) -> None:
+    phases = [Phases(k, data_s, 0.01, 0.02, 0.005, 0.0) for k in range(5)]
+    assert found(machine_time, Samples(phases=phases))["data_share"].is_fault == fault
+
+
+def test_predictions_name_the_worst_class_and_slice(tmp_path: Path) -> None:
+    rows = ["label,prediction,source,id"]
+    rows += [f"cat,{'dog' if k % 2 else 'cat'},{'web' if k % 2 else 'own'},{k}" for k in range(60)]
+    rows += [f"dog,dog,own,{k}" for k in range(60)]
+    (tmp_path / "predictions.csv").write_text("\n".join(rows))
+    findings = {finding.key: finding for finding in written.findings(tmp_path)}
+    assert "class cat is wrong in 50%" in findings["class_error_max"].text
+    assert "cat is taken for dog (30 times)" in findings["class_error_max"].text
+    assert "source=web 100% of 30 rows" in findings["slice_error_max"].text
+
+
+def test_embeddings_that_collapsed_or_are_alike_are_told(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    good = draw.standard_normal((200, 16)).astype(np.float32)
+    turned = good @ np.linalg.qr(draw.standard_normal((16, 16)))[0].astype(np.float32)
+    other = draw.standard_normal((200, 16)).astype(np.float32)
+    flat = np.ones((200, 16), np.float32) + 1e-3 * good
+    np.savez(tmp_path / "embeddings.npz", a=good, b=turned, c=other, d=flat)
+    findings = {finding.key: finding for finding in written.findings(tmp_path)}
+    assert findings["cka[a,b]"].value == pytest.approx(1)
+    assert findings["cka[b,c]"].value < 0.3
+    assert findings["embedding_cosine[d]"].is_fault
+    assert not findings["embedding_cosine[a]"].is_fault
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("predictions.csv", b"\0\xff\x1b[31m,\n" * 50),
+        ("predictions.csv", b"label,prediction\n"),
+        ("embeddings.npy", b"\x93NUMPY\x01\x00garbage"),
+        ("embeddings.npz", b"PK\x03\x04"),
+    ],
+)
+def test_garbage_that_a_training_wrote_is_left_out(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert list(written.findings(tmp_path)) == []
+
+
+@pytest.mark.parametrize("content", ["", "step\n1\n", "[" * 9999, "step,time_s\n1,x\n\0\0", "null"])
+def test_garbage_of_a_probe_is_left_out(tmp_path: Path, content: str) -> None:
+    for name in ("steps.csv", "gradients.csv", "parameters.json", "probe.json", "classes.json"):
+        (tmp_path / name).write_text(content)
+    run = samples.read(tmp_path)
+    assert (run.steps, run.changes, run.parameters, run.facts) == ([], [], [], {})
+
+
+def test_names_in_the_files_are_data(tmp_path: Path) -> None:
+    (tmp_path / "parameters.json").write_text(
+        json.dumps([{"name": "\x1b[31mrm -rf\n|x|" + "y" * 500, "count": 5}])
+    )
+    made = page.analyse(tmp_path, progress=None, metric="m", outputs=None)
+    page.write(tmp_path, made, {})
+    text = (tmp_path / page.PAGE).read_text()
+    assert "\x1b" not in text
+    assert "y" * 100 not in text
+
+
+# ---- the page -----------------------------------------------------------------------------------
+
+
+def test_what_was_printed_tells_of_a_training_without_a_probe(tmp_path: Path) -> None:
+    points = [(0.1 * k, 1 + 3 * k**-0.5) for k in range(1, 200)]
+    progress = Progress(20.0, 0.1, {"train_loss": Curve(points), "val_bpb": Curve([(1.0, 2.0)])})
+    made = page.analyse(tmp_path / "none", progress=progress, metric="val_bpb", outputs=None)
+    assert made.summary["headroom"] == pytest.approx(3 * (199**-0.5 - 219**-0.5), rel=0.15)
+    assert "the probe saw no training step" in made.notes[0]
+
+
+def test_the_incumbents_figure_stands_beside_the_runs(tmp_path: Path) -> None:
+    made = page.analyse(
+        tmp_path, metric="m", outputs=None,
+        progress=Progress(9.0, 0.1, {"loss": Curve([(0.1 * k, 2.0 / k) for k in range(1, 90)])}),
+    )  # fmt: skip
+    page.write(tmp_path, made, {"headroom": 0.125})
+    item = json.loads((tmp_path / page.FINDINGS).read_text())[0]
+    assert (item["key"], item["incumbent"]) == ("headroom", 0.125)
+    assert page.read_summary(tmp_path)["headroom"] == pytest.approx(
+        made.summary["headroom"], rel=1e-5
+    )
+    assert "(incumbent 0.125)" in page.shown(made, {"headroom": 0.125}, "x")[1]
+
+
+# ---- the command --------------------------------------------------------------------------------
+
+TRAIN = """\
+LR = 0.01
+if __name__ == "__main__":
+    import time
+    for k in range(1, 60):
+        print(f"step {k} loss: {1 + 2 / k:.4f}", flush=True)
+        time.sleep(0.06)
+    print(f"val_bpb: {1.0 + LR:.6f}")
+"""
+
+
+def test_analyze_answers_short_and_draws_a_picture(tmp_path: Path) -> None:
+    project = Project(tmp_path / "a project", train=TRAIN)
+    project.bind(probe="auto")
+    project.baseline()
+    answer = project.ask("analyze", "1")
+    assert answer["summary"]["headroom"] > 0
+    picture = project.root / answer["picture"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (picture.parent / page.PAGE).read_text().startswith("# Findings")
+    text = project.call("analyze", "1").out
+    assert len(text.encode()) <= 1500
+    assert "a tenth more time would bring" in text
+
+
+def test_analyze_of_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p", train=TRAIN)
+    project.baseline()
+    assert project.ask("analyze", "7").code == 3
+    assert "probe: auto" in project.call("analyze", "1").out
