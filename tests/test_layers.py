@@ -44,6 +44,8 @@ LEVELS: dict[str, list[str]] = {
         "fold steps",
         "confirmation",
         "rounds sentences",
+        "records paper_ids",
+        "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
         "scan metric_files processes git_commands desktop devices",
@@ -53,6 +55,8 @@ LEVELS: dict[str, list[str]] = {
         "surroundings",
         "journal results supervise snapshots branches integrity",
         "restoring",
+        "credentials pacing answer_cache",
+        "fetching",
     ],
     "3, a campaign": [
         "fold_cache belief_cache measure answers shim",
@@ -79,6 +83,11 @@ LEVELS: dict[str, list[str]] = {
         "evaluations other_findings withheld",
         "infer",
         "proposal",
+    ],
+    "3, what papers say": [
+        "library",
+        "quoting",
+        "papers_command",
     ],
     "3, what is in the way": [
         "subjects sessions",
@@ -116,6 +125,10 @@ THIRD_PARTY = {
     "psutil": "processes",
     "pathspec": "scan",
     "scipy": "confirmation",
+    "requests": "fetching",
+    "stamina": "fetching",
+    "urllib3": "fetching",
+    "defusedxml": "arxiv",
 }
 # Who starts processes at all, and which.
 STARTERS = {

@@ -137,6 +137,19 @@ def _confirm_arguments(command: argparse.ArgumentParser) -> None:
     _add_wait(command)
 
 
+def _papers_arguments(command: argparse.ArgumentParser) -> None:
+    command.usage = "agent-loops papers ACTION … [--json]"
+    command.add_argument(
+        "action", choices=("search", "snippets", "citations", "read"),
+        help="search 'QUERY', snippets ID 'QUERY', citations ID, read ID",
+    )  # fmt: skip
+    command.add_argument("words", nargs="*", metavar="WORD", help="what the action is about")
+    command.add_argument("--limit", type=_count, metavar="N", help="at most N records, up to 50")
+    command.add_argument(
+        "--source", choices=("s2", "arxiv", "openalex"), help="search this one only"
+    )
+
+
 def _number_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("number", type=_count, metavar="N")
 
@@ -180,6 +193,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
         "the morning claim: best and baseline on fresh seeds, and one plain sentence",
         _confirm_arguments,
     ),
+    "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -323,6 +337,10 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops.diagnosis import doctor
 
         return doctor.run(Path.cwd(), os.environ)
+    if parsed.command == "papers":
+        from agent_loops.literature import papers_command
+
+        return papers_command.run(parsed, os.environ)
     if parsed.command == "setup" and parsed.allow:
         return _allow(parsed)
     if parsed.command == "watch":
