@@ -43,8 +43,8 @@ LEVELS: dict[str, list[str]] = {
         "state succession",
         "fold steps",
         "confirmation",
-        "rounds sentences",
-        "records paper_ids",
+        "rounds sentences corpus",
+        "records paper_ids papers_arguments",
         "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
@@ -67,7 +67,7 @@ LEVELS: dict[str, list[str]] = {
         "progress",
         "setup candidates runs settling notices claimed pairings",
         "confirming",
-        "gates loop",
+        "gates loop basis",
         "trying report switches",
         "rewinding confirm",
         "lookout",
@@ -87,6 +87,7 @@ LEVELS: dict[str, list[str]] = {
     "3, what papers say": [
         "library",
         "quoting",
+        "shelf",
         "papers_command",
     ],
     "3, what is in the way": [

@@ -62,6 +62,9 @@ def _try_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--why", default="", help="why it should help")
     command.add_argument("--risk", default="", help="what could go wrong")
     command.add_argument(
+        "--basis", default="", metavar="F", help="the finding that it tries: see `papers list`"
+    )
+    command.add_argument(
         "--repeat", nargs="?", type=_repeats, const=1, metavar="N",
         help="run it N times (once), even if the same code ran before",
     )  # fmt: skip
@@ -138,16 +141,9 @@ def _confirm_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _papers_arguments(command: argparse.ArgumentParser) -> None:
-    command.usage = "agent-loops papers ACTION … [--json]"
-    command.add_argument(
-        "action", choices=("search", "snippets", "citations", "read"),
-        help="search 'QUERY', snippets ID 'QUERY', citations ID, read ID",
-    )  # fmt: skip
-    command.add_argument("words", nargs="*", metavar="WORD", help="what the action is about")
-    command.add_argument("--limit", type=_count, metavar="N", help="at most N records, up to 50")
-    command.add_argument(
-        "--source", choices=("s2", "arxiv", "openalex"), help="search this one only"
-    )
+    from agent_loops.literature import papers_arguments
+
+    papers_arguments.add_to(command, count=_count)
 
 
 def _number_argument(command: argparse.ArgumentParser) -> None:
@@ -469,7 +465,7 @@ def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
         idea = "baseline"
     return trying.try_idea(
         run,
-        trying.Idea(idea, parsed.why, parsed.risk),
+        trying.Idea(idea, parsed.why, parsed.risk, parsed.basis),
         edit=_read(parsed.edit) if parsed.edit is not None else None,
         repeat=parsed.repeat,
         wait_s=_wait_s(parsed),

@@ -1,6 +1,6 @@
 """`agent-loops papers`: which action is meant, in which campaign, and what is answered.
 
-Asks nobody itself: `library` does.
+Asks nobody and keeps nothing itself: `library` asks, `shelf` keeps.
 """
 
 from __future__ import annotations
@@ -15,20 +15,17 @@ from agent_loops import campaigns, display, files
 from agent_loops.answers import Answer
 from agent_loops.campaigns import Store
 from agent_loops.errors import Refused, UsageError
-from agent_loops.literature import answer_cache, paper_ids, quoting
+from agent_loops.literature import answer_cache, paper_ids, quoting, shelf
 from agent_loops.literature.library import SOURCES, Library
 from agent_loops.literature.paper_ids import PaperId
+from agent_loops.literature.papers_arguments import USES
+from agent_loops.literature.records import Paper
 from agent_loops.paths import STATE_DIR_NAME
 
-_USE = {
-    "search": "search 'QUERY'",
-    "snippets": "snippets ID 'QUERY'",
-    "citations": "citations ID",
-    "read": "read ID",
-}
-_MOST_QUERY_CHARACTERS = 300
+_MOST_WORD_CHARACTERS = 400
 _MOST_LIMIT = 50
 _HEADINGS_SHOWN = 8
+_OF_CAMPAIGN = ("add", "check", "list", "family")
 
 
 def run(parsed: argparse.Namespace, environ: Mapping[str, str]) -> Answer:
@@ -41,21 +38,47 @@ def run(parsed: argparse.Namespace, environ: Mapping[str, str]) -> Answer:
     store = _campaign_here()
     if store is not None:
         refuse_without_literature(store)
+    if parsed.action in _OF_CAMPAIGN:
+        return _of_campaign(_needed(store), parsed, environ)
     library = Library(environ, _state_dir())
-    words = list(parsed.words)
     match parsed.action:
         case "search":
-            (text,) = _words(parsed, words, 1)
+            (text,) = _words(parsed, 1)
             return _search(library, text, parsed)
         case "snippets":
-            name, text = _words(parsed, words, 2)
+            name, text = _words(parsed, 2)
             return _snippets(library, paper_ids.parse(name), text, parsed)
         case "citations":
-            (name,) = _words(parsed, words, 1)
+            (name,) = _words(parsed, 1)
             return _citations(library, paper_ids.parse(name), parsed)
         case _:
-            (name,) = _words(parsed, words, 1)
+            (name,) = _words(parsed, 1)
             return _read(library, paper_ids.parse(name), store, environ)
+
+
+def _of_campaign(store: Store, parsed: argparse.Namespace, environ: Mapping[str, str]) -> Answer:
+    if parsed.action == "list":
+        _words(parsed, 0)
+        return shelf.listed(store)
+    (name,) = _words(parsed, 1)
+    if parsed.action == "check":
+        return shelf.check(store, name)
+    if parsed.action == "family":
+        return shelf.change_family(store, name, parsed.keep or "")
+
+    def look_up(text: str) -> Paper:
+        return Library(environ, _state_dir()).one(paper_ids.parse(text)).papers[0]
+
+    return shelf.add(store, name, parsed, look_up)
+
+
+def _needed(store: Store | None) -> Store:
+    if store is None:
+        raise Refused(
+            "no campaign", "findings are kept in a campaign, and there is none here",
+            next_step="`agent-loops setup`; search and read work without one",
+        )  # fmt: skip
+    return store
 
 
 def refuse_without_literature(store: Store) -> None:
@@ -90,10 +113,10 @@ def _state_dir() -> Path | None:
         return folder if folder.is_dir() else None
 
 
-def _words(parsed: argparse.Namespace, words: list[str], wanted: int) -> list[str]:
-    clean = [display.clean(word, _MOST_QUERY_CHARACTERS) for word in words]
+def _words(parsed: argparse.Namespace, wanted: int) -> list[str]:
+    clean = [display.clean(word, _MOST_WORD_CHARACTERS) for word in parsed.words]
     if len(clean) != wanted or not all(clean):
-        raise UsageError(f"it is `agent-loops papers {_USE[parsed.action]}`")
+        raise UsageError(f"it is `agent-loops papers {USES[parsed.action]}`")
     return clean
 
 
