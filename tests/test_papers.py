@@ -551,6 +551,7 @@ def test_keys_of_the_file_count_where_nobody_else_reads_it(
     keys.chmod(0o600)
     assert ask("search", "gates").code == 0
     assert catalogues.asked[0][2]["x-api-key"] == "file-key-012345"
+    assert (folder / ".gitignore").read_text() == "*\n"
 
 
 @pytest.mark.usefixtures("catalogues")

@@ -57,6 +57,9 @@ def _of_file(path: Path) -> dict[str, str]:
         raise UsageError(f"{path}: others can read it; `chmod 600 {path}`, then try again")
     if status.st_uid != os.geteuid():
         raise UsageError(f"{path}: it is another user's file; write one of your own")
+    ignore = path.with_name(".gitignore")
+    if not ignore.exists():  # a folder that somebody made by hand, before any setup
+        files.write_atomic(ignore, b"*\n")
     lines = [line.partition("=") for line in text.splitlines() if not line.startswith("#")]
     return {
         name.strip(): value.strip().strip("\"'")

@@ -16,7 +16,7 @@ from agent_loops import files
 # What the sources ask for: arXiv one connection and three seconds, Semantic Scholar one a second,
 # with a key too.
 INTERVALS_S = {"Semantic Scholar": 1.0, "arXiv": 3.0, "OpenAlex": 0.1}
-_LONGEST_TURN_S = 45.0
+_LONGEST_TURN_S = 30.0
 
 
 @contextlib.contextmanager
