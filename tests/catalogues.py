@@ -114,12 +114,16 @@ def works(*found: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server says once; `stalls` says nothing at all until the server ends."""
+    """What the server says once; one that `stalls` says nothing at all until the server ends.
+
+    One that `trickles` sends a byte now and then, and would for days.
+    """
 
     body: Any = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     stalls: bool = False
+    trickles: bool = False
 
     @property
     def data(self) -> bytes:
@@ -168,9 +172,12 @@ def serving() -> Iterator[Catalogues]:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.data)))
+                length = 1 << 20 if reply.trickles else len(reply.data)
+                self.send_header("Content-Length", str(length))
                 self.end_headers()
                 self.wfile.write(reply.data)
+                while reply.trickles and not catalogues.over.wait(0.01):
+                    self.wfile.write(b" ")
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -112,7 +112,7 @@ def test_where_one_source_is_down_the_next_answers_and_that_is_said(
     catalogues.says(ARXIV, atom(entry()))
     said = ask("search", "gated networks")
     assert said.code == 0
-    assert "1 papers from arXiv" in said.out
+    assert "1 paper from arXiv" in said.out
     assert "note: Semantic Scholar did not answer: HTTP 503" in said.out
     assert catalogues.paths().count(S2_SEARCH) == 3
     (asked,) = (words for path, words, _ in catalogues.asked if path == ARXIV)
@@ -248,6 +248,14 @@ def test_silence_is_no_answer(
     monkeypatch.setattr(fetching, "SILENCE_S", 0.05)
     catalogues.says(S2_SEARCH, Reply(stalls=True))
     assert "no answer in time" in ask("search", "gates", "--source", "s2").err
+
+
+def test_a_trickle_is_no_answer(
+    catalogues: Catalogues, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_WHOLE_S", 0.1)
+    catalogues.says(S2_SEARCH, Reply(trickles=True))
+    assert "took too long" in ask("search", "gates", "--source", "s2").err
 
 
 @pytest.mark.usefixtures("catalogues")
@@ -400,6 +408,7 @@ def test_read_leaves_the_whole_text_in_a_file_to_be_searched(
     for word in ("evil", "menu", "Nobody", "\x1b"):
         assert word not in text
     assert "line 4: 3 Method" in said.out
+    assert "> We put gates into small networks." in said.out
 
 
 def test_read_without_a_full_text_says_where_it_is(catalogues: Catalogues, ask: Any) -> None:

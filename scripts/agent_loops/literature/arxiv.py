@@ -18,7 +18,7 @@ _MOST_WORDS = 12
 
 
 def search(text: str, limit: int) -> Query:
-    words = re.findall(r"\w[\w-]*", text)[:_MOST_WORDS]
+    words = re.findall(r"\w+", text)[:_MOST_WORDS]  # a hyphen is an operator there
     return Query(
         records.ARXIV,
         "/api/query",

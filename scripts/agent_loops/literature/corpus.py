@@ -105,7 +105,8 @@ def result_of(campaign: Campaign, experiment: Experiment) -> str:
         figures = f", {campaign.metric_name(experiment)} {decided.metric_text}"
         if decided.delta:
             figures += f", {abs(decided.delta):.4g} {'better' if decided.delta > 0 else 'worse'}"
-    reason = experiment.override_why or decided.reason
+    compared = decided.kind in ("better", "worse", "equal")  # the figures say it all
+    reason = experiment.override_why or ("" if compared and figures else decided.reason)
     told = f"#{experiment.number} {experiment.verdict}{figures}; {reason}"
     return display.clean(told.rstrip("; "), _RESULT_CHARACTERS)
 

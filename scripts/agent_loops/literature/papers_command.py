@@ -132,10 +132,9 @@ def _search(library: Library, text: str, parsed: argparse.Namespace) -> Answer:
     next_step = "`agent-loops papers read ID`, or `agent-loops papers snippets ID 'QUESTION'`"
     if not found.items:
         next_step = "fewer or other words; or `--source arxiv`"
-    return quoting.found(
-        f"{len(found.items)} papers" if found.items else "papers", found,
-        next_step=next_step, more={"query": text},
-    )  # fmt: skip
+    count = len(found.items)
+    what = f"{count} paper{'s' if count > 1 else ''}" if count else "papers"
+    return quoting.found(what, found, next_step=next_step, more={"query": text})
 
 
 def _snippets(library: Library, paper: PaperId, text: str, parsed: argparse.Namespace) -> Answer:
@@ -149,10 +148,12 @@ def _snippets(library: Library, paper: PaperId, text: str, parsed: argparse.Name
 
 def _citations(library: Library, paper: PaperId, parsed: argparse.Namespace) -> Answer:
     found = library.citations(paper, limit=_limit(parsed, 8))
+    next_step = "`agent-loops papers read ID`"
+    if not found.items:
+        next_step = "go on: nobody is known to have confirmed or contradicted it"
     return quoting.found(
-        f"papers that cite {paper}", found, next_step="`agent-loops papers read ID`",
-        more={"paper": str(paper)},
-    )  # fmt: skip
+        f"papers that cite {paper}", found, next_step=next_step, more={"paper": str(paper)}
+    )
 
 
 def _read(
@@ -172,7 +173,7 @@ def _read(
         more |= {"text_file": shown, "headings": _outline(text)}
         places = "; ".join(_outline(text)[:_HEADINGS_SHOWN])
         next_step = f"grep or read {shown} ({places})"
-    return quoting.found("paper", found, next_step=next_step, more=more)
+    return quoting.found("paper", found, next_step=next_step, more=more, in_brief=False)
 
 
 def _write_text(path: Path, text: str, *, heading: str) -> None:

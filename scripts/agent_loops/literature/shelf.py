@@ -74,7 +74,9 @@ def listed(store: Store) -> Answer:
         )
         for item in order
     ]
-    next_step = f"`agent-loops try '…' --basis {ready[0]}`" if ready else "papers search, then add"
+    next_step = "`agent-loops papers search 'QUERY'`, then `agent-loops papers add ID`"
+    if ready:
+        next_step = f"`agent-loops try '…' --basis {ready[0]}`"
     family = f", family {campaign.family}" if campaign.family else ""
     head = f"{len(order)} findings, {len(ready)} may be tried{family}; {quoting.QUOTED}"
     values = {
