@@ -121,6 +121,7 @@ GOOD: list[tuple[str, str, object]] = [
     ("holdout_cmd: python holdout.py {run_dir}", "holdout_cmd", "python holdout.py {run_dir}"),
     ("confirm_time: 1h", "confirm_s", 3600.0),
     ("literature: off", "literature", "off"),
+    ("literature: on", "literature", "on"),
     ("override_tolerance: 0.5%", "override_tolerance", Tolerance(0.005, relative=True)),
     ("override_tolerance: 0.01", "override_tolerance", Tolerance(0.01, relative=False)),
     ("ledger_columns: [duration_s]", "ledger_columns", ("duration_s",)),
@@ -336,7 +337,7 @@ def test_a_budget_without_minutes_asks_for_the_timeout(budget: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["loop: ml-autoresearch", "literature: on"],
+    ["loop: ml-autoresearch"],
 )
 def test_what_a_later_version_reads_is_refused_as_such_not_ignored(line: str) -> None:
     said = problem(line + "\n")

@@ -43,8 +43,10 @@ LEVELS: dict[str, list[str]] = {
         "state succession",
         "fold steps",
         "confirmation",
-        "rounds sentences",
+        "rounds sentences corpus",
         "attaching finding",
+        "records paper_ids papers_arguments",
+        "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
         "scan metric_files processes git_commands desktop devices",
@@ -54,6 +56,8 @@ LEVELS: dict[str, list[str]] = {
         "surroundings",
         "journal results supervise snapshots branches integrity",
         "restoring",
+        "credentials pacing answer_cache",
+        "fetching",
     ],
     "3, a campaign": [
         "fold_cache belief_cache measure answers shim",
@@ -68,7 +72,7 @@ LEVELS: dict[str, list[str]] = {
         "insights",
         "setup candidates runs settling notices claimed pairings",
         "confirming",
-        "gates loop",
+        "gates loop basis",
         "trying report switches",
         "rewinding confirm",
         "lookout",
@@ -84,6 +88,12 @@ LEVELS: dict[str, list[str]] = {
         "evaluations other_findings withheld",
         "infer",
         "proposal",
+    ],
+    "3, what papers say": [
+        "library",
+        "quoting",
+        "shelf",
+        "papers_command",
     ],
     "3, what is in the way": [
         "subjects sessions",
@@ -123,6 +133,10 @@ THIRD_PARTY = {
     "scipy": "confirmation",
     "numpy": "written",
     "matplotlib": "pictures",
+    "requests": "fetching",
+    "stamina": "fetching",
+    "urllib3": "fetching",
+    "defusedxml": "arxiv",
 }
 # Who starts processes at all, and which.
 STARTERS = {

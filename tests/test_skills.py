@@ -18,7 +18,8 @@ from agent_loops.errors import BindingsError
 ROOT = Path(__file__).resolve().parent.parent
 SKILLS = ROOT / "skills"
 NAMES = sorted(path.parent.name for path in SKILLS.glob("*/SKILL.md"))
-PAGES = sorted([*SKILLS.rglob("*.md"), ROOT / "README.md"])
+ROLES = ROOT / "roles"
+PAGES = sorted([*SKILLS.rglob("*.md"), *ROLES.glob("*.md"), ROOT / "README.md"])
 TRIGGERS: dict[str, Any] = yaml.safe_load((ROOT / "tests" / "triggers.yaml").read_text("utf-8"))
 
 _FRONTMATTER_KEYS = {"name", "description", "argument-hint", "allowed-tools"}
@@ -51,8 +52,8 @@ def page_id(path: Path) -> str:
 # --- frontmatter and size -----------------------------------------------------------------------
 
 
-def test_the_three_skills_are_there() -> None:
-    assert {"karpathy", "setup", "status"} <= set(NAMES)
+def test_the_skills_are_there() -> None:
+    assert {"karpathy", "setup", "status", "literature-search"} <= set(NAMES)
     assert not [path for path in SKILLS.iterdir() if not (path / "SKILL.md").is_file()]
 
 
@@ -254,3 +255,25 @@ def test_the_edit_of_the_karpathy_skill_applies_to_the_example() -> None:
     assert len(blocks) > 1
     changed = edits.apply(blocks, {"train.py": train}, allowed=lambda path: path == "train.py")
     compile(changed["train.py"], "train.py", "exec")
+
+
+def test_the_research_role_has_the_depths_that_the_skill_names() -> None:
+    role = text_of(ROLES / "research-subagent.md")
+    depths = re.findall(r"^\| (low|medium|high|x-high) \|", role, re.MULTILINE)
+    assert depths == ["low", "medium", "high", "x-high"]
+    skill = text_of(SKILLS / "literature-search" / "SKILL.md")
+    assert all(f"| {depth} |" in skill for depth in depths)
+    limits = [[int(digits) for digits in re.findall(r"\d+", row)][:2] for row in role.splitlines()
+              if row.startswith(tuple(f"| {depth} |" for depth in depths))]  # fmt: skip
+    assert limits == sorted(limits)
+
+
+def test_the_finding_of_the_literature_skill_is_one_that_may_be_noted() -> None:
+    from agent_loops.literature import corpus
+
+    skill = text_of(SKILLS / "literature-search" / "SKILL.md")
+    (command,) = re.findall(r"^agent-loops (papers add .*)$", skill, re.MULTILINE)
+    parsed = cli._parser("papers").parse_args(shlex.split(command))
+    fits = dict(item.split("=") for item in parsed.applies.split(","))
+    assert tuple(fits) == corpus.DIMENSIONS
+    assert set(fits.values()) <= set(corpus.FITS)

@@ -674,7 +674,7 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "probe": ("probe", _one_of("auto", "off")),
     "holdout_cmd": ("holdout_cmd", _text),
     "confirm_time": ("confirm_s", _duration),
-    "literature": ("literature", _only_now("off", "on")),
+    "literature": ("literature", _one_of("off", "on")),
     "override_tolerance": ("override_tolerance", _tolerance),
     "ledger_columns": ("ledger_columns", _columns),
 }

@@ -182,7 +182,7 @@ class Store:
         self._offset = self.paths.journal.stat().st_size
 
     def write_derived(self) -> None:
-        """Brings results.tsv and active.json up to the journal, the shim to this installation.
+        """Brings the tables and active.json up to the journal, the shim to this installation.
 
         They are derived: where one cannot be written it is left as it is, and no command fails.
         """
@@ -191,8 +191,20 @@ class Store:
         with contextlib.suppress(AgentLoopsError, OSError):
             results.write(self.campaign, self.paths.results)
         with contextlib.suppress(AgentLoopsError, OSError):
+            self._write_corpus()
+        with contextlib.suppress(AgentLoopsError, OSError):
             pointer.write(self.campaign, self.project, self.paths)
         shim.write(self.project)
+
+    def _write_corpus(self) -> None:
+        if not self.campaign.corpus:
+            return
+        from agent_loops.literature import corpus
+
+        _make_way(self.paths.corpus)
+        data = corpus.render(self.campaign).encode("utf-8", "replace")
+        if not self.paths.corpus.exists() or self.paths.corpus.read_bytes() != data:
+            files.write_atomic(self.paths.corpus, data, mode=0o644, durable=False)
 
 
 def _make_way(path: Path) -> None:

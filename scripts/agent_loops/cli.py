@@ -62,6 +62,9 @@ def _try_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--why", default="", help="why it should help")
     command.add_argument("--risk", default="", help="what could go wrong")
     command.add_argument(
+        "--basis", default="", metavar="F", help="the finding that it tries: see `papers list`"
+    )
+    command.add_argument(
         "--repeat", nargs="?", type=_repeats, const=1, metavar="N",
         help="run it N times (once), even if the same code ran before",
     )  # fmt: skip
@@ -137,6 +140,12 @@ def _confirm_arguments(command: argparse.ArgumentParser) -> None:
     _add_wait(command)
 
 
+def _papers_arguments(command: argparse.ArgumentParser) -> None:
+    from agent_loops.literature import papers_arguments
+
+    papers_arguments.add_to(command, count=_count)
+
+
 def _number_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("number", type=_count, metavar="N")
 
@@ -181,6 +190,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
         "the morning claim: best and baseline on fresh seeds, and one plain sentence",
         _confirm_arguments,
     ),
+    "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -324,6 +334,10 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops.diagnosis import doctor
 
         return doctor.run(Path.cwd(), os.environ)
+    if parsed.command == "papers":
+        from agent_loops.literature import papers_command
+
+        return papers_command.run(parsed, os.environ)
     if parsed.command == "setup" and parsed.allow:
         return _allow(parsed)
     if parsed.command == "watch":
@@ -458,7 +472,7 @@ def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
         idea = "baseline"
     return trying.try_idea(
         run,
-        trying.Idea(idea, parsed.why, parsed.risk),
+        trying.Idea(idea, parsed.why, parsed.risk, parsed.basis),
         edit=_read(parsed.edit) if parsed.edit is not None else None,
         repeat=parsed.repeat,
         wait_s=_wait_s(parsed),

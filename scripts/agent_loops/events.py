@@ -42,7 +42,7 @@ class ExperimentStarted(NamedTuple):
 
     A `rehearsal` is no idea: it is the incumbent's code once more, and is never kept. `warmups`
     runs come before the first that counts; where it is `paired`, a run of the incumbent goes with
-    each of the candidate's.
+    each of the candidate's. `basis` is the finding of the literature that it tries, or "".
     """
 
     experiment: int
@@ -63,6 +63,7 @@ class ExperimentStarted(NamedTuple):
     rehearsal: bool = False
     warmups: int = 0
     paired: bool = False
+    basis: str = ""
 
 
 class RunStarted(NamedTuple):
@@ -280,6 +281,34 @@ class Note(NamedTuple):
     text: str
 
 
+class FindingNoted(NamedTuple):
+    """What a paper is read to say. `paper` is its id at `source`, which gave `url` and `title`.
+
+    `source` is "web" where the agent opened the page itself. `applies` says of data, model and
+    budget whether what the evidence is from is like what is here: yes, partly or no.
+    """
+
+    name: str
+    source: str
+    paper: str
+    url: str
+    title: str
+    claim: str
+    level: str
+    scope: str
+    relevance: str
+    verdict: str
+    applies: Mapping[str, str] = {}
+    files: tuple[str, ...] = ()
+
+
+class FamilyChanged(NamedTuple):
+    """The architecture is of another `family` now; the findings `retired` were about the last."""
+
+    family: str
+    retired: tuple[str, ...] = ()
+
+
 Event = (
     CampaignStarted
     | ExperimentStarted
@@ -298,8 +327,10 @@ Event = (
     | Note
     | ConfirmationStarted
     | Confirmed
+    | FindingNoted
+    | FamilyChanged
 )
-MEANWHILE = (Note, Paused, Resumed, Stopped, RefusedTry, Rescued)
+MEANWHILE = (Note, Paused, Resumed, Stopped, RefusedTry, Rescued, FindingNoted, FamilyChanged)
 """What may be recorded while a run is under way, besides its end."""
 NAMES: dict[type[Event], str] = {
     CampaignStarted: "campaign_started",
@@ -319,6 +350,8 @@ NAMES: dict[type[Event], str] = {
     Note: "note",
     ConfirmationStarted: "confirmation_started",
     Confirmed: "confirmed",
+    FindingNoted: "finding_noted",
+    FamilyChanged: "family_changed",
 }
 _BY_NAME = {name: kind for kind, name in NAMES.items()}
 

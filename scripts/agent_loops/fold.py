@@ -114,6 +114,8 @@ def _experiment_started(
     campaign.open_number = event.experiment
     if event.session:
         campaign.session = event.session
+    if event.basis:
+        campaign.implemented.setdefault(event.basis, []).append(event.experiment)
 
 
 def _run_started(campaign: Campaign, event: events.RunStarted, record: events.Record) -> None:
@@ -353,6 +355,15 @@ def _confirmed(campaign: Campaign, event: events.Confirmed, _: events.Record) ->
     campaign.claimed_after = len(campaign.experiments)
 
 
+def _finding_noted(campaign: Campaign, event: events.FindingNoted, _: events.Record) -> None:
+    campaign.corpus.append(event)
+
+
+def _family_changed(campaign: Campaign, event: events.FamilyChanged, _: events.Record) -> None:
+    campaign.family = event.family
+    campaign.retired |= dict.fromkeys(event.retired, event.family)
+
+
 _HANDLERS: dict[type, Any] = {
     events.ExperimentStarted: _experiment_started,
     events.RunStarted: _run_started,
@@ -369,4 +380,6 @@ _HANDLERS: dict[type, Any] = {
     events.RefusedTry: _refused,
     events.ConfirmationStarted: _confirmation_started,
     events.Confirmed: _confirmed,
+    events.FindingNoted: _finding_noted,
+    events.FamilyChanged: _family_changed,
 }

@@ -21,6 +21,7 @@ _REQUIRED = ("bindings_digest", "bindings_file", "harness_digest", "stop_at_utc"
 _NESTED = (
     "found_best", "found_belief", "settled_belief", "believed", "started", "bindings",
     "experiments", "paused", "stopped", "confirming", "confirmed",
+    "corpus",
 )  # fmt: skip
 
 
@@ -36,6 +37,7 @@ def save(campaign: Campaign, paths: CampaignPaths, *, offset: int) -> None:
         "stopped": campaign.stopped._asdict() if campaign.stopped else None,
         "confirming": campaign.confirming._asdict() if campaign.confirming else None,
         "confirmed": campaign.confirmed._asdict() if campaign.confirmed else None,
+        "corpus": [item._asdict() for item in campaign.corpus],
         "rest": {name: value for name, value in vars(campaign).items() if name not in _NESTED},
     }
     try:
@@ -74,6 +76,7 @@ def load(paths: CampaignPaths) -> tuple[Campaign, int] | None:
             campaign.confirming = events.ConfirmationStarted(**as_tuples(head["confirming"]))
         if head["confirmed"]:
             campaign.confirmed = events.Confirmed(**as_tuples(head["confirmed"]))
+        campaign.corpus = [events.FindingNoted(**as_tuples(item)) for item in head["corpus"]]
         campaign.experiments = Experiments(lines)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

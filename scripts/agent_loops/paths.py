@@ -87,6 +87,16 @@ class CampaignPaths(NamedTuple):
         return self.root / "results.tsv"
 
     @property
+    def papers(self) -> Path:
+        """Texts of papers that were read."""
+        return self.root / "papers"
+
+    @property
+    def corpus(self) -> Path:
+        """Derived: what was found in the literature, and what became of it."""
+        return self.root / "corpus.tsv"
+
+    @property
     def told(self) -> Path:
         """What the person was notified of already."""
         return self.root / "notified.json"

@@ -343,6 +343,8 @@ def show(run: Loop, number: int) -> Answer:
         lines.append(f"why: {experiment.started.why}")
     if experiment.started.risk:
         lines.append(f"risk: {experiment.started.risk}")
+    if experiment.started.basis:
+        lines.append(f"basis: {display.clean(experiment.started.basis, 20)}")
     if experiment.override_why and decided is not None:
         lines.append(f"overridden: was {decided.verdict} ({experiment.override_why})")
     runs = []
@@ -371,6 +373,7 @@ def show(run: Loop, number: int) -> Answer:
     extra = {
         "metric_name": run.campaign.metric_name(experiment),
         "why": experiment.started.why, "risk": experiment.started.risk, "runs": runs,
+        "basis": experiment.started.basis,
         "code": run.workspace.shown(run.store.paths.snapshot(number)),
         "idea": experiment.started.idea,
     }  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent_loops import decide, files
+from agent_loops import decide, display, files
 from agent_loops.experiments import Experiment
 from agent_loops.state import Campaign
 
@@ -46,10 +46,16 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
         first = (experiment.commit or experiment.started.commit)[:7]
     cells = {
         "memory_gb": memory, "duration_s": seconds, "status": experiment.verdict,
-        "analysis_summary": "", "literature_basis": "",
+        "analysis_summary": "", "literature_basis": _basis(campaign, experiment),
         "description": experiment.started.description,
     }  # fmt: skip
     return [first, metric, *(cells[name] for name in header(campaign)[2:])]
+
+
+def _basis(campaign: Campaign, experiment: Experiment) -> str:
+    """The finding that it tried, and whose that is."""
+    finding = campaign.finding(experiment.started.basis) if experiment.started.basis else None
+    return display.clean(f"{finding.name} {finding.paper}", 200) if finding is not None else ""
 
 
 def _memory(gb: float) -> str:

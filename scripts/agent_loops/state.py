@@ -38,6 +38,8 @@ class Campaign:
     that was not, although it looked as hopeless.
     `confirming` is under way, `confirmed` the last claim under the present bindings and harness,
     `confirmations` how often each code was confirmed; `last_seed` is the highest that a run had.
+    `corpus` is what was found in the literature, `implemented` the experiments that tried each
+    finding, `retired` those of an earlier `family` of architectures, with the one that came.
     """
 
     def __init__(
@@ -99,6 +101,10 @@ class Campaign:
         self.pruned_runs = 0
         self.saved_s = 0.0
         self.let_go_on: list[int] = []
+        self.corpus: list[events.FindingNoted] = []
+        self.implemented: dict[str, list[int]] = {}
+        self.retired: dict[str, str] = {}
+        self.family = ""
         self.active_s = 0.0
         self.seq = 0
         self.last_time = ""
@@ -147,6 +153,10 @@ class Campaign:
             and not open_.verdict
             and purpose_of_next_run(open_) != ""
         )
+
+    def finding(self, name: str) -> events.FindingNoted | None:
+        """A finding of the literature by its name."""
+        return next((item for item in self.corpus if item.name == name), None)
 
     @property
     def next_number(self) -> int:

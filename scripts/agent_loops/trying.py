@@ -23,11 +23,15 @@ WHY_CHARACTERS = 1000
 
 
 class Idea(NamedTuple):
-    """What is tried, in the agent's words; `why` and `risk` may be empty."""
+    """What is tried, in the agent's words; `why` and `risk` may be empty.
+
+    `basis` is the finding of the literature that it follows from, "" where there is none.
+    """
 
     text: str
     why: str = ""
     risk: str = ""
+    basis: str = ""
 
     @property
     def description(self) -> str:
@@ -65,6 +69,10 @@ def try_idea(
         gates.refuse_unless_open(run.workspace, campaign)
         refuse_under_way(run.workspace, campaign)
         try:
+            if idea.basis:
+                from agent_loops.literature import basis  # most campaigns have no literature
+
+                idea = idea._replace(basis=basis.require(campaign, idea.basis))
             base = candidates.base_of(run.workspace, campaign)
             tip = ""
             if campaign.bindings.iter_strategy == "branches":
@@ -213,6 +221,7 @@ def start(
             rehearsal=rehearsal,
             warmups=campaign.bindings.warmup_runs,
             paired=campaign.paired and not (baseline or rehearsal or same),
+            basis="" if baseline else idea.basis,
         )
     )
     if campaign.session != led_by:

@@ -16,7 +16,7 @@ from support import ROOT
 
 pytestmark = pytest.mark.e2e
 
-SKILLS = ("karpathy", "setup", "status")
+SKILLS = ("karpathy", "literature-search", "setup", "status")
 QUESTION = {
     "question": "Metric: val_bpb, minimize?",
     "header": "Metric",
@@ -93,6 +93,20 @@ def test_a_loop_from_the_command_needs_no_permission(host: Host, project: Campai
     assert "#2 keep  val_bpb 1.135000" in model.heard
     assert project.verdicts == [("keep", "baseline"), ("keep", "lr: up")]
     assert (ended.code, ended.result["result"], ended.denied) == (0, "0.03 better", [])
+
+
+def test_literature_needs_no_permission(host: Host, project: Campaign) -> None:
+    """Neither the command nor the role that the skill refers to."""
+    project.rebind(literature="on")
+    host.agent_loops(project.root, "setup")
+    role = str(host.plugin / "roles" / "research-subagent.md")
+    listed = bash("agent-loops papers list")
+    script = [use("Read", file_path=role), listed, say("nothing is known yet")]
+    with Model(host.network, script) as model:
+        ended = host.run(project.root, model, "/agent-loops:literature-search gates low")
+    assert "Where one of these is missing, take it from" in model.heard
+    assert "0 findings, 0 may be tried" in model.heard
+    assert (ended.code, ended.denied) == (0, [])
 
 
 def test_a_skill_that_the_model_loads_itself_wants_the_persons_permission_once(
