@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_ROWS = 2048
+_ROWS = 512
 _COMPARED = 64
 # A unit that never gives more than this share of its layer's scale gives nothing.
 _DEAD = 1e-3

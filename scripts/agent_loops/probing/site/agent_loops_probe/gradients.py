@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-_ELEMENTS = 8192
+_ELEMENTS = 4096
 
 
 class Gradients:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-_ROWS = 2048
+_ROWS = 1024
 _MOST_CLASSES = 512
 
 

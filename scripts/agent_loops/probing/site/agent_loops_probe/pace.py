@@ -6,7 +6,7 @@ import time
 
 FULL, LIGHT = "full", "light"
 """Everything that a step shows; or its phases, its batch and what the model said to it alone."""
-_SHARES = {FULL: 0.004, LIGHT: 0.003}
+_SHARES = {FULL: 0.003, LIGHT: 0.002}
 # What comes first is seen whatever it costs: how the weights were drawn shows nowhere else.
 _AT_FIRST = {FULL: 2, LIGHT: 0}
 

@@ -27,8 +27,9 @@ from .pace import FULL, LIGHT, Pace
 _FLUSH_S = 2.0
 _TOLD_S = 10.0
 _STEPS = 2000
-_ALARMS = 20
-_RISEN = 1.5
+_ALARMS = 8
+_RISEN = 3.0  # times what it was of late
+_LATELY = 0.1
 _PASSES_WITHOUT_TRAINING = 64
 _ORIGINAL = "_agent_loops_original"
 
@@ -46,7 +47,7 @@ class Probe:
         self._began_s = self._flushed_s = self._told_s = time.perf_counter()
         self._steps: list[list[Any]] = []
         self._backwards: list[Any] = []
-        self._lowest = math.inf
+        self._lately: float | None = None
         self._risen = False
         self._scaled: Any = None
         self._rows = 0
@@ -302,11 +303,12 @@ class Probe:
             self._flush(now_s)
 
     def _watch(self, loss: float) -> None:
-        if math.isfinite(loss):
-            self._lowest = min(self._lowest, loss)
-            self._risen = loss > _RISEN * abs(self._lowest) + 1e-3
-        else:
+        if not math.isfinite(loss):
             self._risen = True
+            return
+        lately = loss if self._lately is None else self._lately
+        self._risen = loss > _RISEN * abs(lately) + 1e-3
+        self._lately = lately + _LATELY * (loss - lately)
 
     def _is_alarming(self) -> bool:
         """Where the loss goes astray the next step is looked at whatever it costs, a few times."""
