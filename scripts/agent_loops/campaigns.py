@@ -192,7 +192,18 @@ class Store:
             results.write(self.campaign, self.paths.results)
         with contextlib.suppress(AgentLoopsError, OSError):
             pointer.write(self.campaign, self.project, self.paths)
+        if self.campaign.bindings.explore is not None:
+            with contextlib.suppress(AgentLoopsError, OSError):
+                self._write_approaches()
         shim.write(self.project)
+
+    def _write_approaches(self) -> None:
+        from agent_loops import approaches  # only exploration has any
+
+        data, path = approaches.render(self.campaign).encode(), self.paths.approaches
+        _make_way(path)
+        if not path.is_file() or path.read_bytes() != data:
+            files.write_atomic(path, data, mode=0o644, durable=False)
 
 
 def _make_way(path: Path) -> None:

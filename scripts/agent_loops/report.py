@@ -165,6 +165,10 @@ def _in_the_way(run: Loop) -> list[str]:
         lambda: gates.refuse_changed_harness(run.workspace, save=False),
         lambda: gates.refuse_elsewhere(run.workspace, run.campaign),
     )
+    if run.campaign.analysis_first:
+        from agent_loops import grounding
+
+        checks = (*checks, lambda: grounding.refuse_unanalysed(run.workspace, run.campaign))
     for refuse in checks:
         try:
             refuse()
