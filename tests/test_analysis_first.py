@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from agent_loops import campaigns, fold_cache
+from agent_loops.paths import CampaignPaths, ProjectPaths
 from grounded import (
     ANCHOR,
     HEAD,
@@ -19,7 +23,7 @@ from grounded import (
     project_in,
     row,
 )
-from support import Project, edit_block
+from support import PYTHON, SCRIPTS, Project, edit_block
 
 
 @pytest.fixture
@@ -330,6 +334,72 @@ def test_a_kept_change_in_several_places_is_followed_by_an_ablation(project: Pro
     assert "3 distant places: an ablation next" in answer["next"]
 
 
+def test_where_nothing_left_results_the_next_step_makes_some(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.bind(loop="ml-autoresearch")
+    project.baseline()
+    kind, reason = refusal(attempt(project, lr("0.02") + plan()))
+    assert kind == "anchor"
+    assert "no experiment has results yet | `agent-loops try again --repeat`" in reason
+    assert project.ask("try", "again", "--repeat").code == 0
+
+
+def test_claims_are_short_and_few(begun: Project) -> None:
+    long = f"results/summary.json:{'a' * 300}=0.97"
+    assert refusal(attempt(begun, lr("0.03") + plan(), anchor=long))[0] == "anchor"
+    odd = ("results/summary.json:headroom=0e99999", f"results/summary.json:headroom={'9' * 99}")
+    for anchor in odd:
+        assert refusal(attempt(begun, lr("0.03") + plan(), anchor=anchor))[0] == "anchor"
+    many = ("--anchor", ANCHOR) * 11
+    assert attempt(begun, lr("0.03") + plan(), *many).code == 2
+    text = " " * 100_000 + "x"
+    assert refusal(attempt(begun, lr("0.03") + plan(), predict=text))[0] == "prediction"
+
+
+def test_what_is_due_is_shown_and_kept_by_the_cache(project: Project) -> None:
+    project.baseline()
+    attempt(project, lr("0.03") + plan())
+    shown = project.call("show", "2").out
+    assert f"anchor: iter1/{ANCHOR}" in shown
+    assert "predicted: results/summary.json:dead_share_max < 0.5; units come alive" in shown
+    paths = CampaignPaths(project.sandbox)
+    store = campaigns.open_store(ProjectPaths(project.root), paths)
+    fold_cache.save(store.campaign, paths, offset=paths.journal.stat().st_size)
+    found = fold_cache.load(paths)
+    assert found is not None
+    again = found[0]
+    assert again.experiments[2] == store.campaign.experiments[2]
+    assert again.measured == ["analyze → results/summary.json:dead_share_max"]
+    assert (again.analysing, again.unanalysed) == (None, None)
+
+
+def test_an_earlier_rows_summary_follows_its_analysis(project: Project) -> None:
+    project.baseline()
+    attempt(project, lr("0.03") + plan())
+    results = project.sandbox / "iter1" / "results" / "findings.json"
+    results.write_text('[{"key": "headroom", "value": 0.04, "means": "still falling"}]')
+    assert project.ask("analyze", "--run", "1", "--edit", "-", stdin=plan()).code == 0
+    assert project.rows()[0][-2] == "headroom 0.04: still falling"
+
+
+def test_the_karpathy_loop_imports_nothing_of_this(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.baseline()
+    code = (
+        f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "from agent_loops.cli import main\n"
+        "assert main(['try', 'lr', '--edit', '-']) == 0\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=lr("0.02"), cwd=project.root, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    own = "figures plans anchors predictions grounding analyses result_files ablation exploring"
+    loaded = {name.rpartition(".")[2] for name in done.stdout.split() if "agent_loops" in name}
+    assert not loaded & set(own.split())
+
+
 def test_an_old_record_folds_and_goes_on(project: Project) -> None:
     """Of a campaign that began before there were anchors, plans and analyses."""
     project.baseline()
@@ -350,16 +420,10 @@ def test_an_old_record_folds_and_goes_on(project: Project) -> None:
             lines.append(json.dumps(record, separators=(",", ":")) + "\n")
     journal.write_text("".join(lines))
     (project.sandbox / "fold.cache.json").unlink(missing_ok=True)
-    project.bind(run_cmd=project_run_cmd())
+    project.bind(run_cmd=f"{PYTHON} train.py {{run_dir}}")
     (project.sandbox / "results.tsv").unlink()
     status = project.ask("status")
     assert status["baseline"]["experiment"] == 1
     assert not status["in_the_way"]
     answer = project.ask("try", "lr", "--edit", "-", stdin=lr("0.03"))
     assert answer["status"] == "keep", answer
-
-
-def project_run_cmd() -> str:
-    from support import PYTHON
-
-    return f"{PYTHON} train.py {{run_dir}}"

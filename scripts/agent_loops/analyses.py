@@ -25,10 +25,12 @@ from agent_loops import (
     plans,
     predictions,
     result_files,
+    results,
     stamps,
     steps,
     supervise,
 )
+from agent_loops.errors import AgentLoopsError
 from agent_loops.experiments import ANALYSIS, Experiment
 from agent_loops.journal import Guard
 from agent_loops.plans import Row
@@ -210,6 +212,8 @@ def conclude(workspace: Workspace) -> None:
         )
     )  # fmt: skip
     if experiment.settled:
+        with contextlib.suppress(AgentLoopsError, OSError):
+            results.rewrite(campaign, workspace.store.paths.results)
         workspace.store.write_derived()
 
 

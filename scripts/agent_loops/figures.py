@@ -16,6 +16,8 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _FOLDER = re.compile(r"(?:results(?:-\d+)?|analysis)/")
 _MOST_KEYS = 5000
 _DEEPEST = 20
+_LONGEST_PLACE = 200
+_LONGEST_NUMBER = 40
 _SURE = 1e-9  # what binary fractions do to decimal ones
 
 
@@ -42,6 +44,8 @@ def place(text: str) -> Place:
     """
     path, _, key = text.strip().strip("`").partition(":")
     number = None
+    if len(text) > _LONGEST_PLACE:
+        raise ValueError(f"{text[:80]!r}… is longer than {_LONGEST_PLACE} characters")
     if named := re.match(r"iter(\d{1,9})/", path):
         number, path = int(named[1]), path[named.end() :]
     parts = path.split("/")
@@ -58,7 +62,7 @@ def value_of(text: str) -> float:
     Raises:
         ValueError: it is none.
     """
-    if not re.fullmatch(_NUMBER, text):
+    if len(text) > _LONGEST_NUMBER or not re.fullmatch(_NUMBER, text):
         raise ValueError(f"{text[:40]!r} is no number")
     value = float(text)
     if not math.isfinite(value):
@@ -69,8 +73,8 @@ def value_of(text: str) -> float:
 def agrees(text: str, value: float) -> bool:
     """Whether `text` is the value to the digits that are given, of which one alone says nothing."""
     given = value_of(text)
-    if given == value:
-        return True
+    if given == value or not given:
+        return given == value
     mantissa, _, exponent = text.lower().partition("e")
     digits = mantissa.lstrip("+-").replace(".", "").lstrip("0")
     step = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))

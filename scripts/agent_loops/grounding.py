@@ -226,6 +226,8 @@ def _held(workspace: Workspace, text: str) -> str:
         if anchors.holds(anchor, data):
             return str(anchor._replace(place=place._replace(experiment=number)))
         said = said or f"iter{number}/{place.path} {anchors.held_instead(anchor, data)}"
+    if next(_with_results(workspace), None) is None:
+        said = ""
     raise Refused("anchor", said or "no experiment has results yet", next_step=_look(workspace))
 
 

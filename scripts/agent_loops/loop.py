@@ -340,11 +340,12 @@ class Loop:
             from agent_loops import grounding
 
             return grounding.mend(self.campaign.unanalysed)
-        if experiment.verdict != decide.KEEP:
-            return ""
-        from agent_loops import ablation
+        from agent_loops import ablation, exploring
 
-        return ablation.advice(experiment.started.axes)
+        is_kept = experiment.verdict == decide.KEEP
+        advice = ablation.advice(experiment.started.axes) if is_kept else ""
+        due = exploring.due(self.campaign)
+        return advice or (f"a {due} is due (--move)" if due else "")
 
 
 def _timeout_of(experiment: Experiment) -> float | None:

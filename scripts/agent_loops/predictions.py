@@ -20,6 +20,7 @@ _COMPARISONS = {
 }  # fmt: skip
 _FORM = re.compile(r"\s*(?P<place>[^<>≤≥;]+?)\s*(?P<sign><=|>=|[<>≤≥])\s*(?P<rest>.+)", re.DOTALL)
 _WORDS = 200
+_LONGEST = 1000
 
 
 class Prediction(NamedTuple):
@@ -48,7 +49,7 @@ def parse(text: str) -> Prediction:
     Raises:
         ValueError: there is no comparison that could be checked.
     """
-    match = _FORM.fullmatch(text)
+    match = _FORM.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         raise ValueError(f"{display.clean(text, 80)!r} has no comparison that can be checked")
     bound, _, prose = match["rest"].partition(";")

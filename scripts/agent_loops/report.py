@@ -347,6 +347,8 @@ def show(run: Loop, number: int) -> Answer:
         lines.append(f"why: {experiment.started.why}")
     if experiment.started.risk:
         lines.append(f"risk: {experiment.started.risk}")
+    lines += [f"anchor: {display.clean(text, 200)}" for text in experiment.started.anchors]
+    lines += [f"predicted: {display.clean(text, 200)}" for text in experiment.started.predictions]
     if experiment.override_why and decided is not None:
         lines.append(f"overridden: was {decided.verdict} ({experiment.override_why})")
     runs = []

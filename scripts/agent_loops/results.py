@@ -94,6 +94,11 @@ def write(campaign: Campaign, path: Path) -> None:
         if before is None or present.endswith(b"\n" + _line(row(campaign, before))):
             files.append(path, new)
             return
+    rewrite(campaign, path)
+
+
+def rewrite(campaign: Campaign, path: Path) -> None:
+    """Writes the whole table: an earlier row has changed."""
     files.write_atomic(path, render(campaign).encode(), mode=0o644, durable=False)
 
 

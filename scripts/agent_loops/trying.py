@@ -168,7 +168,8 @@ def refuse_under_way(workspace: Workspace, campaign: Campaign) -> None:
         raise _telling(_confirming(), workspace)
     if not campaign.under_way:
         return
-    reason = f"experiment {campaign.open_number} is under way"
+    number = campaign.open_number or (campaign.analysing or (None,))[0]
+    reason = f"experiment {number} is under way"
     if campaign.open_run is not None and campaign.open_number is None:
         number, index = campaign.open_run
         reason = f"the incumbent #{number} is being run to check the machine"
