@@ -65,7 +65,7 @@ def _of_plain(words: list[str], ground: Ground, session: Session, cwd: str) -> t
 def _reads_here(words: list[str], ground: Ground, cwd: str) -> bool:
     """Whether files given to the command lie in the project: it shows parts of them."""
     home = os.path.realpath(os.path.expanduser("~")) + "/"
-    for option in ("--edit", "--idea-file"):
+    for option in ("--edit", "--idea-file", "--plan"):
         for word, after in zip(words, [*words[1:], ""]):
             path = after if word == option else word.partition("=")[2]
             if not word.startswith(option) or path == "-":

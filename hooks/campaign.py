@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 LOOPS = ("agent-loops:karpathy", "agent-loops:ml-autoresearch")
 _TAIL_BYTES = 64 << 10
 _REMEMBERED_S = 30 * 86400.0
-_SETTLED = ("settled", "rebaselined", "campaign_started", "confirmed")
+_SETTLED = ("settled", "rebaselined", "campaign_started", "confirmed", "analysed")
 _SWITCHES = {"paused": "paused", "stopped": "stopped", "resumed": "active"}
 _UNDER_WAY = (
     "experiment_started", "run_started", "run_finished", "checks_finished", "decided",
-    "confirmation_started",
+    "confirmation_started", "analysis_started",
 )  # fmt: skip
 # Controls, and the invisible characters that reorder or hide text.
 _RANGES = (
@@ -111,6 +111,16 @@ class Campaign:
         """A value of the pointer as one clean line; "" where it has none."""
         value = self.pointer.get(key)
         return "" if value is None else clean(value, 200)
+
+    @property
+    def skill(self) -> str:
+        """What the person types to let the loop go on."""
+        return f"/agent-loops:{self.text('loop') or 'karpathy'}"
+
+    @property
+    def analysis_first(self) -> bool:
+        """Whether an idea needs an anchor, a prediction and an analysis plan."""
+        return self.text("loop") == "ml-autoresearch"
 
     @property
     def is_ours(self) -> bool:

@@ -25,6 +25,10 @@ _CONFIRM = "`agent-loops confirm --wait-s 580` (Bash timeout 600000)"
 _WAITING = tuple(
     f"agent-loops {name}" for name in ("try", "wait", "ready", "rebaseline", "confirm")
 )
+_TRY_ANALYSED = (
+    "`agent-loops try 'IDEA' --anchor FILE:KEY=VALUE --predict 'FILE:KEY < NUMBER' --wait-s 580 "
+    "--edit - <<'EDIT'` with analysis/plan.md (Bash timeout 600000)"
+)
 _TRY = "`agent-loops try 'IDEA' --wait-s 580 --edit - <<'EDIT'` (Bash timeout 600000)"
 
 
@@ -48,7 +52,7 @@ def _sends_on(event: dict[str, Any], here: Campaign, session: Session) -> bool:
     blocks = _blocks_without_progress(session, progress, now, alive=alive)
     if blocks >= _MOST_BLOCKS:
         what = f"the agent ended its turn {blocks} times without a step and is not sent on again"
-        way_on = "the campaign waits until you type /agent-loops:karpathy"
+        way_on = f"the campaign waits until you type {here.skill}"
         campaign.answer({"systemMessage": f"agent-loops: {what}; {way_on}"})
         return False
     session.save(blocks=blocks + 1, progress=progress, blocked_at=now)
@@ -93,5 +97,6 @@ def _reason(here: Campaign, *, alive: bool) -> str:
     if incumbent := here.metric_of("incumbent"):
         lines.append(f"Incumbent {incumbent}, baseline {here.metric_of('baseline')}.")
     lines += [f"Last: {row.in_words(80)}." for row in here.rows(1)]
-    next_step = f"Next: another idea, {_TRY}." if incumbent else "Next: `agent-loops try baseline`."
+    call = _TRY_ANALYSED if here.analysis_first else _TRY
+    next_step = f"Next: another idea, {call}." if incumbent else "Next: `agent-loops try baseline`."
     return " ".join([*lines, next_step, "Only the person, or a stop condition, ends the loop."])

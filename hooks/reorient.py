@@ -31,7 +31,7 @@ def main() -> None:
     text = "\n".join(_fitted(_lines(here, session)))
     told = _told(text)
     if not session.loops:
-        way_on = "/agent-loops:karpathy goes on with it"
+        way_on = f"{here.skill} goes on with it"
         told["systemMessage"] = f"agent-loops: campaign {here.text('tag')} is active; {way_on}"
     campaign.answer(told)
 
@@ -75,7 +75,7 @@ def _head(here: Campaign, session: Session) -> str:
 def _next(here: Campaign, session: Session) -> str:
     if here.text("session") and not here.is_led_by(session):
         return (
-            "Touch nothing of it. Where the person starts the loop here (/agent-loops:karpathy): "
+            f"Touch nothing of it. Where the person starts the loop here ({here.skill}): "
             "`agent-loops resume --take-over`, then `agent-loops status`."
         )
     if here.run_is_alive:
@@ -84,6 +84,12 @@ def _next(here: Campaign, session: Session) -> str:
         step = "No run is alive; one ended. Next: `agent-loops wait`, which takes it up."
     elif not here.metric_of("incumbent"):
         step = "No run is alive. Next: `agent-loops try baseline --wait-s 580`."
+    elif here.analysis_first:
+        step = (
+            "No run is alive. Next: look at the last results (`agent-loops analyze`), then one "
+            "idea, `agent-loops try 'CATEGORY: IDEA' --anchor FILE:KEY=VALUE --predict 'FILE:KEY < "
+            "NUMBER' --wait-s 580 --edit - <<'EDIT'`, with analysis/plan.md among its blocks."
+        )
     else:
         step = (
             "No run is alive. Next: one idea, `agent-loops try 'CATEGORY: IDEA' --wait-s 580 "

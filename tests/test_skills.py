@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent_loops import bindings, cli, edits
+from agent_loops import anchors, bindings, cli, edits, plans, predictions
 from agent_loops.errors import BindingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,8 +79,9 @@ def test_skill_fits_what_survives_a_compaction(name: str) -> None:
     assert len(text) / 4 <= 5000  # tokens, roughly
 
 
-def test_standing_rules_come_first() -> None:
-    text = text_of(SKILLS / "karpathy" / "SKILL.md")
+@pytest.mark.parametrize("name", ["karpathy", "ml-autoresearch"])
+def test_standing_rules_come_first(name: str) -> None:
+    text = text_of(SKILLS / name / "SKILL.md")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert headings[0] == "Standing rules"
     assert text.index("## Begin") / 4 < 1500
@@ -237,6 +238,25 @@ def test_nothing_that_loses_work_is_recommended(path: Path) -> None:
 
 
 # --- the example --------------------------------------------------------------------------------
+
+
+HEREDOC = re.compile(r"^agent-loops ([^\n]*) <<'EDIT'\n(.*?)^EDIT$", re.DOTALL | re.MULTILINE)
+
+
+def test_the_edits_of_the_analysis_first_skill_apply_to_the_example() -> None:
+    text = text_of(SKILLS / "ml-autoresearch" / "SKILL.md")
+    (first, edit), (second, mending) = HEREDOC.findall(text)
+    parsed = cli._parser("try").parse_args(shlex.split(first))
+    assert [anchors.parse(anchor) for anchor in parsed.anchor]
+    assert [predictions.parse(prediction) for prediction in parsed.predict]
+    train = (ROOT / "examples" / "tiny_lm" / "train.py").read_bytes()
+    made = edits.apply(edits.parse(edit), {"train.py": train}, allowed=lambda _: True)
+    rows = plans.parse(made["analysis/plan.md"].decode())
+    assert plans.scripts(rows) == ("analysis/jitter.py",)
+    assert cli._parser("analyze").parse_args(shlex.split(second)).run
+    made |= edits.apply(edits.parse(mending), made, allowed=lambda _: True)
+    for path in ("train.py", "analysis/jitter.py"):
+        compile(made[path], path, "exec")
 
 
 def test_the_edit_of_the_karpathy_skill_applies_to_the_example() -> None:

@@ -61,7 +61,7 @@ def verdict(
         kind, reason = "override", experiment.override_why
     if status == "running":
         kind, reason = "", ""
-    told = _unique([*experiment.notes, *notes])
+    told = _unique([*_of_analysis(experiment), *experiment.notes, *notes])
     values: dict[str, Any] = {
         "schema": SCHEMA,
         "experiment": experiment.number,
@@ -89,6 +89,15 @@ def verdict(
         "next": next_step,
     }  # fmt: skip
     return Answer(values, _verdict_lines(campaign, experiment, values))
+
+
+def _of_analysis(experiment: Experiment) -> list[str]:
+    """What became of the predictions, and what the plan lacks."""
+    analysed = experiment.analysed
+    if analysed is None:
+        return []
+    lacks = [f"analysis lacks {'; '.join(analysed.missing)}"] if analysed.missing else []
+    return [*lacks, analysed.predictions, *analysed.notes]
 
 
 def _compared(values: Mapping[str, Any]) -> str:

@@ -63,6 +63,13 @@ class Tolerance(NamedTuple):
         return abs(best) * self.amount if self.relative else self.amount
 
 
+class Explore(NamedTuple):
+    """How widely is searched: so many swings after the baseline, and no more exploits in a row."""
+
+    swings: int = 3
+    stagnation: int = 3
+
+
 class Guard(NamedTuple):
     """A printed number that must hold for a keep; a bound may be `baseline`, its own number there.
 
@@ -136,6 +143,8 @@ class Bindings(NamedTuple):
     holdout_cmd: str = ""
     confirm_s: float | None = None
     literature: str = "off"
+    analysis_timeout_s: float = 120.0
+    explore: Explore | None = None
     override_tolerance: Tolerance = Tolerance(0.001, relative=True)
     ledger_columns: tuple[str, ...] = ()
 
@@ -180,6 +189,8 @@ class Bindings(NamedTuple):
         fields["budget"] = Budget(**fields["budget"])
         if fields.get("budget_slack"):
             fields["budget_slack"] = Slack(**fields["budget_slack"])
+        if fields.get("explore"):
+            fields["explore"] = Explore(**fields["explore"])
         fields["override_tolerance"] = Tolerance(**fields["override_tolerance"])
         return cls(**fields)
 
@@ -188,7 +199,7 @@ class Bindings(NamedTuple):
 UNMEASURED = frozenset(
     "max_experiments stop_after_s stop_at target timeout_s log_limit_mb memory_limit_gb "
     "budget_slack keep_outputs override_tolerance ledger_columns program literature "
-    "notify_cmd prune holdout_cmd confirm_s".split()
+    "notify_cmd prune holdout_cmd confirm_s loop explore analysis_timeout_s".split()
 )
 
 
@@ -206,7 +217,7 @@ def fixed_keys_in(changed: Collection[str], after: Bindings) -> list[str]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, (Bindings, Budget, Guard, Slack, Tolerance)):
+    if isinstance(value, (Bindings, Budget, Explore, Guard, Slack, Tolerance)):
         value = value._asdict()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
@@ -270,6 +281,8 @@ def _check_together(bindings: Bindings, raw: Mapping[str, Any]) -> None:
         compile_pattern(bindings.metric_spec)
     except ValueError as error:
         raise BindingsError("metric_pattern", bindings.metric_pattern, str(error)) from error
+    if bindings.explore is not None and bindings.loop == "karpathy":
+        raise BindingsError("explore", raw["explore"], "only with `loop: ml-autoresearch`")
     if bindings.metric_key is not None and bindings.metric_file is None:
         raise BindingsError("metric_key", bindings.metric_key, "only together with metric_file")
     reads_one = bindings.metric_reduce == "none" and bindings.metric_pick == "last"
@@ -586,6 +599,19 @@ def _tolerance(key: str, value: object) -> Tolerance:
     raise BindingsError(key, value, "`0.1%` of the best, or an amount in units of the metric")
 
 
+def _explore(key: str, value: object) -> Explore | None:
+    """`swings=3, stagnation=3`, either of them left out, or `off`."""
+    if value in ("off", "on"):
+        return Explore() if value == "on" else None
+    found: dict[str, int] = {}
+    for part in value.split(",") if isinstance(value, str) else [""]:
+        match = re.fullmatch(r"\s*(swings|stagnation)\s*=\s*([1-9]\d?)\s*", part)
+        if match is None or match[1] in found:
+            raise BindingsError(key, value, "`swings=3, stagnation=3` (1 to 99 each), or `off`")
+        found[match[1]] = int(match[2])
+    return Explore(**found)
+
+
 def _minutes(key: str, value: object) -> float:
     seconds = _positive(key, value) * 60.0
     if seconds == math.inf:
@@ -613,15 +639,6 @@ def _sandbox(key: str, value: object) -> str:
     if ".." in root.split("/") or root.strip("./") == "" or root.startswith("~"):
         raise BindingsError(key, value, "a folder of its own, without `..` or `~`")
     return root
-
-
-def _only_now(now: str, later: str) -> Callable[[str, object], str]:
-    def convert(key: str, value: object) -> str:
-        if value == later:
-            raise BindingsError(key, value, f"not in this version; use `{now}`")
-        return _one_of(now)(key, value)
-
-    return convert
 
 
 def _metric_file(key: str, value: object) -> str:
@@ -675,6 +692,8 @@ _FIELDS: dict[str, tuple[str, _Convert]] = {
     "holdout_cmd": ("holdout_cmd", _text),
     "confirm_time": ("confirm_s", _duration),
     "literature": ("literature", _one_of("off", "on")),
+    "analysis_timeout": ("analysis_timeout_s", _duration),
+    "explore": ("explore", _explore),
     "override_tolerance": ("override_tolerance", _tolerance),
     "ledger_columns": ("ledger_columns", _columns),
 }

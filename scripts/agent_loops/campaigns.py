@@ -194,6 +194,9 @@ class Store:
             self._write_corpus()
         with contextlib.suppress(AgentLoopsError, OSError):
             pointer.write(self.campaign, self.project, self.paths)
+        if self.campaign.bindings.explore is not None:
+            with contextlib.suppress(AgentLoopsError, OSError):
+                self._write_approaches()
         shim.write(self.project)
 
     def _write_corpus(self) -> None:
@@ -205,6 +208,14 @@ class Store:
         data = corpus.render(self.campaign).encode("utf-8", "replace")
         if not self.paths.corpus.exists() or self.paths.corpus.read_bytes() != data:
             files.write_atomic(self.paths.corpus, data, mode=0o644, durable=False)
+
+    def _write_approaches(self) -> None:
+        from agent_loops import approaches  # only exploration has any
+
+        data, path = approaches.render(self.campaign).encode(), self.paths.approaches
+        _make_way(path)
+        if not path.is_file() or path.read_bytes() != data:
+            files.write_atomic(path, data, mode=0o644, durable=False)
 
 
 def _make_way(path: Path) -> None:

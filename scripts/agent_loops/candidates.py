@@ -5,12 +5,16 @@ Pure but for reading, so that later several can be made while a run goes on.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent_loops import integrity, scan, seeds, snapshots
 from agent_loops.errors import Refused
 from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
+
+if TYPE_CHECKING:  # imported where there are blocks
+    from agent_loops.edits import Block
 
 
 class Candidate(NamedTuple):
@@ -39,9 +43,14 @@ def base_of(workspace: Workspace, campaign: Campaign) -> snapshots.Tree:
 
 
 def make(
-    workspace: Workspace, campaign: Campaign, base: snapshots.Tree, edit: str | None
+    workspace: Workspace,
+    campaign: Campaign,
+    base: snapshots.Tree,
+    edit: str | Sequence[Block] | None,
 ) -> Candidate:
     """The candidate's bytes, made without writing anything.
+
+    `edit` is the text of search/replace blocks, or these, where they were read already.
 
     Raises:
         Refused: there is nothing to try, or it would leave out what somebody edited.
@@ -100,14 +109,15 @@ def _base_number(campaign: Campaign) -> int:
     return 1 if campaign.epoch == 0 else campaign.next_number
 
 
-def _edited(campaign: Campaign, tree: snapshots.Tree, edit: str) -> snapshots.Tree:
+def _edited(
+    campaign: Campaign, tree: snapshots.Tree, edit: str | Sequence[Block]
+) -> snapshots.Tree:
     """The tree with search/replace blocks applied; pure."""
     from agent_loops import edits
 
     allowed = scan.matcher(campaign.bindings.editable_files)
-    changed = edits.apply(
-        edits.parse(edit), {path: item.data for path, item in tree.items()}, allowed=allowed
-    )
+    blocks = edits.parse(edit) if isinstance(edit, str) else edit
+    changed = edits.apply(blocks, {path: item.data for path, item in tree.items()}, allowed=allowed)
     result = dict(tree)
     for path, data in changed.items():
         mode = tree[path].mode if path in tree else 0o644

@@ -27,6 +27,7 @@ from agent_loops.errors import (
 
 if TYPE_CHECKING:
     from agent_loops.bindings import Budget
+    from agent_loops.grounding import Claims
     from agent_loops.loop import Loop
     from agent_loops.setup import Begun
 
@@ -69,6 +70,21 @@ def _try_arguments(command: argparse.ArgumentParser) -> None:
         help="run it N times (once), even if the same code ran before",
     )  # fmt: skip
     _add_wait(command)
+    analysis = command.add_argument_group("in `loop: ml-autoresearch`")
+    analysis.add_argument(
+        "--anchor", action="append", metavar="A",
+        help="FILE:KEY=VALUE, a number of the results so far that the idea rests on",
+    )  # fmt: skip
+    analysis.add_argument(
+        "--predict", action="append", metavar="P",
+        help="'FILE:KEY < NUMBER', what its results will show if it helps",
+    )  # fmt: skip
+    analysis.add_argument(
+        "--plan", metavar="F", help="the analysis plan, where --edit has no analysis/plan.md"
+    )
+    analysis.add_argument(
+        "--move", choices=("swing", "merge", "exploit"), help="the kind of idea, with `explore`"
+    )
 
 
 def _setup_arguments(command: argparse.ArgumentParser) -> None:
@@ -158,6 +174,17 @@ def _why_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("--why", default="")
 
 
+def _analyze_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("number", nargs="?", type=_count, metavar="N", help="the last one's")
+    command.add_argument(
+        "--run", action="store_true", help="run the scripts of its analysis plan once more"
+    )
+    command.add_argument(
+        "--edit", metavar="F", help="with --run: mend these scripts or the plan (- for stdin)"
+    )
+    _add_wait(command)
+
+
 def _add_wait(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wait-s", type=_seconds, metavar="S",
@@ -170,13 +197,13 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "setup": ("check the bindings and begin a campaign", _setup_arguments),
     "try": ("run one experiment: measure, decide, keep or restore, record", _try_arguments),
     "wait": ("wait for the run under way; with none, repeat the last verdict", _add_wait),
+    "analyze": ("what happened inside a run, the most unusual first", _analyze_arguments),
     "override": ("turn the last verdict: equal and simpler is a keep", _override_arguments),
     "checkout": ("put experiment N's code into the editable files", _number_argument),
     "status": ("where the campaign stands", None),
     "history": ("what was tried", None),
     "show": ("one experiment", _number_argument),
     "diff": ("one experiment's change", _number_argument),
-    "analyze": ("what happened inside a run, the most unusual first", _number_argument),
     "note": ("a word that the next verdict shows", _text_argument),
     "rebaseline": (
         "freeze changed bindings or a mended harness, measure anew", _rebaseline_arguments,
@@ -391,12 +418,6 @@ def _typed(lines: Sequence[str]) -> str:
         return ""
 
 
-def _analyze(run: Loop, parsed: argparse.Namespace) -> Answer:
-    from agent_loops import insights
-
-    return insights.analyze(run.workspace, parsed.number)
-
-
 def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops import report
 
@@ -476,7 +497,31 @@ def _try(run: Loop, parsed: argparse.Namespace) -> Answer:
         edit=_read(parsed.edit) if parsed.edit is not None else None,
         repeat=parsed.repeat,
         wait_s=_wait_s(parsed),
+        claims=_claims(parsed),
     )
+
+
+def _claims(parsed: argparse.Namespace) -> Claims | None:
+    """What the idea is said to rest on; None where nothing is said."""
+    if not (parsed.anchor or parsed.predict or parsed.plan or parsed.move):
+        return None
+    from agent_loops.grounding import Claims
+
+    if parsed.plan == "-" and "-" in (parsed.edit, parsed.idea_file):
+        raise UsageError("--plan - and another -: only one can come on standard input")
+    plan = _read(parsed.plan) if parsed.plan else None
+    return Claims(tuple(parsed.anchor or ()), tuple(parsed.predict or ()), plan, parsed.move or "")
+
+
+def _analyze(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops import reanalysis
+
+    if not parsed.run:
+        if parsed.edit is not None:
+            raise UsageError("--edit mends scripts that are to run: add --run")
+        return reanalysis.look(run, parsed.number)
+    edit = _read(parsed.edit) if parsed.edit is not None else None
+    return reanalysis.run_again(run, parsed.number, edit=edit, wait_s=_wait_s(parsed))
 
 
 # Each imports what it needs when it is called: starting up is most of what a `try` costs.

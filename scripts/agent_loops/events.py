@@ -42,7 +42,9 @@ class ExperimentStarted(NamedTuple):
 
     A `rehearsal` is no idea: it is the incumbent's code once more, and is never kept. `warmups`
     runs come before the first that counts; where it is `paired`, a run of the incumbent goes with
-    each of the candidate's. `basis` is the finding of the literature that it tries, or "".
+    each of the candidate's. `basis` is the finding of the literature that it tries, or "". In the
+    analysis-first loop it rests on `anchors`, `predictions` and the rows of a `plan`; `move` is
+    what it does in exploration, and `axes` in how many distant places it changes the code.
     """
 
     experiment: int
@@ -64,13 +66,19 @@ class ExperimentStarted(NamedTuple):
     warmups: int = 0
     paired: bool = False
     basis: str = ""
+    anchors: tuple[str, ...] = ()
+    predictions: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()
+    move: str = ""
+    axes: int = 0
 
 
 class RunStarted(NamedTuple):
     """A supervisor holds run.lock; `pid_start` is its start in seconds since the epoch.
 
     `seal_digest` is the SHA-256 of what only the supervisor knows until its receipt is there;
-    `code_of` is the experiment whose code is run, where that is not this one's.
+    `code_of` is the experiment whose code is run, where that is not this one's; `script` is the
+    analysis script that is run in its place.
     """
 
     experiment: int
@@ -84,6 +92,7 @@ class RunStarted(NamedTuple):
     seed: int
     seal_digest: str = ""
     code_of: int | None = None
+    script: str = ""
 
 
 class RunFinished(NamedTuple):
@@ -127,7 +136,10 @@ class RunFinished(NamedTuple):
 
 
 class ChecksFinished(NamedTuple):
-    """A run of `checks_cmd` has left its receipt; `reason` says why they did not pass."""
+    """A run of `checks_cmd`, or of an analysis script, has left its receipt.
+
+    `reason` says why it did not pass.
+    """
 
     experiment: int
     run: int
@@ -166,6 +178,30 @@ class Decided(NamedTuple):
     worse: float | None = None
     noise: float | None = None
     standing: float | None = None
+
+
+class AnalysisStarted(NamedTuple):
+    """An experiment's analysis scripts are to run once more; a `plan` replaces the one before."""
+
+    experiment: int
+    plan: tuple[str, ...] = ()
+
+
+class Analysed(NamedTuple):
+    """An experiment's analysis is as complete as it gets by itself.
+
+    `missing` are the rows of its plan without their file, and why; `measured` what the others
+    measure. `predictions` says in words what became of them, of which `held` held. `findings` is
+    the digest of what was found, in one line, and `notes` what went wrong beside it.
+    """
+
+    experiment: int
+    missing: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
+    predictions: str = ""
+    held: int = 0
+    findings: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Settled(NamedTuple):
@@ -316,6 +352,8 @@ Event = (
     | RunFinished
     | ChecksFinished
     | Decided
+    | AnalysisStarted
+    | Analysed
     | Settled
     | Overridden
     | RefusedTry
@@ -339,6 +377,8 @@ NAMES: dict[type[Event], str] = {
     RunFinished: "run_finished",
     ChecksFinished: "checks_finished",
     Decided: "decided",
+    AnalysisStarted: "analysis_started",
+    Analysed: "analysed",
     Settled: "settled",
     Overridden: "overridden",
     RefusedTry: "refused",

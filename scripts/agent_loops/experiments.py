@@ -13,9 +13,10 @@ from agent_loops import decide, events
 
 CONFIRM = "confirm"
 REFERENCE = "reference"
+ANALYSIS = "analysis"
 _WARMUP = "warmup"
 # Runs that say nothing of the experiment's own code, or are not to be pooled with others.
-_OTHERS = ("canary", "checks", REFERENCE, CONFIRM)
+_OTHERS = ("canary", "checks", REFERENCE, CONFIRM, ANALYSIS)
 
 
 class Run(NamedTuple):
@@ -57,6 +58,8 @@ class Experiment(NamedTuple):
     settled: bool = False
     commit: str = ""
     notes: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()
+    analysed: events.Analysed | None = None
 
     @property
     def attempt(self) -> tuple[Run, ...]:
@@ -175,6 +178,7 @@ def _experiment_to_json(experiment: Experiment) -> dict[str, Any]:
     value = experiment._asdict()
     value["started"] = experiment.started._asdict()
     value["decided"] = experiment.decided._asdict() if experiment.decided else None
+    value["analysed"] = experiment.analysed._asdict() if experiment.analysed else None
     value["runs"] = [
         {
             "number": run.number,
@@ -201,8 +205,10 @@ def experiment_from_json(value: Mapping[str, Any]) -> Experiment:
         for run in value["runs"]
     )
     decided = events.Decided(**as_tuples(value["decided"])) if value["decided"] else None
+    analysed = events.Analysed(**as_tuples(value["analysed"])) if value["analysed"] else None
     started = events.ExperimentStarted(**as_tuples(value["started"]))
-    return Experiment(**{**as_tuples(value), "started": started, "runs": runs, "decided": decided})
+    parts = {"started": started, "runs": runs, "decided": decided, "analysed": analysed}
+    return Experiment(**{**as_tuples(value), **parts})
 
 
 def as_tuples(value: Mapping[str, Any]) -> dict[str, Any]:

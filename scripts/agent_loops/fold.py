@@ -106,6 +106,7 @@ def _experiment_started(
         first_run_of_attempt=len(earlier.runs) if earlier else 0,
         runs_wanted=event.runs_wanted,
         notes=event.notes,
+        plan=event.plan,
     )
     if earlier is not None and earlier.verdict:
         campaign.counts[earlier.verdict] -= 1
@@ -205,6 +206,8 @@ def _decided(campaign: Campaign, event: events.Decided, _: events.Record) -> Non
         campaign.canary_due = campaign.crashes_in_row >= CRASHES_BEFORE_CANARY
     else:
         campaign.crashes_in_row = 0
+    if campaign.analysis_first and event.metric is not None and not experiment.started.rehearsal:
+        campaign.analysing = (event.experiment, len(experiment.runs))
     _change(campaign, event.experiment, **changes)
 
 
@@ -239,6 +242,23 @@ def _stand_anew(campaign: Campaign, standing: float) -> None:
     if incumbent is not None and incumbent.decided is not None:
         decided = incumbent.decided._replace(standing=standing)
         _change(campaign, incumbent.number, decided=decided)
+
+
+def _analysis_started(campaign: Campaign, event: events.AnalysisStarted, _: events.Record) -> None:
+    experiment = campaign.experiments[event.experiment]
+    campaign.analysing = (event.experiment, len(experiment.runs))
+    if event.plan:
+        _change(campaign, event.experiment, plan=event.plan)
+
+
+def _analysed(campaign: Campaign, event: events.Analysed, _: events.Record) -> None:
+    campaign.analysing = None
+    _change(campaign, event.experiment, analysed=event)
+    campaign.measured += [item for item in event.measured if item not in campaign.measured]
+    if event.missing:
+        campaign.unanalysed = event.experiment
+    elif campaign.unanalysed == event.experiment:
+        campaign.unanalysed = None
 
 
 def _settled(campaign: Campaign, event: events.Settled, _: events.Record) -> None:
@@ -299,6 +319,7 @@ def _rebaselined(campaign: Campaign, event: events.Rebaselined, _: events.Record
     campaign.contenders = {}
     campaign.findings, campaign.settled_belief, campaign.believed = [], None, 0
     campaign.standings = {}
+    campaign.unanalysed = None
     campaign.confirmed = None
     campaign.baseline_number = None
     campaign.open_number = None
@@ -370,6 +391,8 @@ _HANDLERS: dict[type, Any] = {
     events.RunFinished: _run_finished,
     events.ChecksFinished: _checks_finished,
     events.Decided: _decided,
+    events.AnalysisStarted: _analysis_started,
+    events.Analysed: _analysed,
     events.Settled: _settled,
     events.Overridden: _overridden,
     events.Rebaselined: _rebaselined,

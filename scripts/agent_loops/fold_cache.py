@@ -61,7 +61,8 @@ def load(paths: CampaignPaths) -> tuple[Campaign, int] | None:
         rest["findings"] = [
             Finding(number, what, tuple(losses)) for number, what, losses in rest["findings"]
         ]
-        rest["open_run"] = tuple(rest["open_run"]) if rest["open_run"] else None
+        for name in ("open_run", "analysing"):
+            rest[name] = tuple(rest[name]) if rest[name] else None
         campaign = Campaign(
             started=events.CampaignStarted(**head["started"]),
             bindings=Bindings.from_json(head["bindings"]),

@@ -65,7 +65,7 @@ class Loop:
                 step = self._next_step()
                 if self._is_over(step):
                     return True
-                if step is Step.CHECK and not start_runs:
+                if step in (Step.CHECK, Step.ANALYSE) and not start_runs:
                     return False
                 if step in (Step.START_RUN, Step.CANARY, Step.CONFIRM):
                     held = campaign.is_held and not self._completes_pair(step)
@@ -151,8 +151,8 @@ class Loop:
                 self._pause_for_the_machine()
             case Step.START_RUN if open_ is not None:
                 runs.start(self.workspace, open_, experiments.purpose_of_next_run(open_))
-            case Step.CONFIRM | Step.CLAIM:
-                self._confirm(step)
+            case Step.CONFIRM | Step.CLAIM | Step.ANALYSE | Step.CONCLUDE:
+                self._take_beside(step)
             case Step.CHECK if open_ is not None:
                 runs.start(self.workspace, open_, "checks")
             case Step.DECIDE if open_ is not None:
@@ -169,13 +169,19 @@ class Loop:
             decision = decision._replace(notes=(*decision.notes, note))
         self.store.append(decision)
 
-    def _confirm(self, step: Step) -> None:
-        from agent_loops import confirming  # only the end of a campaign needs it
+    def _take_beside(self, step: Step) -> None:
+        """What most commands need not import: the end of a campaign, and the other loop."""
+        from agent_loops import analyses, confirming
 
-        if step is Step.CONFIRM:
-            confirming.go_on(self.workspace)
-        else:
-            confirming.conclude(self.workspace)
+        match step:
+            case Step.CONFIRM:
+                confirming.go_on(self.workspace)
+            case Step.CLAIM:
+                confirming.conclude(self.workspace)
+            case Step.ANALYSE:
+                analyses.start(self.workspace)
+            case _:
+                analyses.conclude(self.workspace)
 
     def _start_canary(self) -> None:
         """Runs the incumbent after three crashes in a row: was it the ideas or the machine?"""
@@ -289,6 +295,9 @@ class Loop:
                 )
             elif started.purpose == "checks":
                 self.workspace.told.append("its reading is in; checks_cmd is running")
+            elif started.purpose == experiments.ANALYSIS:
+                verdict = campaign.experiments[number].verdict
+                self.workspace.told.append(f"#{number} is a {verdict}; {started.script} is running")
             elif index > 1:
                 self.workspace.told.append(f"run {index} of this experiment ({started.purpose})")
         elif campaign.paused is not None or campaign.stopped is not None:
@@ -316,6 +325,8 @@ class Loop:
                 "mend what is wrong, then `agent-loops try baseline` again; where that was "
                 "loop.run.yaml or a frozen file, `agent-loops rebaseline --why …` instead"
             )
+        if campaign.analysis_first and experiment.verdict != decide.CRASH:
+            return self._after_analysis(experiment)
         finished = experiment.last_finished
         if experiment.verdict != decide.CRASH or finished is None:
             return ""
@@ -327,6 +338,19 @@ class Loop:
         if finished.crash_kind == "edited":
             return f"{checkout}, then the same idea again: it does not count as a duplicate"
         return "the same idea again, it does not count as a duplicate; or another"
+
+    def _after_analysis(self, experiment: Experiment) -> str:
+        """What stands before another idea, or goes well after this one."""
+        if self.campaign.unanalysed is not None:
+            from agent_loops import grounding
+
+            return grounding.mend(self.campaign.unanalysed)
+        from agent_loops import ablation, exploring
+
+        is_kept = experiment.verdict == decide.KEEP
+        advice = ablation.advice(experiment.started.axes) if is_kept else ""
+        due = exploring.due(self.campaign)
+        return advice or (f"a {due} is due (--move)" if due else "")
 
 
 def _timeout_of(experiment: Experiment) -> float | None:

@@ -155,6 +155,20 @@ class CampaignPaths(NamedTuple):
         """Where the prelude's end leaves what it chose, until the receipt holds it."""
         return self.experiment(number) / _numbered("prelude", run, ".txt")
 
+    def analysis(self, number: int) -> Path:
+        """The analysis plan, the agent's scripts, and what they write."""
+        return self.experiment(number) / "analysis"
+
+    @property
+    def analysis_bytecode(self) -> Path:
+        """PYTHONPYCACHEPREFIX of analysis scripts: what they compile is not what runs."""
+        return self.root / "bytecode-analysis"
+
+    @property
+    def approaches(self) -> Path:
+        """What was tried by approach, derived: for the step that merges the best of them."""
+        return self.root / "approaches.md"
+
     def curve(self, number: int, run: int) -> Path:
         """What the run printed of its progress, by elapsed seconds."""
         return self.experiment(number) / _numbered("curve", run, ".json")

@@ -40,6 +40,7 @@ def _content(campaign: Campaign, project: ProjectPaths, paths: CampaignPaths) ->
         "schema": 1,
         "state": state_word(campaign, utc_now()),
         "tag": campaign.tag,
+        "loop": campaign.bindings.loop,
         "sandbox": os.path.relpath(paths.root, project.root) if relative else str(paths.root),
         "session": campaign.session,
         "halted_by": halted.by if halted else "",

@@ -165,6 +165,10 @@ def _in_the_way(run: Loop) -> list[str]:
         lambda: gates.refuse_changed_harness(run.workspace, save=False),
         lambda: gates.refuse_elsewhere(run.workspace, run.campaign),
     )
+    if run.campaign.analysis_first:
+        from agent_loops import grounding
+
+        checks = (*checks, lambda: grounding.refuse_unanalysed(run.workspace, run.campaign))
     for refuse in checks:
         try:
             refuse()
@@ -345,6 +349,8 @@ def show(run: Loop, number: int) -> Answer:
         lines.append(f"risk: {experiment.started.risk}")
     if experiment.started.basis:
         lines.append(f"basis: {display.clean(experiment.started.basis, 20)}")
+    lines += [f"anchor: {display.clean(text, 200)}" for text in experiment.started.anchors]
+    lines += [f"predicted: {display.clean(text, 200)}" for text in experiment.started.predictions]
     if experiment.override_why and decided is not None:
         lines.append(f"overridden: was {decided.verdict} ({experiment.override_why})")
     runs = []

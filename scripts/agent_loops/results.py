@@ -17,7 +17,8 @@ def header(campaign: Campaign) -> list[str]:
     """The column names: the protocol's five, and the extra ones where they were asked for."""
     bindings = campaign.bindings
     first = "commit" if bindings.iter_strategy == "branches" else "iter"
-    extra = bindings.ledger_columns
+    extra = set(bindings.ledger_columns)
+    extra |= {"analysis_summary"} if campaign.analysis_first else set()
     after_memory = ["duration_s"] if "duration_s" in extra else []
     before_text = [name for name in ("analysis_summary", "literature_basis") if name in extra]
     return [
@@ -46,7 +47,8 @@ def row(campaign: Campaign, experiment: Experiment) -> list[str]:
         first = (experiment.commit or experiment.started.commit)[:7]
     cells = {
         "memory_gb": memory, "duration_s": seconds, "status": experiment.verdict,
-        "analysis_summary": "", "literature_basis": _basis(campaign, experiment),
+        "analysis_summary": experiment.analysed.findings if experiment.analysed else "",
+        "literature_basis": _basis(campaign, experiment),
         "description": experiment.started.description,
     }  # fmt: skip
     return [first, metric, *(cells[name] for name in header(campaign)[2:])]
@@ -98,6 +100,11 @@ def write(campaign: Campaign, path: Path) -> None:
         if before is None or present.endswith(b"\n" + _line(row(campaign, before))):
             files.append(path, new)
             return
+    rewrite(campaign, path)
+
+
+def rewrite(campaign: Campaign, path: Path) -> None:
+    """Writes the whole table: an earlier row has changed."""
     files.write_atomic(path, render(campaign).encode(), mode=0o644, durable=False)
 
 

@@ -379,7 +379,8 @@ def take_receipt(workspace: Workspace) -> events.RunFinished | events.ChecksFini
         crash_reason = str(receipt.get("reason") or "the supervisor failed; see supervisor.log")
     elif outcome["kind"] == "stopped":
         crash_kind, crash_reason = "machine", "stopped by the person"
-    if workspace.campaign.experiments[number].runs[run - 1].started.purpose == "checks":
+    purpose = workspace.campaign.experiments[number].runs[run - 1].started.purpose
+    if purpose in ("checks", experiments.ANALYSIS):
         checked = events.ChecksFinished(
             experiment=number, run=run, passed=measured.get("passed", False) is True,
             outcome=outcome["kind"], reason=display.clean(crash_reason or "", 300),

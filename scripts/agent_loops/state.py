@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # imported where it is asked
     from agent_loops.keeping.rule import Belief
 
 CRASHES_BEFORE_CANARY = 3
+ANALYSIS_FIRST = "ml-autoresearch"
+"""The loop in which an idea rests on what was seen inside the model."""
 
 
 class Campaign:
@@ -36,6 +38,8 @@ class Campaign:
     gains that it saw from the baseline on, in metric units.
     `pruned_runs` were ended early, which saved `saved_s`; the experiments in `let_go_on` had one
     that was not, although it looked as hopeless.
+    `analysing` is the experiment whose analysis is under way, and how many runs it had before it;
+    `unanalysed` the one whose plan lacks a file; `measured` is what the plans have measured so far.
     `confirming` is under way, `confirmed` the last claim under the present bindings and harness,
     `confirmations` how often each code was confirmed; `last_seed` is the highest that a run had.
     `corpus` is what was found in the literature, `implemented` the experiments that tried each
@@ -89,6 +93,9 @@ class Campaign:
         self.baseline_number: int | None = None
         self.counts: dict[str, int] = {}
         self.rehearsals = 0
+        self.analysing: tuple[int, int] | None = None
+        self.unanalysed: int | None = None
+        self.measured: list[str] = []
         self.confirming: events.ConfirmationStarted | None = None
         self.confirmed: events.Confirmed | None = None
         self.confirmations: dict[str, int] = {}
@@ -132,6 +139,11 @@ class Campaign:
         return self.bindings.compare == "paired"
 
     @property
+    def analysis_first(self) -> bool:
+        """Whether an idea needs an anchor, a prediction and a plan."""
+        return self.bindings.loop == ANALYSIS_FIRST
+
+    @property
     def is_held(self) -> bool:
         """Whether no run is to be begun, by the person's word or the engine's."""
         return self.paused is not None or self.stopped is not None
@@ -141,7 +153,7 @@ class Campaign:
         """Whether anything is not settled; an open baseline that crashed waits for its next try."""
         open_ = self.open
         waits = open_ is None or (open_.is_open_baseline and open_.settled)
-        return self.open_run is not None or not waits
+        return self.open_run is not None or self.analysing is not None or not waits
 
     @property
     def waits_for_run(self) -> bool:

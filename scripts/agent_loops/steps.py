@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterator, Sequence
 
 from agent_loops import events
-from agent_loops.experiments import CONFIRM, Run, is_here, purpose_of_next_run
+from agent_loops.experiments import ANALYSIS, CONFIRM, Run, is_here, purpose_of_next_run
 from agent_loops.state import Campaign
 
 
@@ -23,6 +23,8 @@ class Step(enum.Enum):
     LOST = "no process, no receipt"
     CHECK = "every reading is in, and it would be kept: do its checks pass?"
     DECIDE = "every run is in"
+    ANALYSE = "the verdict stands: the next script of the analysis plan is due"
+    CONCLUDE = "every script of the plan has run"
     SETTLE = "files, branch and table follow the decision"
     CANARY = "three crashes in a row: does the incumbent still run?"
     PAUSE = "the incumbent crashed too: the machine broke"
@@ -36,15 +38,13 @@ def next_step(
 ) -> Step:
     """The one step that follows from the record and from what the machine shows."""
     if campaign.open_run is not None:
-        if run_locked:
-            return Step.AWAIT_RUN
-        if receipt:
-            return Step.TAKE_RECEIPT
-        experiment, run = campaign.open_run
-        here = is_here(campaign.experiments[experiment].runs[run - 1], host=host, boot_id=boot_id)
-        return Step.LOST if here else Step.ELSEWHERE
+        return _of_open_run(
+            campaign, run_locked=run_locked, receipt=receipt, host=host, boot_id=boot_id
+        )
     if campaign.canary_crash:
         return Step.PAUSE
+    if campaign.analysing is not None:
+        return Step.CONCLUDE if next_script(campaign) is None else Step.ANALYSE
     open_ = campaign.open
     if open_ is None and campaign.canary_due:
         return Step.CANARY
@@ -57,6 +57,40 @@ def next_step(
     if not open_.settled:
         return Step.SETTLE
     return Step.IDLE  # an open baseline waits for the next `try`
+
+
+def _of_open_run(
+    campaign: Campaign, *, run_locked: bool, receipt: bool, host: str, boot_id: str
+) -> Step:
+    assert campaign.open_run is not None
+    if run_locked:
+        return Step.AWAIT_RUN
+    if receipt:
+        return Step.TAKE_RECEIPT
+    experiment, run = campaign.open_run
+    here = is_here(campaign.experiments[experiment].runs[run - 1], host=host, boot_id=boot_id)
+    return Step.LOST if here else Step.ELSEWHERE
+
+
+def next_script(campaign: Campaign) -> str | None:
+    """The script of the analysis under way that is due; None after all, or where one was stopped.
+
+    What was lost to a kill or a power cut runs again once.
+    """
+    if campaign.analysing is None:
+        return None
+    from agent_loops import plans  # only the analysis-first loop has any
+
+    number, before = campaign.analysing
+    experiment = campaign.experiments[number]
+    runs = [run for run in experiment.runs[before:] if run.started.purpose == ANALYSIS]
+    if runs and runs[-1].finished is not None and runs[-1].finished.outcome == "stopped":
+        return None
+    for script in plans.scripts(plans.rows_of(experiment.plan)):
+        ended = [run.finished for run in runs if run.started.script == script and run.finished]
+        if not ended or (len(ended) == 1 and ended[0].outcome == "lost"):
+            return script
+    return None
 
 
 def confirming_order(started: events.ConfirmationStarted) -> Iterator[tuple[int, int]]:

@@ -6,17 +6,20 @@ Everything is checked before anything is written; from the first record on a kil
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent_loops import campaigns, candidates, display, events, gates, snapshots
 from agent_loops.answers import Answer
 from agent_loops.candidates import Candidate
-from agent_loops.errors import Refused
-from agent_loops.experiments import Experiment
+from agent_loops.errors import Refused, UsageError
+from agent_loops.experiments import ANALYSIS, Experiment
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
 from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace, candidate_files
+
+if TYPE_CHECKING:  # imported in the loop that asks for it
+    from agent_loops.grounding import Claims, Draft, Grounds
 
 DESCRIPTION_CHARACTERS = 200
 WHY_CHARACTERS = 1000
@@ -50,6 +53,7 @@ def try_idea(
     edit: str | None,
     repeat: int | None,
     wait_s: float | None,
+    claims: Claims | None = None,
 ) -> Answer:
     """One experiment: checks, runs, measures, decides, keeps or restores, records.
 
@@ -59,9 +63,11 @@ def try_idea(
         edit: search/replace blocks to apply to the incumbent, or None to run the files as edited.
         repeat: how many runs; given at all, code that was tried before may run again.
         wait_s: seconds after which a run that still goes on is answered as running.
+        claims: what the idea is said to rest on, in the analysis-first loop.
 
     Raises:
         Refused: nothing was run; the reason, the files and the next command.
+        UsageError: there are claims, and it is another loop.
     """
     deadline = deadline_after(wait_s)
     take_up_what_ended(run)
@@ -73,20 +79,26 @@ def try_idea(
                 from agent_loops.literature import basis  # most campaigns have no literature
 
                 idea = idea._replace(basis=basis.require(campaign, idea.basis))
+            draft = _draft(run.workspace, campaign, edit, claims)
             base = candidates.base_of(run.workspace, campaign)
             tip = ""
             if campaign.bindings.iter_strategy == "branches":
                 expected = base if campaign.incumbent is not None else {}
                 tip = stand_on_branch(run.workspace, campaign, expected)
-            candidate = candidates.make(run.workspace, campaign, base, edit)
+            blocks = edit if draft is None else draft.edit
+            candidate = candidates.make(run.workspace, campaign, base, blocks)
             gates.refuse_changed_harness(run.workspace)
             gates.refuse_elsewhere(run.workspace, campaign)
             gates.refuse_touched_locks(campaign, candidate)
             gates.refuse_what_was_tried(campaign, candidate, repeat=repeat is not None)
             gates.refuse_seed_only(run.workspace, campaign, candidate)
             gates.refuse_unwritable(run.workspace, candidate)
+            grounds = _grounds(run.workspace, candidate, idea, draft)
             wanted = max(repeat or 1, campaign.bindings.runs)
-            start(run.workspace, campaign, candidate, idea, tip=tip, runs_wanted=wanted)
+            start(
+                run.workspace, campaign, candidate, idea,
+                tip=tip, runs_wanted=wanted, grounds=grounds,
+            )  # fmt: skip
         except Refused as error:
             run.store.append(
                 events.RefusedTry(
@@ -96,6 +108,32 @@ def try_idea(
             )  # fmt: skip
             raise _telling(error, run.workspace) from None
     return finish(run, deadline)
+
+
+def _draft(
+    workspace: Workspace, campaign: Campaign, edit: str | None, claims: Claims | None
+) -> Draft | None:
+    """What the analysis-first loop is told beside an idea; None in another loop."""
+    if campaign.analysis_first:
+        from agent_loops import grounding
+
+        return grounding.draft(workspace, campaign, edit, claims)
+    if claims is not None:
+        raise UsageError(
+            "--anchor, --predict, --plan and --move belong to `loop: ml-autoresearch`, and this "
+            f"campaign is `loop: {campaign.bindings.loop}`: leave them out"
+        )
+    return None
+
+
+def _grounds(
+    workspace: Workspace, candidate: Candidate, idea: Idea, draft: Draft | None
+) -> Grounds | None:
+    if draft is None:
+        return None
+    from agent_loops import grounding
+
+    return grounding.check(workspace, candidate, draft, description=idea.description, why=idea.why)
 
 
 def wait(run: Loop, *, wait_s: float | None) -> Answer:
@@ -138,9 +176,14 @@ def refuse_under_way(workspace: Workspace, campaign: Campaign) -> None:
         raise _telling(_confirming(), workspace)
     if not campaign.under_way:
         return
-    reason = f"experiment {campaign.open_number} is under way"
+    number = campaign.open_number or (campaign.analysing or (None,))[0]
+    reason = f"experiment {number} is under way"
     if campaign.open_run is not None and campaign.open_number is None:
-        reason = f"the incumbent #{campaign.open_run[0]} is being run to check the machine"
+        number, index = campaign.open_run
+        reason = f"the incumbent #{number} is being run to check the machine"
+        started = campaign.experiments[number].runs[index - 1].started
+        if started.purpose == ANALYSIS:
+            reason = f"{started.script} of #{number} is running"
     refusal = Refused("running", reason, next_step="`agent-loops wait` for its verdict")
     raise _telling(refusal, workspace)
 
@@ -173,6 +216,7 @@ def start(
     tip: str,
     runs_wanted: int = 1,
     rehearsal: bool = False,
+    grounds: Grounds | None = None,
 ) -> None:
     """Saves the candidate and records the experiment; from here on a kill loses nothing.
 
@@ -198,6 +242,11 @@ def start(
         candidate.tree, code=paths.snapshot(number), manifest=paths.manifest(number),
         before=candidate.base,
     )  # fmt: skip
+    more: dict[str, Any] = {}
+    if grounds is not None:
+        from agent_loops import grounding
+
+        more = grounding.save(grounds, paths.experiment(number))
     added, removed = snapshots.changed_lines(candidate.base, candidate.tree)
     led_by, incumbent = campaign.session, campaign.incumbent
     same = incumbent is not None and candidate.code == incumbent.started.code
@@ -222,6 +271,7 @@ def start(
             warmups=campaign.bindings.warmup_runs,
             paired=campaign.paired and not (baseline or rehearsal or same),
             basis="" if baseline else idea.basis,
+            **more,
         )
     )
     if campaign.session != led_by:

@@ -1,0 +1,168 @@
+"""Runs an experiment's analysis once more, its scripts and plan mended; and shows how it stands.
+
+Starts no training and changes no verdict.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent_loops import (
+    answers,
+    decide,
+    display,
+    edits,
+    events,
+    gates,
+    grounding,
+    insights,
+    plans,
+    result_files,
+    trying,
+)
+from agent_loops.answers import Answer
+from agent_loops.errors import Refused, UsageError
+from agent_loops.experiments import Experiment
+from agent_loops.loop import Loop
+from agent_loops.result_files import NoResult
+from agent_loops.state import Campaign
+
+_SHOWN = 300
+_MOST_FILES = 12
+
+
+def run_again(run: Loop, number: int | None, *, edit: str | None, wait_s: float | None) -> Answer:
+    """The scripts of an experiment's plan, each again; `edit` mends them or the plan before that.
+
+    Raises:
+        Refused: nothing was run; the reason and the next command.
+        UsageError: the campaign is of another loop.
+    """
+    deadline = trying.deadline_after(wait_s)
+    trying.take_up_what_ended(run)
+    with run.store.locked() as campaign:
+        experiment = _experiment(campaign, number)
+        gates.refuse_switched_off(campaign)
+        gates.refuse_other_session(run.workspace, campaign)
+        trying.refuse_under_way(run.workspace, campaign)
+        plan = _mended(run, experiment, edit) if edit is not None else ()
+        if not (plan or experiment.plan):
+            raise Refused(
+                "plan", f"#{experiment.number} has no analysis plan",
+                next_step=f"`agent-loops analyze --run {experiment.number} --edit -` with "
+                f"{grounding.PLAN}: {plans.EXAMPLE}",
+            )  # fmt: skip
+        run.store.append(events.AnalysisStarted(experiment=experiment.number, plan=plan))
+    run.advance(deadline=deadline)
+    run.store.refresh()
+    if run.campaign.analysing is not None:
+        return run.answer_last()
+    return show(run, experiment.number)
+
+
+def look(run: Loop, number: int | None) -> Answer:
+    """What happened inside a run; where there is an analysis plan, how it stands."""
+    if not run.campaign.analysis_first:
+        return insights.analyze(run.workspace, number or len(run.campaign.experiments))
+    experiment = _experiment(run.campaign, number)
+    found = insights.analyze(run.workspace, experiment.number)
+    if not experiment.plan:
+        return found
+    stands = show(run, experiment.number)
+    notes = [*found.values["notes"], *stands.values["notes"]]
+    return Answer({**found.values, **stands.values, "notes": notes}, [*found.lines, *stands.lines])
+
+
+def _experiment(campaign: Campaign, number: int | None) -> Experiment:
+    """The experiment of that number; without one what is unfinished, else the last."""
+    if not campaign.analysis_first:
+        raise UsageError(
+            f"analyze belongs to `loop: ml-autoresearch`, and this campaign is `loop: "
+            f"{campaign.bindings.loop}`: `agent-loops show N` shows one experiment"
+        )
+    number = number or campaign.unanalysed or len(campaign.experiments)
+    experiment = campaign.experiments.get(number)
+    if experiment is None:
+        raise gates.no_experiment(campaign, number)
+    if experiment.verdict in ("", decide.CRASH) or experiment.last_reading is None:
+        raise Refused(
+            "no reading", f"#{number} has no reading, and so no results to analyse",
+            next_step="analyse another one; `agent-loops history` lists them",
+        )  # fmt: skip
+    return experiment
+
+
+def _mended(run: Loop, experiment: Experiment, edit: str) -> tuple[str, ...]:
+    """Writes what the edit makes of the plan and the scripts; the new plan's rows, if it changed.
+
+    Everything is checked before anything is written.
+    """
+    folder = run.store.paths.experiment(experiment.number)
+    blocks = edits.parse(edit)
+    present = {}
+    for path in {block.path for block in blocks}:
+        try:
+            present[path] = result_files.read(folder, path)
+        except NoResult:
+            continue
+    made = _replacing(blocks, present)
+    plan = grounding.rows_of(made[grounding.PLAN]) if grounding.PLAN in made else ()
+    for script in plans.scripts(plan or plans.rows_of(experiment.plan)):
+        if script not in made and script not in result_files.names(folder):
+            raise Refused(
+                "plan", f"the plan names {script}, which is not there",
+                next_step=f"add it to the edit: a line `{script}`, an empty SEARCH, the script",
+            )  # fmt: skip
+    for path, data in made.items():
+        try:
+            result_files.write(folder, path, data)
+        except NoResult as problem:
+            raise Refused(
+                "analysis", f"{path} {problem}", next_step="move it away, then try again"
+            ) from None
+    return tuple(map(str, plan))
+
+
+def _replacing(blocks: tuple[edits.Block, ...], present: dict[str, bytes]) -> dict[str, bytes]:
+    """As `grounding.written`; an empty search replaces the whole of a file that is there."""
+    whole = {block.path for block in blocks if not block.search}
+    kept = {path: data for path, data in present.items() if path not in whole}
+    return grounding.written(blocks, kept)
+
+
+def show(run: Loop, number: int | None) -> Answer:
+    """How an experiment's analysis stands: its rows, its predictions, its files."""
+    experiment = _experiment(run.campaign, number)
+    folder = run.store.paths.experiment(experiment.number)
+    analysed = experiment.analysed or events.Analysed(experiment.number)
+    rows = plans.rows_of(experiment.plan)
+    names = result_files.names(folder)
+    next_step = grounding.mend(experiment.number) if analysed.missing else ""
+    values: dict[str, Any] = {
+        "schema": answers.SCHEMA,
+        "experiment": experiment.number,
+        "status": experiment.verdict,
+        "plan": [{**row._asdict(), "answered": row.dimension in analysed.measured} for row in rows],
+        "missing": list(analysed.missing),
+        "predictions": analysed.predictions,
+        "held": analysed.held,
+        "analysis_summary": analysed.findings,
+        "anchors": list(experiment.started.anchors),
+        "folder": run.workspace.shown(folder),
+        "files": names,
+        "notes": list(analysed.notes),
+        "next": next_step,
+    }
+    answered = sum(row["answered"] for row in values["plan"])
+    more = f" and {len(names) - _MOST_FILES} more" if names[_MOST_FILES:] else ""
+    listed = ", ".join(display.clean(name, 60) for name in names[:_MOST_FILES])
+    lines = [
+        f"#{experiment.number} {experiment.verdict}  {answered} of {len(rows)} rows answered",
+        f"lacks {display.cut('; '.join(analysed.missing), _SHOWN)}" if analysed.missing else "",
+        f"predictions {display.cut(analysed.predictions, _SHOWN)}" if analysed.predictions else "",
+        f"findings {analysed.findings}" if analysed.findings else "",
+        f"note: {display.cut('; '.join(analysed.notes), _SHOWN)}" if analysed.notes else "",
+        f"files in {values['folder']}: {listed}{more}" if names else "",
+        f"next: {next_step}" if next_step else "",
+    ]
+    return Answer(values, lines)
