@@ -139,7 +139,8 @@ def test_a_script_runs_in_the_environment_of_the_training(project: Project) -> N
     ("anchor", "said"),
     [
         ("results/summary.json:dead_share_max=0.31", "holds dead_share_max=0.97"),
-        ("results/summary.json:dead_share_mx=0.97", "dead_share_max"),
+        ("results/summary.json:dead_share_mx=0.97", "it has dead_share_max"),
+        ("results/summary.json:dead=0.97", "has no 'dead'; it has dead_share_max"),
         ("results/summary.json:dead_share_max=1", "give at least two digits"),
         ("results/nothing.json:x=0.97", "is not there; there are results/findings.json"),
         ("results/layers.csv:0.55", "the nearest number in it is 0.97"),
@@ -180,6 +181,8 @@ def test_without_an_anchor_nothing_runs(begun: Project) -> None:
     assert kind == "anchor"
     assert "--anchor results/summary.json" in reason
     assert "agent-loops analyze 1" in reason
+    bare = begun.ask("try", "act: x", "--edit", "-", stdin=lr("0.03"))
+    assert "also missing: analysis/plan.md and --predict" in bare["reason"]
 
 
 def test_a_link_in_the_results_is_not_followed(begun: Project, tmp_path: Path) -> None:

@@ -558,3 +558,14 @@ def test_a_claim_under_way_is_waited_for(running: Project) -> None:
     assert "agent-loops wait" in reason(running.root)
     assert running.ask("stop", "--kill").code == 0
     go.touch()
+
+
+def test_reminders_say_what_an_idea_needs_in_the_analysis_first_loop(project: Project) -> None:
+    assert "--anchor" not in reason(project.root)
+    project.bind(loop="ml-autoresearch")
+    assert project.ask("rebaseline", "--why", "another protocol").code == 0
+    assert len(project.events("run_started")) == 1  # no reading depends on it
+    said = reason(project.root)
+    assert "--anchor FILE:KEY=VALUE --predict" in said
+    assert "analysis/plan.md" in said
+    assert "--anchor FILE:KEY=VALUE" in context(project.root)

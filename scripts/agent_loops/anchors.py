@@ -71,5 +71,6 @@ def _range(found: list[float]) -> str:
 
 
 def _nearest(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5) or known[:5]
+    parts = [name for name in known if key and key.lower() in name.lower()]
+    near = parts[:3] or difflib.get_close_matches(key, known, n=3, cutoff=0.5) or known[:5]
     return f"; it has {', '.join(display.clean(name, 60) for name in near)}" if near else ""

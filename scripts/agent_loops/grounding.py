@@ -145,7 +145,8 @@ def check(
     if not found and not free:
         raise Refused(
             "anchor", "a change follows from a number that was seen in the results so far: "
-            f"{anchors.EXAMPLE}", next_step=_look(workspace),
+            f"{anchors.EXAMPLE}{_also_missing(draft, PLAN, '--predict')}",
+            next_step=_look(workspace),
         )  # fmt: skip
     rows, files = _plan(workspace, draft, description, free=free)
     predicted = _predictions(workspace, claims, rows, free=free)
@@ -169,6 +170,13 @@ def save(grounds: Grounds, folder: Path) -> dict[str, Any]:
     values = grounds._asdict()
     del values["files"]
     return values
+
+
+def _also_missing(draft: Draft, *asked: str) -> str:
+    """What else is not given at all: one refusal is to tell of everything."""
+    given = {PLAN: PLAN in draft.files, "--predict": bool(draft.claims.predictions)}
+    names = [name for name in asked if not given[name]]
+    return f"; also missing: {' and '.join(names)}" if names else ""
 
 
 def _is_incumbents(campaign: Campaign, candidate: Candidate) -> bool:
@@ -323,7 +331,8 @@ def _plan(
             return (), {}
         fewer = " (`simplify:` without one takes fewer lines)" if _says_simpler(description) else ""
         raise Refused(
-            "plan", f"an experiment has an analysis plan{fewer}",
+            "plan",
+            f"an experiment has an analysis plan{fewer}{_also_missing(draft, '--predict')}",
             next_step=f"add {PLAN} to the edit: {plans.EXAMPLE}",
         )  # fmt: skip
     rows = rows_of(files[PLAN])
