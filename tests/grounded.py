@@ -72,7 +72,7 @@ def project_in(root: Path, **bindings: object) -> Project:
 def bind(project: Project, **bindings: object) -> None:
     project.bind(
         loop="ml-autoresearch", run_cmd=f"{PYTHON} train.py {{run_dir}}",
-        analysis_timeout="20 s", **bindings,
+        analysis_timeout="20 s", **{"probe": "off", **bindings},
     )  # fmt: skip
 
 

@@ -339,8 +339,9 @@ def test_a_kept_change_in_several_places_is_followed_by_an_ablation(project: Pro
 
 def test_where_nothing_left_results_the_next_step_makes_some(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
-    project.bind(loop="ml-autoresearch")
     project.baseline()
+    project.bind(loop="ml-autoresearch")
+    assert project.ask("rebaseline", "--why", "the other loop").code == 0
     kind, reason = refusal(attempt(project, lr("0.02") + plan()))
     assert kind == "anchor"
     assert "no experiment has results yet | `agent-loops try again --repeat`" in reason
@@ -414,7 +415,7 @@ def test_an_old_record_folds_and_goes_on(project: Project) -> None:
     lines = []
     for record in project.journal():
         if record["event"] == "campaign_started":
-            for key in ("loop", "explore", "analysis_timeout_s"):
+            for key in ("loop", "explore", "analysis_timeout_s", "probe"):
                 del record["bindings"][key]
         for key in new.get(record["event"], ()):
             del record[key]

@@ -303,7 +303,8 @@ def test_a_kill_at_every_step_loses_neither_verdict_nor_analysis(
         results = "{run_dir}/../results"
         summary = f"""mkdir -p {results}; echo '{{"dead": 0.97}}' > {results}/summary.json"""
         bindings: dict[str, Any] = {
-            "loop": "ml-autoresearch", "run_cmd": f"{NAME_ITSELF}; {summary}; sh run.sh",
+            "loop": "ml-autoresearch", "probe": "off",
+            "run_cmd": f"{NAME_ITSELF}; {summary}; sh run.sh",
         }  # fmt: skip
         template = small(folder / NAME, **bindings)
         assert commands(template, "setup").code == 0

@@ -35,9 +35,23 @@ def write(workspace: Workspace, experiment: Experiment, run: int) -> Insight:
         results, progress=found[0] if found else None, metric=bindings.metric,
         outputs=outputs if outputs.is_dir() else None,
     )  # fmt: skip
+    made = made._replace(summary={**made.summary, **_measured(workspace, experiment, run)})
     before = _before(workspace, experiment)
-    page.write(results, made, before)
+    if bindings.is_probed or not (results / page.SUMMARY).exists():
+        page.write(results, made, before)  # else the training left results of its own
     return Insight(run, made, before)
+
+
+def _measured(workspace: Workspace, experiment: Experiment, run: int) -> dict[str, float]:
+    """What the receipt says of the run: an idea may rest on these where nothing else was seen."""
+    ended = experiment.runs[run - 1]
+    if ended.finished is None:
+        return {}
+    found = {
+        workspace.campaign.bindings.metric: ended.reading,
+        "wall_s": ended.finished.wall_s, "memory_gb": ended.finished.memory_gb,
+    }  # fmt: skip
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _before(workspace: Workspace, experiment: Experiment) -> Mapping[str, float]:

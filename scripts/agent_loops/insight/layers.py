@@ -44,11 +44,11 @@ def summary(samples: Samples) -> dict[str, float]:
         "update_to_weight_median": median(list(_ratios(samples.changes).values())),
         "update_to_weight_max": _most(list(_ratios(samples.changes).values())),
         "gradient_rms_median": median([change.gradient for change in samples.changes]),
-        "parameters": float(sum(parameter.size for parameter in samples.parameters)),
-        "parameters_not_trained": float(
-            sum(p.size for p in samples.parameters if not p.is_trained)
-        ),
     }
+    if samples.parameters:
+        idle = sum(parameter.size for parameter in samples.parameters if not parameter.is_trained)
+        figures["parameters"] = float(sum(parameter.size for parameter in samples.parameters))
+        figures["parameters_not_trained"] = float(idle)
     for layer in last:
         if layer.dead_share > 0:
             name = f"dead_share[{layer.name}]"

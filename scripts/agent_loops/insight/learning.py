@@ -47,7 +47,6 @@ def summary(samples: Samples) -> dict[str, float]:
     losses = _losses(samples.steps)
     train, held_out = _of("train", samples.fits), _of("eval", samples.fits)
     found = {
-        "steps": float(max((step.step for step in samples.steps), default=-1) + 1),
         "train_loss_first": losses[0] if losses else math.nan,
         "train_loss_last": median(losses[-max(1, len(losses) // 20) :]),
         "learning_rate_max": max((step.learning_rate for step in samples.steps), default=math.nan),
@@ -58,6 +57,8 @@ def summary(samples: Samples) -> dict[str, float]:
         "train_accuracy_last": _weighted(_late(train), "accuracy"),
         "label_contradictions": _contradictions(samples.fits)[0],
     }
+    if samples.steps:
+        found["steps"] = float(max(step.step for step in samples.steps) + 1)
     headroom = extrapolated(samples.steps)
     if headroom is not None:
         found |= {"headroom": headroom.gain, "headroom_error": headroom.error}
