@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -172,6 +173,26 @@ def test_a_parameter_without_gradient_and_one_that_is_frozen_are_named() -> None
     findings = found(layers, Samples(changes=changes, parameters=parameters))
     assert "lost.weight" in findings["gradient_rms_min"].text
     assert findings["parameters_not_trained"].text.startswith("a.1: 20 of 920")
+
+
+def test_what_may_be_found_is_always_told_so_that_a_cure_can_be_predicted() -> None:
+    """A figure that is named only while it is bad could not be seen to have become good."""
+    well = Samples(
+        steps=falling(400, noise=0.01), batches=batches(1, seed=1),
+        fits=fits(train=(0.02, 0.02), held_out=(0.02, 0.02)),
+        layers=[layer("blocks.0"), layer("blocks.1", order=1)],
+        changes=[change("a.weight"), change("a.weight", step=6)],
+        phases=[Phases(k, 0.001, 0.01, 0.02, 0.005, 0.0) for k in range(5)],
+        parameters=[Parameter("a.weight", 9, is_trained=True)],
+        facts={"dropout_without_gradient": 0, "batchnorm_without_gradient": 0},
+    )  # fmt: skip
+    told = {**layers.summary(well), **learning.summary(well), **machine_time.summary(well)}
+    named = set()
+    for path in ("layers", "learning", "machine_time"):
+        text = (Path(layers.__file__).parent / f"{path}.py").read_text()
+        named |= set(re.findall(r'Finding\(\s+f?"([a-z_]+)"', text))
+    assert len(named) > 12
+    assert named - {"memory_used_share"} <= set(told)  # that one is of a GPU
 
 
 # ---- time, and what was written -----------------------------------------------------------------

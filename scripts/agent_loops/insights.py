@@ -27,19 +27,22 @@ class Insight(NamedTuple):
 
 def write(workspace: Workspace, experiment: Experiment, run: int) -> Insight:
     """Works out what a run shows, and writes it to its results' folder."""
+    results = workspace.store.paths.run_results(experiment.number, run)
+    made, before = _analysed(workspace, experiment, run), _before(workspace, experiment)
+    if workspace.campaign.bindings.is_probed or not (results / page.SUMMARY).exists():
+        page.write(results, made, before)  # else the training left results of its own
+    return Insight(run, made, before)
+
+
+def _analysed(workspace: Workspace, experiment: Experiment, run: int) -> Page:
     paths, bindings = workspace.store.paths, workspace.campaign.bindings
     found = recorded(workspace, experiment.number, run)
     outputs = paths.outputs(experiment.number, run)
-    results = paths.run_results(experiment.number, run)
     made = page.analyse(
-        results, progress=found[0] if found else None, metric=bindings.metric,
-        outputs=outputs if outputs.is_dir() else None,
+        paths.run_results(experiment.number, run), progress=found[0] if found else None,
+        metric=bindings.metric, outputs=outputs if outputs.is_dir() else None,
     )  # fmt: skip
-    made = made._replace(summary={**made.summary, **_measured(workspace, experiment, run)})
-    before = _before(workspace, experiment)
-    if bindings.is_probed or not (results / page.SUMMARY).exists():
-        page.write(results, made, before)  # else the training left results of its own
-    return Insight(run, made, before)
+    return made._replace(summary={**made.summary, **_measured(workspace, experiment, run)})
 
 
 def _measured(workspace: Workspace, experiment: Experiment, run: int) -> dict[str, float]:
@@ -59,7 +62,8 @@ def _before(workspace: Workspace, experiment: Experiment) -> Mapping[str, float]
     run = measured(base) if base is not None and base.number != experiment.number else None
     if base is None or run is None:
         return {}
-    return page.read_summary(workspace.store.paths.run_results(base.number, run.number))
+    kept = page.read_summary(workspace.store.paths.run_results(base.number, run.number))
+    return kept or _analysed(workspace, base, run.number).summary
 
 
 def measured(experiment: Experiment) -> Run | None:

@@ -44,7 +44,12 @@ def summary(samples: Samples) -> dict[str, float]:
         "update_to_weight_median": median(list(_ratios(samples.changes).values())),
         "update_to_weight_max": _most(list(_ratios(samples.changes).values())),
         "gradient_rms_median": median([change.gradient for change in samples.changes]),
+        "gradient_rms_min": min(_by_name(samples.changes, "gradient").values(), default=math.nan),
+        "cosine_max": _most([layer.cosine for layer in last if layer.side == "out"]),
     }
+    if samples.changes:
+        found = next(_non_finite(samples), None)
+        figures["first_non_finite_step"] = found.value if found is not None else -1.0
     if samples.parameters:
         idle = sum(parameter.size for parameter in samples.parameters if not parameter.is_trained)
         figures["parameters"] = float(sum(parameter.size for parameter in samples.parameters))

@@ -51,12 +51,19 @@ def summary(samples: Samples) -> dict[str, float]:
         "train_loss_last": median(losses[-max(1, len(losses) // 20) :]),
         "learning_rate_max": max((step.learning_rate for step in samples.steps), default=math.nan),
         "spike_share": _spike_share(losses),
+        "rise_share": _rise(losses),
         "batch_likeness": _likeness([b for b in samples.batches if b.what == "inputs"]),
         "eval_loss": _weighted(held_out, "loss"),
         "eval_accuracy": _weighted(held_out, "accuracy"),
         "train_accuracy_last": _weighted(_late(train), "accuracy"),
         "label_contradictions": _contradictions(samples.fits)[0],
     }
+    first = _first_fit(samples)
+    if first is not None:
+        found["first_loss_to_chance"] = first[1]
+    for name in ("dropout_without_gradient", "batchnorm_without_gradient"):
+        count = samples.facts.get(name)
+        found[name] = float(count) if isinstance(count, int) else math.nan
     if samples.steps:
         found["steps"] = float(max(step.step for step in samples.steps) + 1)
     headroom = extrapolated(samples.steps)
@@ -97,13 +104,19 @@ def _unfit_for_evaluation(samples: Samples) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _beginning(samples: Samples) -> Iterator[Finding]:
+def _first_fit(samples: Samples) -> tuple[Fit, float] | None:
+    """The fit of the very first step, and how its loss compares with that of guessing evenly."""
     first = min(_of("train", samples.fits), key=lambda fit: fit.step, default=None)
     if first is None or first.step > 0 or first.classes < 2:
-        return
-    chance = math.log(first.classes)
-    ratio = first.loss / chance
-    if ratio > 1.15:
+        return None
+    return first, first.loss / math.log(first.classes)
+
+
+def _beginning(samples: Samples) -> Iterator[Finding]:
+    found = _first_fit(samples)
+    if found is not None and found[1] > 1.15:
+        first, ratio = found
+        chance = math.log(first.classes)
         yield Finding(
             "first_loss_to_chance", ratio, "losses.csv",
             f"the first loss is {first.loss:.3g}, {ratio:.2g} times that of guessing evenly among "
@@ -140,10 +153,7 @@ def _instability(steps: Sequence[Step]) -> Iterator[Finding]:
             "unstable: a lower rate, a longer warmup, clipping",
             MOST if lost else between(share, *_SPIKES, worst=7.0),
         )  # fmt: skip
-    if len(losses) < _FEWEST_STEPS:
-        return
-    lowest, last = min(_blocks(losses)), _blocks(losses)[-1]
-    rise = (last - lowest) / max(1e-9, losses[0] - lowest)
+    rise = _rise(losses)
     if rise > 0.1:
         yield Finding(
             "rise_share", rise, "steps.csv",
@@ -151,6 +161,14 @@ def _instability(steps: Sequence[Step]) -> Iterator[Finding]:
             "it diverges late: a lower rate, or one that falls",
             between(rise, 0.15, 0.6, worst=8.0),
         )  # fmt: skip
+
+
+def _rise(losses: Sequence[float]) -> float:
+    """By how much of what it had fallen the loss rose again; NaN where there is too little."""
+    if len(losses) < _FEWEST_STEPS:
+        return math.nan
+    lowest, last = min(_blocks(losses)), _blocks(losses)[-1]
+    return (last - lowest) / max(1e-9, losses[0] - lowest)
 
 
 def _blocks(values: Sequence[float]) -> list[float]:
