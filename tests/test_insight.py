@@ -192,7 +192,17 @@ def test_what_may_be_found_is_always_told_so_that_a_cure_can_be_predicted() -> N
         text = (Path(layers.__file__).parent / f"{path}.py").read_text()
         named |= set(re.findall(r'Finding\(\s+f?"([a-z_]+)"', text))
     assert len(named) > 12
-    assert named - {"memory_used_share"} <= set(told)  # that one is of a GPU
+    # The first is of a GPU, the second of a table of classes.
+    assert named - {"memory_used_share", "class_error_max"} <= set(told)
+
+
+def test_the_class_that_is_wrong_most_often_is_named() -> None:
+    counts = [{"class": 0, "rows": 90, "errors": 9}, {"class": 1, "rows": 30, "errors": 24}]
+    counts.append({"class": 2, "rows": 5, "errors": 5})
+    classes = {"classes": counts, "confused": [{"is": 1, "taken_for": 0, "rows": 20}]}
+    finding = found(learning, Samples(classes=classes))["class_error_max"]
+    assert "class 1 is wrong in 80% of 30 rows (all: 30%); most often 1 is taken" in finding.text
+    assert not found(learning, Samples(classes={"classes": [3], "confused": "x"}))
 
 
 # ---- time, and what was written -----------------------------------------------------------------

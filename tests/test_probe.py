@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 import subprocess
@@ -185,6 +186,48 @@ def test_a_compiled_model_keeps_its_layers_to_itself(probed: Probed) -> None:
     assert "torch.compile" in probed.notes
     assert not (probed.results / "activations.csv").exists()
     assert {row["parameter"] for row in probed.rows("gradients")} >= {"0.weight", "3.bias"}
+
+
+def test_a_scripted_model_is_compiled_from_its_own_source(probed: Probed) -> None:
+    """TorchScript would not find its way in functions that the probe had put in their place."""
+    said = probed.run(
+        TRAINING
+        + """
+class Whole(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.model = model
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(self.model(x), y)
+def local():
+    class Point:
+        x: int
+        def __init__(self, x: int):
+            self.x = x
+    torch.jit.script(Point)
+    @torch.jit.script
+    def twice(x: int) -> int:
+        return 2 * Point(x).x
+    return twice(4)
+print(local(), torch.jit.script(Whole())(*batch(0)).item() > 0)
+steps(3, torch.jit.script(model))
+"""
+    )
+    assert said == "8 True\n"
+    assert len(probed.rows("steps")) == 3
+    assert probed.notes == ""
+
+
+def test_what_a_probe_writes_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(attaching.SITE))
+    files = importlib.import_module("agent_loops_probe.files")
+    monkeypatch.setattr(files, "_LARGEST", 1000)
+    written = files.Files(str(tmp_path))
+    for step in range(100):
+        for _ in range(10):
+            written.row("steps", (step, 0.5, 1.25, 0.1, 1))
+        written.flush()
+    assert 1000 <= (tmp_path / "steps.csv").stat().st_size < 1400
 
 
 def test_mixed_precision_is_told_unscaled(probed: Probed) -> None:

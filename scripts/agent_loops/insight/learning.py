@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from agent_loops.insight.finding import MOST, Finding, between, median
 from agent_loops.insight.samples import Batch, Fit, Samples, Step
@@ -22,6 +22,7 @@ _CONTRADICTED = (0.06, 0.2)
 _FEWEST_BATCHES = 6
 _EVAL_ROWS = 200
 _FEWEST_LATELY = 5
+_FEWEST_ROWS = 20  # of a class
 _MORE_TIME = 0.1  # headroom is what a tenth more time would bring
 
 
@@ -39,6 +40,7 @@ def findings(samples: Samples) -> Iterator[Finding]:
     yield from _order(samples.batches)
     yield from _labels(samples.fits)
     yield from _fit(samples)
+    yield from _classes(samples.classes)
     yield from _more_time(samples.steps)
 
 
@@ -260,6 +262,32 @@ def _fit(samples: Samples) -> Iterator[Finding]:
             "no overfitting: what is missing is capacity, rate or steps",
             1.0,
         )  # fmt: skip
+
+
+def _classes(found: Mapping[str, Any]) -> Iterator[Finding]:
+    """The class that evaluation got wrong most often, of those with enough rows."""
+    table, pairs = found.get("classes"), found.get("confused")
+    try:
+        rows = {
+            int(item["class"]): (int(item["rows"]), int(item["errors"])) for item in table or ()
+        }
+        pair = next(iter(pairs or ()), None)
+        mixed = (int(pair["is"]), int(pair["taken_for"])) if pair else None
+    except (KeyError, TypeError, ValueError):
+        return
+    enough = {name: counts for name, counts in rows.items() if counts[0] >= _FEWEST_ROWS}
+    if len(enough) < 2 or mixed is None:
+        return
+    worst = max(enough, key=lambda name: enough[name][1] / enough[name][0])
+    count, errors = enough[worst]
+    whole = sum(errors for _, errors in rows.values()) / sum(count for count, _ in rows.values())
+    yield Finding(
+        "class_error_max", errors / count, "classes.json",
+        f"class {worst} is wrong in {errors / count:.0%} of {count} rows (all: {whole:.0%}); most "
+        f"often {mixed[0]} is taken for {mixed[1]}",
+        "this class is rare, badly labelled or not told apart: look at its rows",
+        1.2,
+    )  # fmt: skip
 
 
 def extrapolated(steps: Sequence[Step]) -> Headroom | None:

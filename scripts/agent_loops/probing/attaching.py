@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-_SITE = Path(__file__).resolve().parent / "site"
+SITE = Path(__file__).resolve().parent / "site"
 
 
 def with_probe(command: str, results: Path) -> str:
@@ -16,7 +16,7 @@ def with_probe(command: str, results: Path) -> str:
 
     What is no Python, or leaves PYTHONPATH aside (`python -I`, a container), runs as it is.
     """
-    site = shlex.quote(str(_SITE))
+    site = shlex.quote(str(SITE))
     return (
         f"export AGENT_LOOPS_PROBE={shlex.quote(str(results))} "
         f'PYTHONPATH={site}"${{PYTHONPATH:+:$PYTHONPATH}}"\n{command}'

@@ -31,7 +31,6 @@ _ALARMS = 8
 _RISEN = 3.0  # times what it was of late
 _LATELY = 0.1
 _PASSES_WITHOUT_TRAINING = 64
-_ORIGINAL = "_agent_loops_original"
 
 
 class Probe:
@@ -41,6 +40,7 @@ class Probe:
         self._torch, self._files, self._pace = torch, files, Pace()
         self._activations, self._gradients = Activations(torch), Gradients(torch)
         self._losses = Losses(torch)
+        self._wrapped: list[tuple[Any, str, Any, Any]] = []
         self._off, self._looking, self._own_before_s = False, "", 0.0
         self._step, self._stride, self._alarms, self._passes = 0, 1, 0, 0
         self._main: int | None = None
@@ -72,6 +72,7 @@ class Probe:
         self._wrap(torch.nn.functional, "cross_entropy", self._cross_entropy)
         self._wrap(torch.nn.Dropout, "forward", self._dropout)
         self._wrap(torch.nn.modules.batchnorm._BatchNorm, "forward", self._batchnorm)
+        self._wrap(torch.jit, "script", self._script)
         scaler = getattr(getattr(torch, "amp", None), "GradScaler", None)
         if scaler is not None:
             self._wrap(scaler, "scale", self._scale)
@@ -88,8 +89,19 @@ class Probe:
                 return original(*args, **kwargs)
             return around(original, args, kwargs)
 
-        setattr(wrapper, _ORIGINAL, original)
+        self._wrapped.append((owner, name, original, wrapper))
         setattr(owner, name, wrapper)
+
+    def _script(self, original: Any, args: Any, kwargs: Any) -> Any:
+        """TorchScript reads the source of what it compiles: it is to find torch's own."""
+        for owner, name, own, _ in self._wrapped:
+            setattr(owner, name, own)
+        kwargs["_frames_up"] = kwargs.get("_frames_up", 0) + 2  # it looks names up at its caller's
+        try:
+            return original(*args, **kwargs)
+        finally:
+            for owner, name, _, wrapper in self._wrapped:
+                setattr(owner, name, wrapper)
 
     def _guarded(self, ours: Callable[..., None]) -> Callable[..., None]:
         def call(*args: Any, **_: Any) -> None:
