@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
-FULL, LIGHT = "full", "light"
-"""Everything that a step shows; or its phases, its batch and what the model said to it alone."""
-_SHARES = {FULL: 0.003, LIGHT: 0.002}
+FULL, LIGHT, HELD_OUT = "full", "light", "held out"
+"""Everything that a step shows; its phases, its batch and what the model said to it alone; what it
+says in evaluation. Each has a purse of its own: evaluation comes last."""
+_SHARES = {FULL: 0.003, LIGHT: 0.003, HELD_OUT: 0.001}
 # What comes first is seen whatever it costs: how the weights were drawn shows nowhere else.
-_AT_FIRST = {FULL: 2, LIGHT: 0}
+_AT_FIRST = {FULL: 2, LIGHT: 0, HELD_OUT: 3}
 
 
 class Pace:
@@ -19,8 +20,8 @@ class Pace:
         self.own_cpu_s = 0.0  # without what the machine did in between for others
         self._entered = (0.0, 0.0)
         self._began_s = time.perf_counter()
-        self._spent_s = {FULL: 0.0, LIGHT: 0.0}
-        self.looks = {FULL: 0, LIGHT: 0}
+        self._spent_s = dict.fromkeys(_SHARES, 0.0)
+        self.looks = dict.fromkeys(_SHARES, 0)
 
     def __enter__(self) -> None:
         """Around whatever the probe does itself; not nested."""
@@ -34,10 +35,10 @@ class Pace:
         """Loading is no training: its time buys nothing."""
         self._began_s = time.perf_counter()
 
-    def may_look(self) -> str:
-        """How the next step may be looked at; "" for not at all."""
+    def may_look(self, *kinds: str) -> str:
+        """Which of these ways of looking may be afforded now, the first; "" for none."""
         passed_s = time.perf_counter() - self._began_s
-        for kind in (FULL, LIGHT):
+        for kind in kinds:
             looks, spent_s = self.looks[kind], self._spent_s[kind]
             if looks < _AT_FIRST[kind]:
                 return kind

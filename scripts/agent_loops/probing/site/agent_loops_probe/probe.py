@@ -22,7 +22,7 @@ from .activations import Activations, plain
 from .files import Files
 from .gradients import Gradients
 from .losses import Losses
-from .pace import FULL, LIGHT, Pace
+from .pace import FULL, HELD_OUT, LIGHT, Pace
 
 _FLUSH_S = 2.0
 _TOLD_S = 10.0
@@ -223,7 +223,7 @@ class Probe:
         training = self._torch.is_grad_enabled() and logits.requires_grad
         if training and not self._looking:
             return
-        if not training and not self._pace.may_look():
+        if not training and not self._pace.may_look(HELD_OUT):
             return
         before_s = self._pace.own_cpu_s
         with self._pace:
@@ -231,7 +231,7 @@ class Probe:
             if training and len(targets) == self._rows:  # else its rows were laid end to end
                 self._batch("targets", targets)
         if not training:
-            self._pace.looked(LIGHT, self._pace.own_cpu_s - before_s)
+            self._pace.looked(HELD_OUT, self._pace.own_cpu_s - before_s)
 
     def _before_backward(self, loss: Any) -> None:
         if self._looking:
@@ -266,7 +266,7 @@ class Probe:
         with self._pace:
             self._record(optimizer)
             self._step += 1
-        kind = FULL if self._is_alarming() else self._pace.may_look()
+        kind = FULL if self._is_alarming() else self._pace.may_look(FULL, LIGHT)
         if kind:
             self._look(kind)
 
