@@ -57,7 +57,7 @@ def main() -> int:
         looks = facts["looks"]
         print(
             f"without {took[None]:.2f} s, with {took[results]:.2f} s: {ratios[-1]:.4f}; "
-            f"{looks['full']} steps looked at whole, {looks['light']} lightly, own time "
+            f"{looks['full'] + looks['part']} steps' layers, {looks['light']} lightly, own time "
             f"{facts['own_s']:.3f} s",
             flush=True,
         )

@@ -162,7 +162,7 @@ def test_the_scale_over_the_depth_is_told_from_the_first_step() -> None:
     ("ratio", "fault"), [(1e-3, False), (6e-3, False), (1.5e-2, False), (5e-2, True), (1e-7, True)]
 )
 def test_the_update_to_weight_ratio_has_a_healthy_range(ratio: float, *, fault: bool) -> None:
-    changes = [change(f"l{k}.weight", ratio=ratio) for k in range(6)]
+    changes = [change(f"l{k}.weight", ratio=ratio, step=k) for k in range(6)]
     assert any(f.is_fault for f in layers.findings(Samples(changes=changes))) == fault
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from agent_loops.insight.finding import MOST, Finding, between, median
-from agent_loops.insight.samples import Change, Layer, Samples
+from agent_loops.insight.samples import Change, Layer, Samples, latest
 
 _DEAD = (0.3, 0.9)
 _SATURATED = (0.4, 0.9)
@@ -23,7 +23,7 @@ _COLLAPSED = (0.97, 1.0)
 
 def findings(samples: Samples) -> Iterator[Finding]:
     """Findings about the layers, most of them of the last step that was looked at whole."""
-    last = _last(samples.layers)
+    last = latest(samples.layers)
     yield from _dead(last)
     yield from _saturated(last)
     yield from _scale(samples.layers)
@@ -36,7 +36,7 @@ def findings(samples: Samples) -> Iterator[Finding]:
 
 def summary(samples: Samples) -> dict[str, float]:
     """The figures that predictions and anchors may name."""
-    last = _last(samples.layers)
+    last = latest(samples.layers)
     figures = {
         "dead_share_max": _most([layer.dead_share for layer in last]),
         "saturated_share_max": _most([layer.saturated_share for layer in last]),
@@ -63,14 +63,6 @@ def summary(samples: Samples) -> dict[str, float]:
 
 def _most(values: Sequence[float]) -> float:
     return max((value for value in values if value == value), default=math.nan)
-
-
-def _last(layers: Sequence[Layer]) -> list[Layer]:
-    """The rows of the last step; the very first tells of the initialisation alone."""
-    if not layers:
-        return []
-    step = max(layer.step for layer in layers)
-    return [layer for layer in layers if layer.step == step]
 
 
 def _dead(last: Sequence[Layer]) -> Iterator[Finding]:
@@ -210,8 +202,8 @@ def _gradients(changes: Sequence[Change]) -> Iterator[Finding]:
 
 def _updates(changes: Sequence[Change]) -> Iterator[Finding]:
     ratios = _ratios(changes)
-    if not ratios:
-        return
+    if not ratios or len({change.step for change in changes}) < 2:
+        return  # of the first step, which a warmup makes small, nothing follows
     usual = median(list(ratios.values()))
     if usual > 0.01:
         yield Finding(
@@ -241,6 +233,8 @@ def _non_finite(samples: Samples) -> Iterator[Finding]:
     else:
         assert at_change is not None
         step, where, file = at_change.step, f"the gradient of {at_change.name}", "gradients.csv"
+    lost = samples.facts.get("first_non_finite_loss_step")
+    step = min(step, lost) if isinstance(lost, int) else step
     yield Finding(
         "first_non_finite_step", float(step), file,
         f"not finite from step {step} on, first seen in {where}",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_loops.insight.finding import median
-from agent_loops.insight.samples import Samples
+from agent_loops.insight.samples import Samples, latest
 
 _INK, _BLUE, _ORANGE, _GREY = "#222222", "#0072b2", "#d55e00", "#999999"  # Okabe and Ito
 _MOST_LAYERS = 24
@@ -67,12 +67,7 @@ def _smooth(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
 
 
 def _dead(samples: Samples) -> dict[str, float]:
-    last = max((layer.step for layer in samples.layers), default=-1)
-    found: dict[str, float] = {}
-    for layer in samples.layers:
-        if layer.step == last and layer.side == "in":
-            found[layer.name] = layer.dead_share
-    return found
+    return {layer.name: layer.dead_share for layer in latest(samples.layers) if layer.side == "in"}
 
 
 def _updates(samples: Samples) -> dict[str, float]:

@@ -118,6 +118,16 @@ class Samples(NamedTuple):
     notes: Sequence[str] = ()
 
 
+def latest(layers: Sequence[Layer]) -> list[Layer]:
+    """What was last seen of each layer's side, in the order of the pass."""
+    found: dict[tuple[str, str], Layer] = {}
+    for layer in layers:
+        known = found.get((layer.name, layer.side))
+        if known is None or known.step <= layer.step:
+            found[layer.name, layer.side] = layer
+    return sorted(found.values(), key=lambda layer: layer.order)
+
+
 def read(folder: Path) -> Samples:
     """What lies in a results' folder."""
     return Samples(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_ROWS = 512
+_ROWS = 192
 _COMPARED = 64
 # A unit that never gives more than this share of its layer's scale gives nothing.
 _DEAD = 1e-3
@@ -21,7 +21,7 @@ class Activations:
     def __init__(self, torch: Any) -> None:
         self._torch = torch
         self._handles: list[Any] = []
-        self._seen: list[tuple[Any, str, Any]] = []
+        self._seen: list[tuple[int, Any, str, Any]] = []
         self._depth = 0
         self._names: dict[int, str] = {}
         self.root: Any = None
@@ -57,17 +57,17 @@ class Activations:
             handle.remove()
         self._handles = []
 
-    def look(self, module: Any, args: Any, output: Any) -> None:
-        """Takes the figures of one module's pass."""
+    def look(self, order: int, module: Any, args: Any, output: Any) -> None:
+        """Takes the figures of one module's pass, the `order`th of the step."""
         leaf = not module._modules
         if leaf and args and _is_figures(args[0]) and _has_weight(module):
-            self._take(module, "in", args[0], leaf=leaf)
+            self._take(order, module, "in", args[0])
         found = _first(output)
         if found is not None:
-            self._take(module, "out", found, leaf=leaf)
+            self._take(order, module, "out", found)
 
-    def _take(self, module: Any, side: str, tensor: Any, *, leaf: bool) -> None:
-        torch, kind = self._torch, type(module).__name__
+    def _take(self, order: int, module: Any, side: str, tensor: Any) -> None:
+        torch, kind, leaf = self._torch, type(module).__name__, not module._modules
         with torch.no_grad():
             whole = tensor.detach()
             rows = _rows(whole, kind).float()
@@ -82,7 +82,7 @@ class Activations:
                 _cosine(rows) if not leaf and rows.shape[0] > 2 else none,
                 1 - torch.isfinite(whole.sum(dtype=torch.float32)).float(),
             ]  # fmt: skip
-            self._seen.append((module, side, torch.stack(figures)))
+            self._seen.append((order, module, side, torch.stack(figures)))
 
     def rows(self, step: int) -> list[list[Any]]:
         """What was seen, read back; layers by their names in the root, in the order of the pass."""
@@ -92,9 +92,9 @@ class Activations:
         self._names = self._names or {
             id(module): plain(name) for name, module in self.root.named_modules()
         }
-        values = self._torch.stack([figures.cpu() for _, _, figures in seen]).tolist()
+        values = self._torch.stack([figures.cpu() for *_, figures in seen]).tolist()
         found, told = [], set()
-        for order, ((module, side, _), figures) in enumerate(zip(seen, values)):
+        for (order, module, side, _), figures in zip(seen, values):
             name = self._names.get(id(module))
             if name is None or (name, side) in told:
                 continue  # an accumulation's later passes say the same

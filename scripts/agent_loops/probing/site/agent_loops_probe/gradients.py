@@ -15,13 +15,13 @@ class Gradients:
         self._torch = torch
         self._kept: list[tuple[Any, Any, Any]] = []
 
-    def before(self, optimizer: Any) -> None:
+    def before(self, optimizer: Any, is_due: Callable[[int], bool]) -> None:
+        """Looks at the parameters whose turn it is, by their places."""
         torch = self._torch
         with torch.no_grad():
-            for group in optimizer.param_groups:
-                for weight in group["params"]:
-                    if weight.grad is None or weight.grad.is_sparse:
-                        continue
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            for place, weight in enumerate(weights):
+                if is_due(place) and weight.grad is not None and not weight.grad.is_sparse:
                     gradient, values = _part(weight.grad), _part(weight).clone()
                     figures = [
                         (gradient * gradient).mean().sqrt(), (values * values).mean().sqrt(),

@@ -22,11 +22,12 @@ from .activations import Activations, plain
 from .files import Files
 from .gradients import Gradients
 from .losses import Losses
-from .pace import FULL, HELD_OUT, LIGHT, Pace
+from .pace import FULL, HELD_OUT, LIGHT, PART, Pace
 
 _FLUSH_S = 2.0
 _TOLD_S = 10.0
 _STEPS = 2000
+_PARTS = 4
 _ALARMS = 8
 _RISEN = 3.0  # times what it was of late
 _LATELY = 0.1
@@ -50,7 +51,7 @@ class Probe:
         self._lately: float | None = None
         self._risen = False
         self._scaled: Any = None
-        self._rows = 0
+        self._rows, self._order = 0, -1
         self._stamps: list[tuple[str, float, float]] = []
         self._evaluating_s = 0.0
         self._entered: tuple[float, float, bool] | None = None
@@ -170,6 +171,7 @@ class Probe:
     def _look(self, kind: str) -> None:
         self._looking, self._own_before_s = kind, self._pace.own_cpu_s
         self._stamps, self._evaluating_s, self._entered = [], 0.0, None
+        self._order = -1
         self._stamp("begin")
         if not self._facts["compiled"]:
             self._activations.start(self._enter, self._leave, self._give_up)
@@ -201,8 +203,13 @@ class Probe:
         if self._entered is None:
             return
         with self._pace:
-            if self._looking == FULL and self._entered[2] and self._activations.root is not None:
-                self._activations.look(module, args, output)
+            self._order += 1
+            if (
+                self._entered[2]
+                and self._is_due(self._order)
+                and self._activations.root is not None
+            ):
+                self._activations.look(self._order, module, args, output)
         if depth == 0:
             entered_s, own_s, training = self._entered
             if not training:
@@ -253,9 +260,9 @@ class Probe:
             self._pace.begin_training()
         if self._looking and id(optimizer) == self._main:
             self._stamp("optimizer")
-        if self._looking == FULL:
+        if self._looking in (FULL, PART):
             with self._pace:
-                self._gradients.before(optimizer)
+                self._gradients.before(optimizer, self._is_due)
 
     def _after_step(self, optimizer: Any, *_: Any) -> None:
         if id(optimizer) != self._main:
@@ -266,9 +273,22 @@ class Probe:
         with self._pace:
             self._record(optimizer)
             self._step += 1
-        kind = FULL if self._is_alarming() else self._pace.may_look(FULL, LIGHT)
+        kind = FULL if self._is_alarming() else self._affordable()
         if kind:
             self._look(kind)
+
+    def _affordable(self) -> str:
+        """How the next step may be looked at. Every layer is seen once early, whatever it costs:
+        at the steps 4, 16, 64 and 256 a quarter of them."""
+        parts = self._pace.looks[PART]
+        if parts < _PARTS:
+            return PART if self._step >= 4 ** (parts + 1) else self._pace.may_look(LIGHT)
+        return self._pace.may_look(PART, LIGHT)
+
+    def _is_due(self, place: int) -> bool:
+        """Whether it is the turn of the layer, or parameter, at that place."""
+        turn = self._pace.looks[PART] % _PARTS
+        return self._looking == FULL or (self._looking == PART and place % _PARTS == turn)
 
     def _take(self) -> None:
         """Reads back what this step showed."""
@@ -316,6 +336,7 @@ class Probe:
 
     def _watch(self, loss: float) -> None:
         if not math.isfinite(loss):
+            self._facts.setdefault("first_non_finite_loss_step", self._step)
             self._risen = True
             return
         lately = loss if self._lately is None else self._lately
