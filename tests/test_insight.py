@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent_loops import result_files
 from agent_loops.curves import Curve, Progress
-from agent_loops.insight import layers, learning, machine_time, page, samples, written
+from agent_loops.insight import layers, learning, machine_time, page, pictures, samples, written
 from agent_loops.insight.finding import Finding
 from agent_loops.insight.samples import (
     Batch,
@@ -25,6 +26,7 @@ from agent_loops.insight.samples import (
     Samples,
     Step,
 )
+from agent_loops.result_files import NoResult
 from support import Project
 
 
@@ -324,6 +326,36 @@ def test_analyze_answers_short_and_draws_a_picture(tmp_path: Path) -> None:
     text = project.call("analyze", "1").out
     assert len(text.encode()) <= 1500
     assert "a tenth more time would bring" in text
+
+
+@pytest.mark.parametrize("loss", [math.nan, 1.0])
+def test_odd_names_and_losses_are_drawn(tmp_path: Path, loss: float) -> None:
+    run = Samples(steps=[Step(0, 0.0, loss, 0.1)] * 9, layers=[layer("a$x^")._replace(side="in")])
+    pictures.draw(run, tmp_path / "x.png", title="lr: $\\foo{ for $5")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_clock_that_stands_still_tells_no_headroom() -> None:
+    assert learning.extrapolated([Step(k, 5.0, 1.0, 0.1) for k in range(90)]) is None
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / page.SUMMARY).write_text("the user's")
+    (tmp_path / "results").symlink_to("mine")
+    made = page.analyse(tmp_path / "results", progress=None, metric="m", outputs=None)
+    with pytest.raises(NoResult, match="link"):
+        page.write(tmp_path / "results", made, {})
+    assert (tmp_path / "mine" / page.SUMMARY).read_text() == "the user's"
+
+
+def test_the_analysis_of_a_run_after_a_warmup_is_where_ideas_look_for_it(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p", train=TRAIN)
+    project.bind(loop="ml-autoresearch", warmup_runs=1)
+    project.baseline()
+    folder = project.sandbox / "iter1"
+    assert not (folder / "results" / page.SUMMARY).exists()
+    assert b"val_bpb" in result_files.read(folder, f"results/{page.SUMMARY}")
 
 
 def test_analyze_of_what_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -218,6 +218,33 @@ steps(3, torch.jit.script(model))
     assert probed.notes == ""
 
 
+def test_a_rank_that_is_not_looked_at_gets_torch_back(probed: Probed) -> None:
+    script = "nn.functional.cross_entropy.__module__, nn.Dropout.forward.__qualname__"
+    said = probed.run(
+        TRAINING + f"steps(2)\ntorch.jit.script(nn.Dropout(0.5))\nprint({script})\n",
+        environ={"RANK": "1"},
+    )
+    assert said == "torch.nn.functional Dropout.forward\n"
+    assert list(probed.results.iterdir()) == []
+
+
+def test_a_training_without_an_optimizer_of_torchs_is_not_looked_at_for_ever(
+    probed: Probed,
+) -> None:
+    said = probed.run(
+        TRAINING
+        + """
+import gc
+for k in range(2000):
+    x, y = batch(k)
+    nn.functional.cross_entropy(model(x), y).backward()
+found = [thing for thing in gc.get_objects() if type(thing).__name__ == "Probe"]
+print(len(found), found[0]._looking == "", len(found[0]._stamps), len(found[0]._backwards))
+"""
+    )
+    assert said == "1 True 0 1024\n"
+
+
 def test_what_a_probe_writes_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(attaching.SITE))
     files = importlib.import_module("agent_loops_probe.files")

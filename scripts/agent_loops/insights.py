@@ -5,15 +5,17 @@ Runs and decides nothing. May be done again at any time: it is worked out from f
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from agent_loops.answers import Answer
-from agent_loops.errors import Refused
+from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.experiments import Experiment, Run
 from agent_loops.insight import page
 from agent_loops.insight.page import Page
 from agent_loops.progress import recorded
+from agent_loops.result_files import NoResult
 from agent_loops.workspace import Workspace
 
 
@@ -23,6 +25,17 @@ class Insight(NamedTuple):
     run: int
     page: Page
     before: Mapping[str, float]
+
+
+def keep(workspace: Workspace, experiment: Experiment) -> None:
+    """Writes what the experiment's run shows, if it has a reading.
+
+    It is derived: where it cannot be written the verdict stands all the same.
+    """
+    run = measured(experiment)
+    if run is not None and run.reading is not None:
+        with contextlib.suppress(AgentLoopsError, OSError, NoResult):
+            write(workspace, experiment, run.number)
 
 
 def write(workspace: Workspace, experiment: Experiment, run: int) -> Insight:
@@ -90,7 +103,12 @@ def analyze(workspace: Workspace, number: int) -> Answer:
             "running", f"experiment {number} has not run to an end",
             next_step="`agent-loops wait`",
         )  # fmt: skip
-    insight = write(workspace, experiment, run.number)
+    try:
+        insight = write(workspace, experiment, run.number)
+    except NoResult as problem:
+        raise Refused(
+            "results", f"the results of #{number}: {problem}", next_step="move it away, try again"
+        ) from None
     results = workspace.store.paths.run_results(number, run.number)
     if not workspace.campaign.bindings.is_probed:
         note = "the probe is off: `probe: auto` in loop.run.yaml looks inside PyTorch trainings"

@@ -167,6 +167,10 @@ class Loop:
             decision = verdicts.decided(self.campaign, open_, closing=True)
             note = f"decided on the readings there are: {closing}"
             decision = decision._replace(notes=(*decision.notes, note))
+        if self.campaign.analysis_first and decision.verdict != decide.REPEAT:
+            from agent_loops import insights
+
+            insights.keep(self.workspace, open_)  # before the record: a kill here does it again
         self.store.append(decision)
 
     def _take_beside(self, step: Step) -> None:
@@ -199,11 +203,6 @@ class Loop:
 
             confirming.after_run(self.workspace, finished.experiment, finished.run)
             return
-        if self.campaign.bindings.loop == "ml-autoresearch" and run.reading is not None:
-            from agent_loops import insights
-
-            experiment = self.campaign.experiments[finished.experiment]
-            insights.write(self.workspace, experiment, run.number)
         if run.started.purpose != "canary" or isinstance(finished, events.ChecksFinished):
             return
         settling.prune_outputs(self.workspace, self.campaign.experiments[finished.experiment])

@@ -87,12 +87,13 @@ def remove(folder: Path, path: str) -> None:
 
 
 def _present(folder: Path, path: str) -> str:
-    """The path itself, or where a run was repeated and the first has no results the last run's."""
+    """The path itself; where the first run left no such file (a warmup), the last that did."""
     head, _, rest = path.partition("/")
-    if head != "results" or (folder / head).exists():
+    if head != "results" or os.path.lexists(folder / path):
         return path
     later = [int(found[1]) for item in folder.glob("results-*")
-             if (found := re.fullmatch(r"results-(\d{1,6})", item.name))]  # fmt: skip
+             if (found := re.fullmatch(r"results-(\d{1,6})", item.name))
+             and os.path.lexists(item / rest)]  # fmt: skip
     return f"results-{max(later)}/{rest}" if later else path
 
 

@@ -306,6 +306,8 @@ def extrapolated(steps: Sequence[Step]) -> Headroom | None:
     times = _blocks([math.log(at) for at, _ in known])
     count, x, y = len(times), sum(times) / len(times), sum(losses) / len(losses)
     spread = sum((time - x) ** 2 for time in times)
+    if not spread > 0:
+        return None  # a clock that stands still
     slope = sum((t - x) * (v - y) for t, v in zip(times, losses, strict=True)) / spread
     left = sum((v - y - slope * (t - x)) ** 2 for t, v in zip(times, losses, strict=True))
     error = math.sqrt(left / (count - 2) / spread)

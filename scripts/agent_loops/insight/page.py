@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agent_loops import files
+from agent_loops import files, result_files
 from agent_loops.curves import Progress
 from agent_loops.insight import layers, learning, machine_time, written
 from agent_loops.insight.finding import Finding
@@ -72,15 +72,18 @@ def _printed(progress: Progress | None, metric: str) -> list[Step]:
 
 
 def write(results: Path, page: Page, before: Mapping[str, float]) -> None:
-    """Writes it beside what it was read from. `before` are the incumbent's figures, maybe none."""
-    files.make_dir(results)
+    """Writes it beside what it was read from. `before` are the incumbent's figures, maybe none.
+
+    Raises:
+        NoResult: the folder is a link.
+    """
     summary = {key: _round(value) for key, value in sorted(page.summary.items())}
     for name, text in (
         (SUMMARY, files.dump_json(summary, indent=1) + "\n"),
         (FINDINGS, files.dump_json(items(page, before), indent=1) + "\n"),
         (PAGE, _markdown(page, before)),
     ):
-        files.write_atomic(results / name, text.encode(), durable=False)
+        result_files.write(results.parent, f"{results.name}/{name}", text.encode())
 
 
 def items(page: Page, before: Mapping[str, float]) -> list[dict[str, Any]]:

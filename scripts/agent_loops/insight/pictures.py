@@ -25,7 +25,7 @@ def draw(samples: Samples, place: Path, *, title: str, before: Samples | None = 
     figure = Figure(figsize=(11, 7), dpi=110, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2)
-    figure.suptitle(title, color=_INK, fontsize=12, x=0.01, ha="left")
+    figure.suptitle(title, color=_INK, fontsize=12, x=0.01, ha="left", parse_math=False)
     _loss(axes[0][0], samples, before)
     _bars(axes[0][1], _dead(samples), "dead units, share of the layer's", limit=1.0)
     _bars(
@@ -51,13 +51,17 @@ def _loss(axis: Any, samples: Samples, before: Samples | None) -> None:
         if run is None or not run.steps:
             continue
         known = [(step.step, step.loss) for step in run.steps if math.isfinite(step.loss)]
+        if not known:
+            continue
         axis.plot(*zip(*known, strict=True), color=colour, lw=0.5, alpha=0.35)
         axis.plot(*zip(*_smooth(known), strict=True), color=colour, lw=1.6, label=name)
     if samples.steps:
-        axis.legend(frameon=False, fontsize=8)
+        if axis.lines:
+            axis.legend(frameon=False, fontsize=8)
         axis.set_xlabel("step", fontsize=8)
         top = sorted(step.loss for step in samples.steps if math.isfinite(step.loss))
-        axis.set_ylim(top=top[int(len(top) * 0.99)] * 1.05)
+        if top:
+            axis.set_ylim(top=top[int(len(top) * 0.99)] * 1.05)
 
 
 def _smooth(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -109,7 +113,7 @@ def _bars(
         outside = [values[name] > 0.3 and limit is not None and "dead" in title for name in names]
     colours = [_ORANGE if out else _BLUE for out in outside]
     axis.barh(range(len(names)), [values[name] for name in names], color=colours, height=0.7)
-    axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
     axis.invert_yaxis()
     if log:
         axis.set_xscale("log")

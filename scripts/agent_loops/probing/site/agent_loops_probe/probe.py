@@ -14,6 +14,7 @@ import math
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ _ALARMS = 8
 _RISEN = 3.0  # times what it was of late
 _LATELY = 0.1
 _PASSES_WITHOUT_TRAINING = 64
+_MOST_BACKWARDS = 1024  # of one step; without an optimizer of torch's they would never end
 
 
 class Probe:
@@ -47,7 +49,7 @@ class Probe:
         self._main: int | None = None
         self._began_s = self._flushed_s = self._told_s = time.perf_counter()
         self._steps: list[list[Any]] = []
-        self._backwards: list[Any] = []
+        self._backwards: deque[Any] = deque(maxlen=_MOST_BACKWARDS)
         self._lately: float | None = None
         self._risen = False
         self._scaled: Any = None
@@ -95,14 +97,18 @@ class Probe:
 
     def _script(self, original: Any, args: Any, kwargs: Any) -> Any:
         """TorchScript reads the source of what it compiles: it is to find torch's own."""
-        for owner, name, own, _ in self._wrapped:
-            setattr(owner, name, own)
+        self._unwrap()
         kwargs["_frames_up"] = kwargs.get("_frames_up", 0) + 2  # it looks names up at its caller's
         try:
             return original(*args, **kwargs)
         finally:
-            for owner, name, _, wrapper in self._wrapped:
-                setattr(owner, name, wrapper)
+            if not self._off:
+                for owner, name, _, wrapper in self._wrapped:
+                    setattr(owner, name, wrapper)
+
+    def _unwrap(self) -> None:
+        for owner, name, own, _ in self._wrapped:
+            setattr(owner, name, own)
 
     def _guarded(self, ours: Callable[..., None]) -> Callable[..., None]:
         def call(*args: Any, **_: Any) -> None:
@@ -117,6 +123,7 @@ class Probe:
     def _give_up(self, error: Exception | None = None) -> None:
         self._off = True
         self._activations.stop()
+        self._unwrap()
         with contextlib.suppress(Exception):  # a folder that is gone, a full disk
             if error is not None and self._files.mine:
                 said = "the probe stopped at step %d: %s: %s"
@@ -190,14 +197,19 @@ class Probe:
             self._stamp("forward")
             self._activations.root = self._activations.root or module
         self._entered = (time.perf_counter(), self._pace.own_s, training)
-        if self._main is None:
-            self._passes += 1
-            if self._passes > _PASSES_WITHOUT_TRAINING:
-                self._activations.stop()  # nothing is trained here, so far
-        if training:
+        if not training:
+            self._wait_no_longer()
+        else:
             with self._pace:
                 self._batch("inputs", args[0] if args else None)
                 self._rows = len(args[0]) if args and hasattr(args[0], "shape") else 0
+
+    def _wait_no_longer(self) -> None:
+        """Ends the first look where so many passes saw no optimizer: so far nothing is trained."""
+        self._passes += self._main is None
+        if self._main is None and self._passes > _PASSES_WITHOUT_TRAINING:
+            self._activations.stop()
+            self._looking, self._stamps = "", []
 
     def _leave(self, module: Any, args: Any, output: Any, depth: int) -> None:
         if self._entered is None:
@@ -247,6 +259,7 @@ class Probe:
             loss, self._scaled = self._scaled, None
         if loss.numel() != 1:
             return
+        self._wait_no_longer()
         value = loss.detach()
         self._backwards.append(value if value.is_cuda else float(value))
 
@@ -322,7 +335,8 @@ class Probe:
         ]  # fmt: skip
 
     def _record(self, optimizer: Any) -> None:
-        losses, self._backwards = self._backwards, []
+        losses = list(self._backwards)
+        self._backwards.clear()
         now_s = time.perf_counter()
         if self._step % self._stride == 0:
             rate = optimizer.param_groups[0].get("lr", 0.0)
@@ -330,13 +344,13 @@ class Probe:
         if self._step > _STEPS * self._stride:
             self._stride *= 2
         if losses and isinstance(losses[-1], float):
-            self._watch(losses[-1])
+            self._watch(self._step, losses[-1])
         if now_s - self._flushed_s > _FLUSH_S:
             self._flush(now_s)
 
-    def _watch(self, loss: float) -> None:
+    def _watch(self, step: int, loss: float) -> None:
         if not math.isfinite(loss):
-            self._facts.setdefault("first_non_finite_loss_step", self._step)
+            self._facts.setdefault("first_non_finite_loss_step", step)
             self._risen = True
             return
         lately = loss if self._lately is None else self._lately
@@ -359,7 +373,7 @@ class Probe:
             values = [float(loss) for loss in losses]
             mean = sum(values) / len(values) if values else ""
             if losses and not isinstance(losses[-1], float):
-                self._watch(values[-1])  # read back from the device only now
+                self._watch(step, values[-1])  # read back from the device only now
             self._files.row("steps", (step, at_s, mean, rate, len(values)))
         self._files.flush()
         if now_s - self._told_s > _TOLD_S or self._told_s == self._began_s:
