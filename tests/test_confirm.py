@@ -353,7 +353,7 @@ print(f"val_bpb: {train_value.read() + 5:.6f}")
 """
 VALUE = """\
 def read():
-    return 3.0 if "GAIN = 0.0" in open("train.py").read() else 2.125
+    return 3.0 if "GAIN = 0.0" in open("train.py").read() else 2.128906
 """
 
 
@@ -375,21 +375,21 @@ def test_the_holdout_is_claimed_and_its_values_are_the_persons_alone(tmp_path: P
     assert confirming_runs(project) == []
     answer = project.ask("confirm")
     assert answer["sentence"].startswith(
-        "improved: #2 val_bpb on the holdout 8 → 7.125 in 5 fresh runs each (gain 0.875, the same"
+        "improved: #2 val_bpb on the holdout 8 → 7.128906 in 5 fresh runs each (gain 0.871094, the same"
     )
     assert "; in training val_bpb 2.0" in answer["sentence"]
-    assert "7.125" in project.call("status").out
+    assert "7.128906" in project.call("status").out
     for words in (["confirm"], ["status"], ["wait"], ["show", "2"], ["history"]):
         for said in (project.call(*words, env=AGENT), project.ask(*words, env=AGENT)):
-            assert "7.125" not in said.out + said.err, words
-            assert "0.875" not in said.out
+            assert "7.128906" not in said.out + said.err, words
+            assert "0.871094" not in said.out
     shown = project.ask("status", env=AGENT)["confirmed"]
     assert shown["verdict"] == "improved"
     assert "its figures are for the person" in shown["sentence"]
     told = {
         path.relative_to(project.sandbox).parts[0]
         for path in [*project.sandbox.rglob("*"), project.root / ".agent-loops/active.json"]
-        if path.is_relative_to(project.sandbox) and path.is_file() and b"7.125" in path.read_bytes()
+        if path.is_relative_to(project.sandbox) and path.is_file() and b"7.128906" in path.read_bytes()
     }
     assert told == {"holdout"}
 
@@ -402,14 +402,14 @@ def test_a_holdout_that_fails_is_said_without_what_it_printed(tmp_path: Path) ->
         "5 of 5 runs of #1 crashed (holdout_cmd: exit code 3); in training no pair of runs is "
         "complete"
     )
-    assert "7.125" not in (project.sandbox / "journal.jsonl").read_text()
+    assert "7.128906" not in (project.sandbox / "journal.jsonl").read_text()
 
 
 def test_the_metric_comes_from_eval_cmd_and_the_holdout_stands_beside_it(tmp_path: Path) -> None:
     project = held_out(tmp_path / "p", eval_cmd=f"{PYTHON} score.py")
     answer = project.ask("confirm")
-    assert "on the holdout 8 → 7.125 in 5 fresh" in answer["sentence"]
-    assert "; in training val_bpb 4 → 3.125 in 5 fresh runs each" in answer["sentence"]
+    assert "on the holdout 8 → 7.128906 in 5 fresh" in answer["sentence"]
+    assert "; in training val_bpb 4 → 3.128906 in 5 fresh runs each" in answer["sentence"]
 
 
 def test_a_changed_log_of_the_holdout_does_not_count(tmp_path: Path) -> None:
