@@ -375,7 +375,7 @@ def test_the_holdout_is_claimed_and_its_values_are_the_persons_alone(tmp_path: P
     assert confirming_runs(project) == []
     answer = project.ask("confirm")
     assert answer["sentence"].startswith(
-        "improved: #2 val_bpb on the holdout 8 → 7.128906 in 5 fresh runs each (gain 0.871094, the same"
+        "improved: #2 val_bpb on the holdout 8 → 7.128906 in 5 fresh runs each (gain 0.871094, "
     )
     assert "; in training val_bpb 2.0" in answer["sentence"]
     assert "7.128906" in project.call("status").out
@@ -389,7 +389,9 @@ def test_the_holdout_is_claimed_and_its_values_are_the_persons_alone(tmp_path: P
     told = {
         path.relative_to(project.sandbox).parts[0]
         for path in [*project.sandbox.rglob("*"), project.root / ".agent-loops/active.json"]
-        if path.is_relative_to(project.sandbox) and path.is_file() and b"7.128906" in path.read_bytes()
+        if path.is_relative_to(project.sandbox)
+        and path.is_file()
+        and b"7.128906" in path.read_bytes()
     }
     assert told == {"holdout"}
 

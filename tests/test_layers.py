@@ -47,6 +47,7 @@ LEVELS: dict[str, list[str]] = {
         "rounds sentences corpus",
         "attaching finding",
         "records paper_ids papers_arguments",
+        "ledger",
         "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
@@ -75,6 +76,7 @@ LEVELS: dict[str, list[str]] = {
         "confirming analyses grounding",
         "gates loop basis",
         "trying report switches",
+        "own_ledger changes",
         "rewinding confirm reanalysis",
         "lookout",
         "watchdog",

@@ -159,7 +159,7 @@ class Decided(NamedTuple):
     positive is better. `gain` is what the noise-aware rule makes of the readings, `gain_low` to
     `gain_high` its 90% interval, `probability` that the candidate is better at all and `worse` that
     it is worse, `noise` the deviation of one reading, `standing` the estimated gain over the
-    baseline.
+    baseline; `base_gain` with `base_low` to `base_high` is the incumbent's, as it was known before.
     """
 
     experiment: int
@@ -178,6 +178,9 @@ class Decided(NamedTuple):
     worse: float | None = None
     noise: float | None = None
     standing: float | None = None
+    base_gain: float | None = None
+    base_low: float | None = None
+    base_high: float | None = None
 
 
 class AnalysisStarted(NamedTuple):

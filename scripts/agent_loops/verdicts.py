@@ -150,11 +150,12 @@ def _figures(
 
     if weighed is None:
         return {"standing": rule.claim(_reread(belief, campaign, experiment)).gain}
-    judgement = weighed.judgement
+    judgement, before = weighed.judgement, rule.claim(belief)
     return {
         "gain": judgement.gain, "gain_low": judgement.low, "gain_high": judgement.high,
         "probability": judgement.probability, "worse": judgement.worse, "noise": judgement.noise,
-        "standing": rule.claim(belief).gain + judgement.gain,
+        "standing": before.gain + judgement.gain,
+        "base_gain": before.gain, "base_low": before.low, "base_high": before.high,
     }  # fmt: skip
 
 

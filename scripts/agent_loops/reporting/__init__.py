@@ -1,0 +1,1 @@
+"""What a campaign amounts to, for people and other tools: pictures, pages, exports, branches."""
