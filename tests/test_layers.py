@@ -69,7 +69,7 @@ LEVELS: dict[str, list[str]] = {
         "layers learning machine_time written pictures",
         "page",
         "workspace",
-        "progress",
+        "progress launching",
         "insights",
         "setup candidates runs settling notices claimed pairings",
         "confirming analyses grounding",
