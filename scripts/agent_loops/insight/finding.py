@@ -37,12 +37,3 @@ def between(value: float, low: float, high: float, *, worst: float = 9.0) -> flo
     if share < 0:
         return max(0.0, FAULT * (1 + share) - 1.0)
     return FAULT + min(1.0, share) * (worst - FAULT)
-
-
-def median(values: list[float]) -> float:
-    """The middle of finite values; NaN where there are none."""
-    ordered = sorted(value for value in values if value == value)
-    if not ordered:
-        return float("nan")
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

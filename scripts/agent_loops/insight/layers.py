@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from agent_loops.insight.finding import MOST, Finding, between, median
+from agent_loops.insight.finding import MOST, Finding, between
 from agent_loops.insight.samples import Change, Layer, Samples, latest
+from agent_loops.objective import median
 
 _DEAD = (0.3, 0.9)
 _SATURATED = (0.4, 0.9)

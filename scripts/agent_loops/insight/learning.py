@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agent_loops.insight.finding import MOST, Finding, between, median
+from agent_loops.insight.finding import MOST, Finding, between
 from agent_loops.insight.samples import Batch, Fit, Samples, Step
+from agent_loops.objective import median
 
 _BLOCKS = 12
 _FEWEST_STEPS = 24

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from agent_loops.insight.finding import Finding, between, median
+from agent_loops.insight.finding import Finding, between
 from agent_loops.insight.samples import Phases, Samples, Step
+from agent_loops.objective import median
 
 _WAITING = (0.25, 0.7)
 _FULL = 0.5

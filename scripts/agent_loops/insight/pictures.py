@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent_loops.insight.finding import median
 from agent_loops.insight.samples import Samples, latest
+from agent_loops.objective import median
 
 _INK, _BLUE, _ORANGE, _GREY = "#222222", "#0072b2", "#d55e00", "#999999"  # Okabe and Ito
 _MOST_LAYERS = 24
