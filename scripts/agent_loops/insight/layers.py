@@ -186,6 +186,12 @@ def _ratios(changes: Sequence[Change]) -> dict[str, float]:
     return {name: value for name, value in large.items() if "bias" not in name}
 
 
+def telling_ratios(changes: Sequence[Change]) -> dict[str, float]:
+    """The same; none where there is but one step: of the first, which a warmup makes small, nothing
+    follows."""
+    return _ratios(changes) if len({change.step for change in changes}) > 1 else {}
+
+
 def _gradients(changes: Sequence[Change]) -> Iterator[Finding]:
     sizes = _by_name(changes, "gradient")
     usual = median(list(sizes.values()))
@@ -202,9 +208,9 @@ def _gradients(changes: Sequence[Change]) -> Iterator[Finding]:
 
 
 def _updates(changes: Sequence[Change]) -> Iterator[Finding]:
-    ratios = _ratios(changes)
-    if not ratios or len({change.step for change in changes}) < 2:
-        return  # of the first step, which a warmup makes small, nothing follows
+    ratios = telling_ratios(changes)
+    if not ratios:
+        return
     usual = median(list(ratios.values()))
     if usual > 0.01:
         yield Finding(

@@ -18,15 +18,15 @@ _PHASES = ("data_s", "forward_s", "backward_s", "optimizer_s")
 
 
 def findings(samples: Samples) -> Iterator[Finding]:
-    shares = _shares(samples.phases)
-    if shares:
-        yield _busy(shares)
+    split = shares(samples.phases)
+    if split:
+        yield _busy(split)
     yield from _memory(samples.facts)
 
 
 def summary(samples: Samples) -> dict[str, float]:
     """The figures that predictions and anchors may name."""
-    found = {f"{name[:-2]}_share": share for name, share in _shares(samples.phases).items()}
+    found = {f"{name[:-2]}_share": share for name, share in shares(samples.phases).items()}
     found["steps_per_s"] = _rate(samples.steps)
     used, whole = (samples.facts.get(key) for key in ("peak_allocated_mib", "total_memory_mib"))
     if isinstance(used, (int, float)) and isinstance(whole, (int, float)) and whole > 0:
@@ -34,8 +34,8 @@ def summary(samples: Samples) -> dict[str, float]:
     return {key: value for key, value in found.items() if math.isfinite(value)}
 
 
-def _shares(phases: Sequence[Phases]) -> dict[str, float]:
-    """Each phase's share of a step, of medians: one step may have met a hiccup."""
+def shares(phases: Sequence[Phases]) -> dict[str, float]:
+    """Each training phase's share of a step, of medians: one step may have met a hiccup."""
     medians = {name: median([getattr(step, name) for step in phases]) for name in _PHASES}
     whole = sum(medians.values())
     return {name: value / whole for name, value in medians.items()} if whole > 0 else {}

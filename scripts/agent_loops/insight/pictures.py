@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent_loops.insight import layers, machine_time
 from agent_loops.insight.samples import Samples, latest
 from agent_loops.objective import median
 
@@ -75,19 +76,16 @@ def _dead(samples: Samples) -> dict[str, float]:
 
 
 def _updates(samples: Samples) -> dict[str, float]:
-    first = min((change.step for change in samples.changes), default=0)
-    values: dict[str, list[float]] = {}
-    for change in samples.changes:
-        if change.step > first and "bias" not in change.name and "norm" not in change.name:
-            values.setdefault(change.name.removesuffix(".weight"), []).append(change.ratio)
-    return {name: value for name, its in values.items() if (value := median(its)) > 0}
+    """Of weights alone, as the scale is logarithmic: norms would crowd them out."""
+    return {
+        name.removesuffix(".weight"): value
+        for name, value in layers.telling_ratios(samples.changes).items()
+        if "norm" not in name and value > 0
+    }
 
 
 def _time(samples: Samples) -> dict[str, float]:
-    names = ("data_s", "forward_s", "backward_s", "optimizer_s")
-    medians = {name[:-2]: median([getattr(p, name) for p in samples.phases]) for name in names}
-    whole = sum(medians.values())
-    return {name: value / whole for name, value in medians.items()} if whole > 0 else {}
+    return {name[:-2]: share for name, share in machine_time.shares(samples.phases).items()}
 
 
 def _bars(
