@@ -269,7 +269,7 @@ def test_names_in_the_files_are_data(tmp_path: Path) -> None:
     (tmp_path / "parameters.json").write_text(
         json.dumps([{"name": "\x1b[31mrm -rf\n|x|" + "y" * 500, "count": 5}])
     )
-    made = page.analyse(tmp_path, progress=None, metric="m", outputs=None)
+    made = page.analyse(samples.read(tmp_path), progress=None, metric="m", outputs=None)
     page.write(tmp_path, made, {})
     text = (tmp_path / page.PAGE).read_text()
     assert "\x1b" not in text
@@ -279,17 +279,17 @@ def test_names_in_the_files_are_data(tmp_path: Path) -> None:
 # ---- the page -----------------------------------------------------------------------------------
 
 
-def test_what_was_printed_tells_of_a_training_without_a_probe(tmp_path: Path) -> None:
+def test_what_was_printed_tells_of_a_training_without_a_probe() -> None:
     points = [(0.1 * k, 1 + 3 * k**-0.5) for k in range(1, 200)]
     progress = Progress(20.0, 0.1, {"train_loss": Curve(points), "val_bpb": Curve([(1.0, 2.0)])})
-    made = page.analyse(tmp_path / "none", progress=progress, metric="val_bpb", outputs=None)
+    made = page.analyse(Samples(), progress=progress, metric="val_bpb", outputs=None)
     assert made.summary["headroom"] == pytest.approx(3 * (199**-0.5 - 219**-0.5), rel=0.15)
     assert "the probe saw no training step" in made.notes[0]
 
 
 def test_the_incumbents_figure_stands_beside_the_runs(tmp_path: Path) -> None:
     made = page.analyse(
-        tmp_path, metric="m", outputs=None,
+        Samples(), metric="m", outputs=None,
         progress=Progress(9.0, 0.1, {"loss": Curve([(0.1 * k, 2.0 / k) for k in range(1, 90)])}),
     )  # fmt: skip
     page.write(tmp_path, made, {"headroom": 0.125})
@@ -343,7 +343,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / page.SUMMARY).write_text("the user's")
     (tmp_path / "results").symlink_to("mine")
-    made = page.analyse(tmp_path / "results", progress=None, metric="m", outputs=None)
+    made = page.analyse(Samples(), progress=None, metric="m", outputs=None)
     with pytest.raises(NoResult, match="link"):
         page.write(tmp_path / "results", made, {})
     assert (tmp_path / "mine" / page.SUMMARY).read_text() == "the user's"

@@ -15,7 +15,7 @@ from agent_loops import files, result_files
 from agent_loops.curves import Progress
 from agent_loops.insight import layers, learning, machine_time, written
 from agent_loops.insight.finding import Finding
-from agent_loops.insight.samples import Step, read
+from agent_loops.insight.samples import Samples, Step
 
 SUMMARY = "summary.json"
 FINDINGS = "findings.json"
@@ -37,16 +37,17 @@ class Page(NamedTuple):
         return [finding for finding in self.findings if finding.is_fault]
 
 
-def analyse(results: Path, *, progress: Progress | None, metric: str, outputs: Path | None) -> Page:
-    """What lies in a results' folder says.
+def analyse(
+    samples: Samples, *, progress: Progress | None, metric: str, outputs: Path | None
+) -> Page:
+    """What a run's samples say.
 
     Args:
-        results: the folder; it may be empty or missing.
+        samples: what lies in the results' folder; maybe nothing.
         progress: what the run's log showed, for where no probe was attached.
         metric: the metric's name, which is no training loss.
         outputs: the run's own folder, which may hold predictions and embeddings.
     """
-    samples = read(results)
     notes = list(samples.notes)
     if not samples.steps:
         samples = samples._replace(steps=_printed(progress, metric))
