@@ -412,13 +412,7 @@ class Probe:
             root = self._found_by_its_weights()
         if root is None:
             return
-        trained = {
-            id(weight)
-            for optimizer in self._optimizers.values()
-            for group in optimizer.param_groups
-            for weight in group["params"]
-        }
-        table = []
+        trained, table = self._trained(), []
         for name, weight in root.named_parameters():
             self._names[id(weight)] = plain(name)
             table.append({
@@ -428,16 +422,20 @@ class Probe:
             })  # fmt: skip
         self._files.replace("parameters.json", table)
 
-    def _found_by_its_weights(self) -> Any:
-        """The largest module that holds the optimizer's weights, where none was seen at work."""
-        import gc
-
-        weights = {
+    def _trained(self) -> set[int]:
+        """The weights of all optimizers, by their identity."""
+        return {
             id(weight)
             for optimizer in self._optimizers.values()
             for group in optimizer.param_groups
             for weight in group["params"]
         }
+
+    def _found_by_its_weights(self) -> Any:
+        """The largest module that holds the optimizer's weights, where none was seen at work."""
+        import gc
+
+        weights = self._trained()
         best, most = None, 0
         for thing in gc.get_objects():
             if issubclass(type(thing), self._torch.nn.Module):  # a proxy's own class may warn
