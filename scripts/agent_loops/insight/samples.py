@@ -39,10 +39,6 @@ class Phases(NamedTuple):
     optimizer_s: float
     evaluation_s: float
 
-    @property
-    def training_s(self) -> float:
-        return self.data_s + self.forward_s + self.backward_s + self.optimizer_s
-
 
 class Layer(NamedTuple):
     """One layer's pass in one step, what went `in` or came `out`; shares are of its units."""

@@ -61,7 +61,7 @@ class Probe:
         self._names: dict[int, str] = {}
         self._facts: dict[str, Any] = {
             "torch": torch.__version__, "compiled": False, "dropout_without_gradient": 0,
-            "dropout_modules": [], "batchnorm_without_gradient": 0,
+            "batchnorm_without_gradient": 0,
         }  # fmt: skip
 
     # What is hooked.
@@ -321,7 +321,7 @@ class Probe:
         self._pace.looked(kind, self._pace.own_cpu_s - self._own_before_s)
 
     def _phases(self) -> list[float]:
-        """Seconds of data, forward, backward, optimizer, evaluation and the rest."""
+        """Seconds of data, forward, backward, optimizer and evaluation."""
         spent = {"loss": 0.0, "backward": 0.0, "optimizer": 0.0, "end": 0.0, "forward": 0.0}
         for (_, from_s, own), (name, until_s, own_then) in zip(self._stamps, self._stamps[1:]):
             spent[name] += until_s - from_s - (own_then - own)
@@ -331,7 +331,7 @@ class Probe:
         # The time until an optimizer's step is that of clipping and the like: the optimizer's.
         return [
             data_s, spent["loss"], spent["backward"], spent["end"] + spent["optimizer"],
-            self._evaluating_s, 0.0,
+            self._evaluating_s,
         ]  # fmt: skip
 
     def _record(self, optimizer: Any) -> None:
