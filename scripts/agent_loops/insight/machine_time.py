@@ -28,9 +28,9 @@ def summary(samples: Samples) -> dict[str, float]:
     """The figures that predictions and anchors may name."""
     found = {f"{name[:-2]}_share": share for name, share in shares(samples.phases).items()}
     found["steps_per_s"] = _rate(samples.steps)
-    used, whole = (samples.facts.get(key) for key in ("peak_allocated_mib", "total_memory_mib"))
-    if isinstance(used, (int, float)) and isinstance(whole, (int, float)) and whole > 0:
-        found["memory_used_share"] = used / whole
+    memory = _memory_mib(samples.facts)
+    if memory is not None:
+        found["memory_used_share"] = memory[0] / memory[1]
     return {key: value for key, value in found.items() if math.isfinite(value)}
 
 
@@ -66,11 +66,18 @@ def _busy(shares: Mapping[str, float]) -> Finding:
     )  # fmt: skip
 
 
-def _memory(facts: Mapping[str, object]) -> Iterator[Finding]:
+def _memory_mib(facts: Mapping[str, object]) -> tuple[float, float] | None:
+    """What was used at most of the device's memory, and how much there is."""
     used, whole = facts.get("peak_allocated_mib"), facts.get("total_memory_mib")
-    if not isinstance(used, (int, float)) or not isinstance(whole, (int, float)) or not whole > 0:
-        return
-    if used < _FULL * whole:
+    if isinstance(used, (int, float)) and isinstance(whole, (int, float)) and whole > 0:
+        return used, whole
+    return None
+
+
+def _memory(facts: Mapping[str, object]) -> Iterator[Finding]:
+    memory = _memory_mib(facts)
+    if memory is not None and memory[0] < _FULL * memory[1]:
+        used, whole = memory
         yield Finding(
             "memory_used_share", used / whole, "probe.json",
             f"{used / 1024:.1f} of {whole / 1024:.1f} GiB of the device's memory are used at most",
