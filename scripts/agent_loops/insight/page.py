@@ -5,7 +5,6 @@ Computes no statistic itself, and draws nothing: the pictures are `pictures`'.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from agent_loops import files, result_files
 from agent_loops.curves import Progress
 from agent_loops.insight import layers, learning, machine_time, written
 from agent_loops.insight.finding import Finding
-from agent_loops.insight.samples import Samples, Step
+from agent_loops.insight.samples import Samples, Step, mapping
 
 SUMMARY = "summary.json"
 FINDINGS = "findings.json"
@@ -106,15 +105,9 @@ def _round(value: float | None) -> float | None:
 
 def read_summary(results: Path) -> dict[str, float]:
     """The figures of an earlier analysis; none where there is none."""
-    try:
-        with files.open_regular(results / SUMMARY) as stream:
-            found = json.loads(stream.read(1 << 20))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    items: Mapping[str, Any] = found if isinstance(found, dict) else {}
     return {
-        str(key): float(value)
-        for key, value in items.items()
+        key: float(value)
+        for key, value in mapping(results / SUMMARY).items()
         if isinstance(value, (int, float)) and math.isfinite(value)
     }
 

@@ -134,8 +134,8 @@ def read(folder: Path) -> Samples:
         fits=_table(folder / "losses.csv", _fit),
         batches=_table(folder / "batches.csv", _batch),
         parameters=_parameters(folder / "parameters.json"),
-        facts=_mapping(folder / "probe.json"),
-        classes=_mapping(folder / "classes.json"),
+        facts=mapping(folder / "probe.json"),
+        classes=mapping(folder / "classes.json"),
         notes=_notes(folder / "notes.txt"),
     )
 
@@ -188,18 +188,10 @@ def _numbers(row: Row, *names: str) -> list[float]:
     return [float(text) if (text := row[name]) else math.nan for name in names]
 
 
-def _content(path: Path) -> str:
-    """At most so much of a regular file; "" where there is none."""
-    try:
-        with files.open_regular(path) as stream:
-            return stream.read(_LARGEST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
 def _table(path: Path, make: Callable[[Row], _T]) -> list[_T]:
     """The rows of a table; one that is torn or no row of it is left out."""
-    reader, found = csv.DictReader(_content(path).replace("\0", "").splitlines()), []
+    text = files.read_text(path, _LARGEST_BYTES).replace("\0", "")
+    reader, found = csv.DictReader(text.splitlines()), []
     while True:
         try:
             row = next(reader)
@@ -212,12 +204,13 @@ def _table(path: Path, make: Callable[[Row], _T]) -> list[_T]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(_content(path) or "null")
+        return json.loads(files.read_text(path, _LARGEST_BYTES) or "null")
     except (ValueError, RecursionError):
         return None
 
 
-def _mapping(path: Path) -> Mapping[str, Any]:
+def mapping(path: Path) -> Mapping[str, Any]:
+    """The JSON object in a file; an empty one where there is none."""
     found = _json(path)
     return found if isinstance(found, dict) else {}
 
@@ -235,4 +228,6 @@ def _parameters(path: Path) -> list[Parameter]:
 
 
 def _notes(path: Path) -> list[str]:
-    return [display.clean(line, 200) for line in _content(path).splitlines()[:10]]
+    return [
+        display.clean(line, 200) for line in files.read_text(path, _LARGEST_BYTES).splitlines()[:10]
+    ]

@@ -85,11 +85,7 @@ def _of_predictions(path: Path) -> Iterator[Finding]:
 
 def _read(path: Path) -> list[tuple[str, str, dict[str, str]]]:
     """Label, prediction and slices of each row."""
-    try:
-        with files.open_regular(path) as stream:
-            text = stream.read(_MOST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return []
+    text = files.read_text(path, _MOST_BYTES)
     reader = csv.DictReader(text.replace("\0", "").splitlines())
     names = {str(name).strip().lower(): str(name) for name in reader.fieldnames or ()}
     label = next((names[name] for name in _LABELS if name in names), None)
