@@ -6,6 +6,7 @@ import json
 import math
 import random
 import re
+import runpy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from agent_loops.insight.samples import (
 )
 from agent_loops.result_files import NoResult
 from support import Project
+
+SITE = Path(page.__file__).parent.parent / "probing" / "site"
+COLUMNS = runpy.run_path(str(SITE / "agent_loops_probe" / "files.py"))["COLUMNS"]
 
 
 def found(source: object, run: Samples) -> dict[str, Finding]:
@@ -265,6 +269,63 @@ def test_garbage_of_a_probe_is_left_out(tmp_path: Path, content: str) -> None:
     assert (run.steps, run.changes, run.parameters, run.facts) == ([], [], [], {})
 
 
+GIGANTIC = "1" + "0" * 400
+HOSTILE = [GIGANTIC, "1e999", "-1e999", "1e308", "-1e308", "nan", "-1", "0", "5e-324", ""]
+
+
+def hostile_folder(folder: Path, seed: int) -> Path:
+    """Tables and facts of a probe in which any number may be one of HOSTILE."""
+    folder.mkdir()
+    draw = random.Random(seed)
+    share = draw.choice([0.02, 0.3, 1.0])  # a row with one bad count is left out
+    words = {"mode": ["train", "eval"], "side": ["in", "out"], "what": ["inputs", "targets"]}
+    for name, columns in COLUMNS.items():
+        rows = [
+            [
+                draw.choice(words.get(column, HOSTILE)) if draw.random() < share
+                else f"blocks.{k % 3}" if column in ("layer", "parameter", "kind")
+                else words[column][k % 2] if column in words else str(k * 97)
+                for column in columns
+            ]
+            for k in range(60)
+        ]  # fmt: skip
+        lines = [",".join(row) for row in [columns, *rows]]
+        (folder / f"{name}.csv").write_text("\n".join(lines)[:-3])  # the last one is torn
+    facts = "peak_allocated_mib", "total_memory_mib", "first_non_finite_loss_step"
+    counted = [{"class": 1, "rows": 50, "errors": "?"}, {"class": 2, "rows": "?", "errors": 30}]
+    for name, value in {
+        "probe.json": dict.fromkeys((*facts, "dropout_without_gradient"), "?"),
+        "parameters.json": [{"name": "a", "count": "?"}, {"name": "b", "count": 9}, 5],
+        "classes.json": {"classes": counted, "confused": [{"is": 1, "taken_for": 2}]},
+        page.SUMMARY: {"headroom": "?", "steps": 3},
+    }.items():
+        parts = json.dumps(value).split('"?"')
+        odd = [draw.choice([GIGANTIC, "1e999", "-5", "NaN", "1e308", '"x"', "[]"]) for _ in parts]
+        text = "".join(map("".join, zip(parts, odd, strict=True)))
+        (folder / name).write_text(text.removesuffix(odd[-1]))
+    return folder
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_number_that_was_written_is_too_large(tmp_path: Path, seed: int) -> None:
+    run = samples.read(hostile_folder(tmp_path / "results", seed))
+    before = page.read_summary(tmp_path / "results")
+    made = page.analyse(run, progress=None, metric="m", outputs=tmp_path)
+    page.write(tmp_path / "results", made, before)
+    assert page.shown(made, before, "x")
+    assert all(map(math.isfinite, made.summary.values()))
+    if seed < 4:  # slow
+        pictures.draw(run, tmp_path / "x.png", title="x", before=run)
+
+
+def test_embeddings_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(20, 4))
+    bad = {"nan": rows * np.nan, "huge": rows * 1e200, "none": rows[:, :0]}
+    np.savez(tmp_path / "embeddings.npz", **bad, fine=rows)
+    (tmp_path / "predictions.csv").write_text("label," + "x" * 200_000 + "\n")
+    assert [f.key for f in written.findings(tmp_path)] == ["embedding_cosine[fine]"]
+
+
 def test_names_in_the_files_are_data(tmp_path: Path) -> None:
     (tmp_path / "parameters.json").write_text(
         json.dumps([{"name": "\x1b[31mrm -rf\n|x|" + "y" * 500, "count": 5}])
@@ -333,6 +394,17 @@ def test_odd_names_and_losses_are_drawn(tmp_path: Path, loss: float) -> None:
     run = Samples(steps=[Step(0, 0.0, loss, 0.1)] * 9, layers=[layer("a$x^")._replace(side="in")])
     pictures.draw(run, tmp_path / "x.png", title="lr: $\\foo{ for $5")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "title", ["学习率提高一倍", "warmup 🚀👩‍🔬", "קצב הלמידה", "a\x1b[31m\x00\x07\nb", "é" * 5000]
+)
+def test_a_title_of_any_letters_is_drawn_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], title: str
+) -> None:
+    pictures.draw(Samples(steps=falling(9, 0.0)), tmp_path / "x.png", title=title)
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_clock_that_stands_still_tells_no_headroom() -> None:

@@ -259,10 +259,11 @@ def _top_finding(folder: Path) -> str:
         first = found[0]
         means = str(first.get("means", ""))
         value = first.get("value")
-    except (NoResult, ValueError, IndexError, KeyError, TypeError, AttributeError):
+        shown = figures.shown(value) if type(value) in (int, float) else ""
+    except (NoResult, ValueError, LookupError, TypeError, AttributeError, OverflowError,
+            RecursionError):  # fmt: skip
         return ""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    said = f"{first.get('key', '')} {figures.shown(value) if is_number else ''}".strip()
+    said = f"{first.get('key', '')} {shown}".strip()
     return display.clean(f"{said}: {means}" if means else said, _FINDING)
 
 

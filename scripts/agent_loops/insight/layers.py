@@ -82,9 +82,10 @@ def _dead(last: Sequence[Layer]) -> Iterator[Finding]:
 
 
 def _saturated(last: Sequence[Layer]) -> Iterator[Finding]:
-    worst = max(last, key=lambda layer: layer.saturated_share, default=None)
-    if worst is None or worst.saturated_share < 0.1:
+    saturated = [layer for layer in last if layer.saturated_share >= 0.1]
+    if not saturated:
         return
+    worst = max(saturated, key=lambda layer: layer.saturated_share)
     yield Finding(
         "saturated_share_max", worst.saturated_share, "activations.csv",
         f"{worst.saturated_share:.0%} of {worst.name} ({worst.kind}) is saturated",
@@ -129,10 +130,10 @@ def _scale(layers: Sequence[Layer]) -> Iterator[Finding]:
 
 
 def _collapse(last: Sequence[Layer]) -> Iterator[Finding]:
-    blocks = [layer for layer in last if layer.cosine and layer.side == "out"]
-    worst = max(blocks, key=lambda layer: layer.cosine, default=None)
-    if worst is None or worst.cosine < 0.9:
+    alike = [layer for layer in last if layer.cosine >= 0.9 and layer.side == "out"]
+    if not alike:
         return
+    worst = max(alike, key=lambda layer: layer.cosine)
     yield Finding(
         "cosine_max", worst.cosine, "activations.csv",
         f"{worst.name} gives nearly the same for every sample (mean cosine {worst.cosine:.2f})",

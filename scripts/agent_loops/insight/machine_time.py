@@ -38,7 +38,7 @@ def shares(phases: Sequence[Phases]) -> dict[str, float]:
     """Each training phase's share of a step, of medians: one step may have met a hiccup."""
     medians = {name: median([getattr(step, name) for step in phases]) for name in _PHASES}
     whole = sum(medians.values())
-    return {name: value / whole for name, value in medians.items()} if whole > 0 else {}
+    return {name: value / whole for name, value in medians.items()} if 0 < whole < math.inf else {}
 
 
 def _rate(steps: Sequence[Step]) -> float:

@@ -108,7 +108,7 @@ def read_summary(results: Path) -> dict[str, float]:
     return {
         key: float(value)
         for key, value in mapping(results / SUMMARY).items()
-        if isinstance(value, (int, float)) and math.isfinite(value)
+        if isinstance(value, (int, float))
     }
 
 

@@ -6,6 +6,7 @@ nonsense. What cannot be read is left out. Says nothing about what it means.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from agent_loops import display, files
 
 _LARGEST_BYTES = 48 << 20
+_LARGEST_WHOLE = 1 << 53
 _NAME_CHARACTERS = 80
 _T = TypeVar("_T")
 
@@ -144,20 +146,20 @@ Row = Mapping[str, str]
 
 
 def _step(row: Row) -> Step:
-    return Step(int(row["step"]), *_numbers(row, "time_s", "loss", "learning_rate"))
+    return Step(_whole(row["step"]), *_numbers(row, "time_s", "loss", "learning_rate"))
 
 
 def _phases(row: Row) -> Phases:
-    return Phases(int(row["step"]), *_numbers(row, *(f"{name}_s" for name in _PHASES)))
+    return Phases(_whole(row["step"]), *_numbers(row, *(f"{name}_s" for name in _PHASES)))
 
 
 def _layer(row: Row) -> Layer:
     names = _name(row["layer"]), _name(row["kind"]), row["side"]
-    return Layer(int(row["step"]), int(row["order"]), *names, *_numbers(row, *_OF_LAYER))
+    return Layer(_whole(row["step"]), _whole(row["order"]), *names, *_numbers(row, *_OF_LAYER))
 
 
 def _change(row: Row) -> Change:
-    return Change(int(row["step"]), _name(row["parameter"]), *_numbers(row, *_OF_CHANGE))
+    return Change(_whole(row["step"]), _name(row["parameter"]), *_numbers(row, *_OF_CHANGE))
 
 
 def _fit(row: Row) -> Fit:
@@ -165,14 +167,14 @@ def _fit(row: Row) -> Fit:
         row, "loss", "accuracy", "confident_errors", "confident_expected"
     )
     return Fit(
-        int(row["step"]), row["mode"], int(row["rows"]), loss, accuracy,
-        int(row["confident_rows"]), errors, expected, int(row["classes"]),
+        _whole(row["step"]), row["mode"], _whole(row["rows"]), loss, accuracy,
+        _whole(row["confident_rows"]), errors, expected, _whole(row["classes"]),
     )  # fmt: skip
 
 
 def _batch(row: Row) -> Batch:
-    rows = int(row["rows"])
-    return Batch(int(row["step"]), row["what"], rows, *_numbers(row, "mean", "variance_within"))
+    rows = _whole(row["rows"])
+    return Batch(_whole(row["step"]), row["what"], rows, *_numbers(row, "mean", "variance_within"))
 
 
 _PHASES = ("data", "forward", "backward", "optimizer", "evaluation")
@@ -182,6 +184,17 @@ _OF_CHANGE = ("gradient_rms", "weight_rms", "update_rms", "update_to_weight", "n
 
 def _name(text: str) -> str:
     return display.clean(text, _NAME_CHARACTERS)
+
+
+def _whole(text: str) -> int:
+    """A count or a number of steps: one that floats tell from its neighbours.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not 0 <= (value := int(text)) <= _LARGEST_WHOLE:
+        raise ValueError(f"{text[:40]!r} is no count")
+    return value
 
 
 def _numbers(row: Row, *names: str) -> list[float]:
@@ -195,7 +208,8 @@ def _table(path: Path, make: Callable[[Row], _T]) -> list[_T]:
     while True:
         try:
             row = next(reader)
-            found.append(make(row))
+            if None not in row.values():
+                found.append(make(row))
         except StopIteration:
             return found
         except (KeyError, TypeError, ValueError, csv.Error):
@@ -204,9 +218,20 @@ def _table(path: Path, make: Callable[[Row], _T]) -> list[_T]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(files.read_text(path, _LARGEST_BYTES) or "null")
+        return json.loads(
+            files.read_text(path, _LARGEST_BYTES) or "null",
+            parse_int=_finite, parse_float=_finite, parse_constant=_finite,
+        )  # fmt: skip
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(text: str) -> int | float | None:
+    """A number of a JSON file; null where it is none that can be reckoned with."""
+    with contextlib.suppress(ValueError):
+        return _whole(text)
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def mapping(path: Path) -> Mapping[str, Any]:
@@ -219,11 +244,12 @@ def _parameters(path: Path) -> list[Parameter]:
     found = _json(path)
     return [
         Parameter(
-            _name(str(item.get("name"))), int(item.get("count") or 0),
+            _name(str(item.get("name"))), count if isinstance(count, int) else 0,
             bool(item.get("requires_grad")) and bool(item.get("in_optimizer")),
         )
         for item in (found if isinstance(found, list) else [])
         if isinstance(item, dict)
+        for count in [item.get("count")]
     ]  # fmt: skip
 
 

@@ -29,6 +29,7 @@ _BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
 _MOST_SLICES = 20
 _FEWEST = 20
 _SAMPLES = 1024
+_LARGEST = 1e30  # the squares of a whole array can still be summed, and squared
 _COLLAPSED = (0.97, 1.0)
 
 
@@ -87,14 +88,14 @@ def _read(path: Path) -> list[tuple[str, str, dict[str, str]]]:
     """Label, prediction and slices of each row."""
     text = files.read_text(path, _MOST_BYTES)
     reader = csv.DictReader(text.replace("\0", "").splitlines())
-    names = {str(name).strip().lower(): str(name) for name in reader.fieldnames or ()}
+    try:
+        names = {str(name).strip().lower(): str(name) for name in reader.fieldnames or ()}
+        rows = list(itertools.islice(reader, _MOST_ROWS))
+    except csv.Error:
+        return []
     label = next((names[name] for name in _LABELS if name in names), None)
     guess = next((names[name] for name in _PREDICTIONS if name in names), None)
     if label is None or guess is None:
-        return []
-    try:
-        rows = list(itertools.islice(reader, _MOST_ROWS))
-    except csv.Error:
         return []
     others = [name for name in names.values() if name not in (label, guess)]
     few = [name for name in others if len({str(row.get(name)) for row in rows}) <= _MOST_SLICES]
@@ -138,8 +139,9 @@ def _embeddings(outputs: Path) -> Mapping[str, Any]:
             for name in list(arrays)[:16]:
                 array = arrays[name]
                 if array.ndim == 2 and len(array) > 3 and array.dtype.kind == "f":
-                    some = array[:: max(1, len(array) // _SAMPLES)]
-                    found[display.clean(name, 40)] = np.asarray(some, np.float64)
+                    some = np.asarray(array[:: max(1, len(array) // _SAMPLES)], np.float64)
+                    if array.size and np.abs(some).max() < _LARGEST:  # not so where one is NaN
+                        found[display.clean(name, 40)] = some
     return found
 
 
