@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import grounded
 from agent_loops import result_files
 from agent_loops.curves import Curve, Progress
 from agent_loops.insight import layers, learning, machine_time, page, pictures, samples, written
@@ -385,8 +386,39 @@ def test_analyze_answers_short_and_draws_a_picture(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert (picture.parent / page.PAGE).read_text().startswith("# Findings")
     text = project.call("analyze", "1").out
-    assert len(text.encode()) <= 1500
+    assert len(text.encode()) <= 1536
     assert "a tenth more time would bring" in text
+
+
+def test_the_answer_of_an_analysis_is_short_in_any_script(tmp_path: Path) -> None:
+    """With all there is to say: six findings, each long, and how a plan stands."""
+    project = grounded.project_in(tmp_path / "p", probe="auto")
+    project.baseline()
+    seen = json.loads((project.sandbox / "iter1" / "results" / page.SUMMARY).read_text())
+    place = f"results/{page.SUMMARY}:val_bpb"
+    tried = grounded.attempt(
+        project, grounded.lr("0.02") + grounded.plan(grounded.row(output=place)),
+        anchor=f"{place}={seen['val_bpb']}", predict=f"{place} < 0.5; it falls",
+        text="学习率提高一倍🚀" * 50,
+    )  # fmt: skip
+    assert tried["experiment"] == 2, tried
+    folder = project.sandbox / "iter2" / "results"
+    table = [
+        "step,order,layer,kind,side,deviation,largest,dead_share,saturated_share,cosine,non_finite"
+    ]
+    table += [
+        f"1,0,{'层' * 90},块,out,0,1,1,0,0.9,0.9,0.999,1",
+        f"1,1,{'块' * 90},块,in,0,1,1,0,0.9,0,0,0",
+    ]
+    (folder / "activations.csv").write_text("\n".join(table))
+    for name in ("学", "é" * 60, "🚀" * 40):
+        (folder.parent / "analysis" / f"{name}.csv").write_text("1")
+    text = project.call("analyze", "2").out
+    assert 1000 < len(text.encode()) <= 1536
+    head, *_, last = text.splitlines()
+    assert head.startswith("#2: 学习率")
+    assert "FAULT" in text
+    assert last.startswith("files in ")
 
 
 @pytest.mark.parametrize("loss", [math.nan, 1.0])

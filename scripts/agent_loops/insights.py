@@ -10,6 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from agent_loops import answers
 from agent_loops.answers import Answer
 from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.experiments import Experiment, Run
@@ -106,8 +107,8 @@ def measured(experiment: Experiment) -> Run | None:
     return read[0] if read else own[-1] if own else None
 
 
-def analyze(workspace: Workspace, number: int) -> Answer:
-    """The most unusual first, with a picture beside the tables.
+def analyze(workspace: Workspace, number: int, *, most_bytes: int = answers.MOST_BYTES) -> Answer:
+    """The most unusual first, as many as there is room for, with a picture beside the tables.
 
     Raises:
         Refused: there is no such experiment, or it has not run to an end.
@@ -136,8 +137,7 @@ def analyze(workspace: Workspace, number: int) -> Answer:
     title = f"#{number}: {experiment.started.description}"
     picture = _draw(seen, insight.base, title)
     folder = workspace.shown(seen.results)
-    lines = [title]
-    lines += page.shown(insight.page, insight.before, folder)
+    lines = _with_room([title, *page.shown(insight.page, insight.before, folder)], most_bytes)
     values = {
         "experiment": number, "run": run.number, "results": folder, "picture": picture,
         "findings": page.items(insight.page, insight.before),
@@ -145,6 +145,14 @@ def analyze(workspace: Workspace, number: int) -> Answer:
         "notes": list(insight.page.notes),
     }  # fmt: skip
     return Answer(values, lines)
+
+
+def _with_room(lines: list[str], most_bytes: int) -> list[str]:
+    """The two lines of the head, and of the others as many as fit."""
+    lines = [*answers.fitting(lines[:2], most_bytes // 2), *lines[2:]]
+    while answers.size(lines) > most_bytes and len(lines) > 2:
+        lines.pop()
+    return lines
 
 
 def _draw(seen: Seen, base: Seen | None, title: str) -> str:

@@ -65,12 +65,14 @@ def look(run: Loop, number: int | None) -> Answer:
     if not run.campaign.analysis_first:
         return insights.analyze(run.workspace, number or len(run.campaign.experiments))
     experiment = _experiment(run.campaign, number)
-    found = insights.analyze(run.workspace, experiment.number)
     if not experiment.plan:
-        return found
+        return insights.analyze(run.workspace, experiment.number)
     stands = show(run, experiment.number)
+    below = answers.fitting(stands.lines, answers.MOST_BYTES // 2)
+    room = answers.MOST_BYTES - answers.size(below)
+    found = insights.analyze(run.workspace, experiment.number, most_bytes=room)
     notes = [*found.values["notes"], *stands.values["notes"]]
-    return Answer({**found.values, **stands.values, "notes": notes}, [*found.lines, *stands.lines])
+    return Answer({**found.values, **stands.values, "notes": notes}, [*found.lines, *below])
 
 
 def _experiment(campaign: Campaign, number: int | None) -> Experiment:

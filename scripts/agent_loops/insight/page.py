@@ -20,7 +20,6 @@ SUMMARY = "summary.json"
 FINDINGS = "findings.json"
 PAGE = "findings.md"
 _SHOWN = 6
-_SHOWN_CHARACTERS = 1500
 _SOURCES = (layers, learning, machine_time)
 
 
@@ -131,7 +130,7 @@ def _cell(text: str) -> str:
 
 
 def shown(page: Page, before: Mapping[str, float], folder: str) -> list[str]:
-    """The lines that are printed: the most unusual findings, at most 1.5 KB."""
+    """The lines that are printed: how many there are and where, then the most unusual."""
     faults = len(page.faults)
     head = f"{faults} fault{'' if faults == 1 else 's'}" if faults else "no fault"
     lines = [f"{head} in {len(page.findings)} findings; figures and tables in {folder}"]
@@ -143,7 +142,4 @@ def shown(page: Page, before: Mapping[str, float], folder: str) -> list[str]:
             f"{number}. {mark}{finding.text}{beside} [{SUMMARY}:{finding.key}={finding.value:.4g}]"
             + (f": {finding.means}" if finding.is_fault or number <= 2 else "")
         )
-    lines += [f"note: {note}" for note in page.notes[:2]]
-    while len("\n".join(lines)) > _SHOWN_CHARACTERS and len(lines) > 2:
-        lines.pop()
-    return lines
+    return lines + [f"note: {note}" for note in page.notes[:2]]
