@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from agent_loops import answers
+from agent_loops import answers, files
 from agent_loops.answers import Answer
 from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.experiments import Experiment, Run
@@ -46,12 +46,16 @@ class Insight(NamedTuple):
 def keep(workspace: Workspace, experiment: Experiment) -> None:
     """Writes what the experiment's run shows, if it has a reading.
 
-    It is derived: where it cannot be written the verdict stands all the same.
+    It is derived: where it cannot be written the verdict stands all the same. The caller holds the
+    lock: what a kill left of an earlier try goes.
     """
     run = measured(experiment)
     if run is not None and run.reading is not None:
+        seen = Seen(workspace, experiment, run)
         with contextlib.suppress(AgentLoopsError, OSError, NoResult):
-            write(Seen(workspace, experiment, run))
+            write(seen)  # first: it refuses where the folder is a link
+            for leftover in files.leftovers(seen.results):
+                leftover.unlink()
 
 
 def write(seen: Seen) -> Insight:

@@ -78,9 +78,9 @@ def write(results: Path, page: Page, before: Mapping[str, float]) -> None:
     """
     summary = {key: _round(value) for key, value in sorted(page.summary.items())}
     for name, text in (
-        (SUMMARY, files.dump_json(summary, indent=1) + "\n"),
         (FINDINGS, files.dump_json(items(page, before), indent=1) + "\n"),
         (PAGE, _markdown(page, before)),
+        (SUMMARY, files.dump_json(summary, indent=1) + "\n"),  # last: where it is, all is
     ):
         result_files.write(results.parent, f"{results.name}/{name}", text.encode())
 
