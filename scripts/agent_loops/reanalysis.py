@@ -111,17 +111,8 @@ def _mended(run: Loop, experiment: Experiment, edit: str) -> tuple[str, ...]:
     plan = grounding.rows_of(made[grounding.PLAN]) if grounding.PLAN in made else ()
     for script in plans.scripts(plan or plans.rows_of(experiment.plan)):
         if script not in made and script not in result_files.names(folder):
-            raise Refused(
-                "plan", f"the plan names {script}, which is not there",
-                next_step=f"add it to the edit: a line `{script}`, an empty SEARCH, the script",
-            )  # fmt: skip
-    for path, data in made.items():
-        try:
-            result_files.write(folder, path, data)
-        except NoResult as problem:
-            raise Refused(
-                "analysis", f"{path} {problem}", next_step="move it away, then try again"
-            ) from None
+            raise grounding.lacks(script)
+    grounding.write(made, folder)
     return tuple(map(str, plan))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from agent_loops.insight.finding import MOST, Finding, between
+from agent_loops.insight.finding import COLLAPSED, MOST, Finding, between
 from agent_loops.insight.samples import Change, Layer, Samples, latest
 from agent_loops.objective import median
 
@@ -19,7 +19,6 @@ _SATURATED = (0.4, 0.9)
 _GROWTH = (30.0, 300.0)
 _UPDATE = (0.02, 0.2)
 _SPREAD = 1e4
-_COLLAPSED = (0.97, 1.0)
 
 
 def findings(samples: Samples) -> Iterator[Finding]:
@@ -138,7 +137,7 @@ def _collapse(last: Sequence[Layer]) -> Iterator[Finding]:
         "cosine_max", worst.cosine, "activations.csv",
         f"{worst.name} gives nearly the same for every sample (mean cosine {worst.cosine:.2f})",
         "collapse: the samples are not told apart there; its input, its rate or its normalisation",
-        min(between(worst.cosine, *_COLLAPSED, worst=6.0), 4.9 if worst.cosine < 0.999 else MOST),
+        min(between(worst.cosine, *COLLAPSED, worst=6.0), 4.9 if worst.cosine < 0.999 else MOST),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agent_loops.insight.finding import MOST, Finding, between
+from agent_loops.insight.finding import MOST, Finding, between, worst_class
 from agent_loops.insight.samples import Batch, Fit, Samples, Step
 from agent_loops.objective import median
 
@@ -290,12 +290,9 @@ def _classes(found: Mapping[str, Any]) -> Iterator[Finding]:
     worst = max(enough, key=lambda name: enough[name][1] / enough[name][0])
     count, errors = enough[worst]
     whole = sum(errors for _, errors in rows.values()) / sum(count for count, _ in rows.values())
-    yield Finding(
-        "class_error_max", errors / count, "classes.json",
-        f"class {worst} is wrong in {errors / count:.0%} of {count} rows (all: {whole:.0%}); most "
-        f"often {mixed[0]} is taken for {mixed[1]}",
-        "this class is rare, badly labelled or not told apart: look at its rows",
-        1.2,
+    yield worst_class(
+        worst, errors=errors, rows=count, all_rate=whole, file="classes.json",
+        confused=f"{mixed[0]} is taken for {mixed[1]}", severity=1.2,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent_loops import display, files
-from agent_loops.insight.finding import Finding, between
+from agent_loops.insight.finding import COLLAPSED, Finding, between, worst_class
 
 _LABELS = ("label", "target", "y", "y_true", "truth")
 _PREDICTIONS = ("prediction", "predicted", "pred", "y_pred", "y_hat")
@@ -30,7 +30,6 @@ _MOST_SLICES = 20
 _FEWEST = 20
 _SAMPLES = 1024
 _LARGEST = 1e30  # the squares of a whole array can still be summed, and squared
-_COLLAPSED = (0.97, 1.0)
 
 
 class _Group(NamedTuple):
@@ -61,12 +60,10 @@ def _of_predictions(path: Path) -> Iterator[Finding]:
     if classes and wrong:
         worst = max(classes, key=lambda group: group.rate)
         (label, guess), count = wrong[0]
-        yield Finding(
-            "class_error_max", worst.rate, path.name,
-            f"class {worst.name} is wrong in {worst.rate:.0%} of {worst.rows} rows (all: "
-            f"{whole.rate:.0%}); most often {label} is taken for {guess} ({count} times)",
-            "this class is rare, badly labelled or not told apart: look at its rows",
-            min(4.5, 1 + 5 * (worst.rate - whole.rate)),
+        yield worst_class(
+            worst.name, errors=worst.errors, rows=worst.rows, all_rate=whole.rate, file=path.name,
+            confused=f"{label} is taken for {guess} ({count} times)",
+            severity=min(4.5, 1 + 5 * (worst.rate - whole.rate)),
         )  # fmt: skip
     slices = _groups(
         (f"{name}={value}", label, guess)
@@ -155,7 +152,7 @@ def _of_embeddings(arrays: Mapping[str, Any]) -> Iterator[Finding]:
             f"{name}: two samples have a cosine of {cosine:.2f}; {rank:.1f} of {array.shape[1]} "
             "directions are used",
             "near 1, or few directions: the representation has collapsed",
-            between(cosine, *_COLLAPSED) if cosine > 0.9 else 0.9,
+            between(cosine, *COLLAPSED) if cosine > 0.9 else 0.9,
         )  # fmt: skip
     for (one, first), (other, second) in itertools.pairwise(arrays.items()):
         if len(first) == len(second):
