@@ -28,6 +28,7 @@ from agent_loops.insight.samples import (
     Samples,
     Step,
 )
+from agent_loops.objective import median
 from agent_loops.result_files import NoResult
 from support import Project
 
@@ -437,6 +438,24 @@ def test_a_title_of_any_letters_is_drawn_without_a_word(
     pictures.draw(Samples(steps=falling(9, 0.0)), tmp_path / "x.png", title=title)
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("values", "middle"),
+    [
+        ([3, math.nan, 1], 2),
+        ([2, 9, 1], 2),
+        ([1e308, 1.5e308], 1.25e308),
+        ([-math.inf, 1], -math.inf),
+    ],
+)
+def test_the_median_is_that_of_the_numbers(values: Sequence[float], middle: float) -> None:
+    assert median(values) == pytest.approx(middle)
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [-math.inf, math.inf]])
+def test_where_there_is_no_middle_the_median_is_no_number(values: Sequence[float]) -> None:
+    assert math.isnan(median(values))
 
 
 def test_a_clock_that_stands_still_tells_no_headroom() -> None:
