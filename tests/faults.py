@@ -41,8 +41,8 @@ EFFECTS = FILLING | {
 
 
 class Fault:
-    def __init__(self, kind, role, step, mark, quiet):
-        self.kind, self.role, self.step, self.mark = kind, role, step, mark
+    def __init__(self, kind, role, step, mark, quiet, at):
+        self.kind, self.role, self.step, self.mark, self.at = kind, role, step, mark, at
         self.depth = self.count = 0
         self.busy = self.full = False
         self.quiet = quiet
@@ -53,7 +53,7 @@ class Fault:
 
     def reached(self, what):
         # Whether the fault is due now. Only once: what is done again is not hit again.
-        if self.busy or self.depth != self.role:
+        if self.busy or self.depth != self.role or self.at not in what:
             return False
         self.count += 1
         if self.count < self.step:
@@ -148,7 +148,8 @@ def serve(request):
         time.time = lambda: real_time() + request["clock_s"]
     fault = request["fault"]
     if fault:
-        hit = Fault(fault["kind"], fault["role"], fault["step"], request["mark"], fault["quiet"])
+        names = ("kind", "role", "step", "quiet", "at")
+        hit = Fault(**{name: fault[name] for name in names}, mark=request["mark"])
         os.register_at_fork(after_in_child=hit.forked)
         os.write, os.fsync = hit.write, hit.fsync
         sys.addaudithook(hit.hook)
@@ -176,13 +177,14 @@ for line in sys.stdin:
 class Fault:
     """`kill`, `power cut` (client and supervisor at once), `full` (once) or `full for good`.
 
-    `quiet` leaves forks alone.
+    `quiet` leaves forks alone; only steps that name `at` are counted.
     """
 
     kind: str
     role: int
     step: int
     quiet: bool = False
+    at: str = ""
 
 
 class Commands:

@@ -6,12 +6,14 @@ import json
 import math
 import random
 import re
+import runpy
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import grounded
 from agent_loops import result_files
 from agent_loops.curves import Curve, Progress
 from agent_loops.insight import layers, learning, machine_time, page, pictures, samples, written
@@ -26,8 +28,12 @@ from agent_loops.insight.samples import (
     Samples,
     Step,
 )
+from agent_loops.objective import median
 from agent_loops.result_files import NoResult
 from support import Project
+
+SITE = Path(page.__file__).parent.parent / "probing" / "site"
+COLUMNS = runpy.run_path(str(SITE / "agent_loops_probe" / "files.py"))["COLUMNS"]
 
 
 def found(source: object, run: Samples) -> dict[str, Finding]:
@@ -265,11 +271,68 @@ def test_garbage_of_a_probe_is_left_out(tmp_path: Path, content: str) -> None:
     assert (run.steps, run.changes, run.parameters, run.facts) == ([], [], [], {})
 
 
+GIGANTIC = "1" + "0" * 400
+HOSTILE = [GIGANTIC, "1e999", "-1e999", "1e308", "-1e308", "nan", "-1", "0", "5e-324", ""]
+
+
+def hostile_folder(folder: Path, seed: int) -> Path:
+    """Tables and facts of a probe in which any number may be one of HOSTILE."""
+    folder.mkdir()
+    draw = random.Random(seed)
+    share = draw.choice([0.02, 0.3, 1.0])  # a row with one bad count is left out
+    words = {"mode": ["train", "eval"], "side": ["in", "out"], "what": ["inputs", "targets"]}
+    for name, columns in COLUMNS.items():
+        rows = [
+            [
+                draw.choice(words.get(column, HOSTILE)) if draw.random() < share
+                else f"blocks.{k % 3}" if column in ("layer", "parameter", "kind")
+                else words[column][k % 2] if column in words else str(k * 97)
+                for column in columns
+            ]
+            for k in range(60)
+        ]  # fmt: skip
+        lines = [",".join(row) for row in [columns, *rows]]
+        (folder / f"{name}.csv").write_text("\n".join(lines)[:-3])  # the last one is torn
+    facts = "peak_allocated_mib", "total_memory_mib", "first_non_finite_loss_step"
+    counted = [{"class": 1, "rows": 50, "errors": "?"}, {"class": 2, "rows": "?", "errors": 30}]
+    for name, value in {
+        "probe.json": dict.fromkeys((*facts, "dropout_without_gradient"), "?"),
+        "parameters.json": [{"name": "a", "count": "?"}, {"name": "b", "count": 9}, 5],
+        "classes.json": {"classes": counted, "confused": [{"is": 1, "taken_for": 2}]},
+        page.SUMMARY: {"headroom": "?", "steps": 3},
+    }.items():
+        parts = json.dumps(value).split('"?"')
+        odd = [draw.choice([GIGANTIC, "1e999", "-5", "NaN", "1e308", '"x"', "[]"]) for _ in parts]
+        text = "".join(map("".join, zip(parts, odd, strict=True)))
+        (folder / name).write_text(text.removesuffix(odd[-1]))
+    return folder
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_number_that_was_written_is_too_large(tmp_path: Path, seed: int) -> None:
+    run = samples.read(hostile_folder(tmp_path / "results", seed))
+    before = page.read_summary(tmp_path / "results")
+    made = page.analyse(run, progress=None, metric="m", outputs=tmp_path)
+    page.write(tmp_path / "results", made, before)
+    assert page.shown(made, before, "x")
+    assert all(map(math.isfinite, made.summary.values()))
+    if seed < 4:  # slow
+        pictures.draw(run, tmp_path / "x.png", title="x", before=run)
+
+
+def test_embeddings_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(20, 4))
+    bad = {"nan": rows * np.nan, "huge": rows * 1e200, "none": rows[:, :0]}
+    np.savez(tmp_path / "embeddings.npz", **bad, fine=rows)
+    (tmp_path / "predictions.csv").write_text("label," + "x" * 200_000 + "\n")
+    assert [f.key for f in written.findings(tmp_path)] == ["embedding_cosine[fine]"]
+
+
 def test_names_in_the_files_are_data(tmp_path: Path) -> None:
     (tmp_path / "parameters.json").write_text(
         json.dumps([{"name": "\x1b[31mrm -rf\n|x|" + "y" * 500, "count": 5}])
     )
-    made = page.analyse(tmp_path, progress=None, metric="m", outputs=None)
+    made = page.analyse(samples.read(tmp_path), progress=None, metric="m", outputs=None)
     page.write(tmp_path, made, {})
     text = (tmp_path / page.PAGE).read_text()
     assert "\x1b" not in text
@@ -279,17 +342,17 @@ def test_names_in_the_files_are_data(tmp_path: Path) -> None:
 # ---- the page -----------------------------------------------------------------------------------
 
 
-def test_what_was_printed_tells_of_a_training_without_a_probe(tmp_path: Path) -> None:
+def test_what_was_printed_tells_of_a_training_without_a_probe() -> None:
     points = [(0.1 * k, 1 + 3 * k**-0.5) for k in range(1, 200)]
     progress = Progress(20.0, 0.1, {"train_loss": Curve(points), "val_bpb": Curve([(1.0, 2.0)])})
-    made = page.analyse(tmp_path / "none", progress=progress, metric="val_bpb", outputs=None)
+    made = page.analyse(Samples(), progress=progress, metric="val_bpb", outputs=None)
     assert made.summary["headroom"] == pytest.approx(3 * (199**-0.5 - 219**-0.5), rel=0.15)
     assert "the probe saw no training step" in made.notes[0]
 
 
 def test_the_incumbents_figure_stands_beside_the_runs(tmp_path: Path) -> None:
     made = page.analyse(
-        tmp_path, metric="m", outputs=None,
+        Samples(), metric="m", outputs=None,
         progress=Progress(9.0, 0.1, {"loss": Curve([(0.1 * k, 2.0 / k) for k in range(1, 90)])}),
     )  # fmt: skip
     page.write(tmp_path, made, {"headroom": 0.125})
@@ -324,8 +387,39 @@ def test_analyze_answers_short_and_draws_a_picture(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert (picture.parent / page.PAGE).read_text().startswith("# Findings")
     text = project.call("analyze", "1").out
-    assert len(text.encode()) <= 1500
+    assert len(text.encode()) <= 1536
     assert "a tenth more time would bring" in text
+
+
+def test_the_answer_of_an_analysis_is_short_in_any_script(tmp_path: Path) -> None:
+    """With all there is to say: six findings, each long, and how a plan stands."""
+    project = grounded.project_in(tmp_path / "p", probe="auto")
+    project.baseline()
+    seen = json.loads((project.sandbox / "iter1" / "results" / page.SUMMARY).read_text())
+    place = f"results/{page.SUMMARY}:val_bpb"
+    tried = grounded.attempt(
+        project, grounded.lr("0.02") + grounded.plan(grounded.row(output=place)),
+        anchor=f"{place}={seen['val_bpb']}", predict=f"{place} < 0.5; it falls",
+        text="学习率提高一倍🚀" * 50,
+    )  # fmt: skip
+    assert tried["experiment"] == 2, tried
+    folder = project.sandbox / "iter2" / "results"
+    table = [
+        "step,order,layer,kind,side,deviation,largest,dead_share,saturated_share,cosine,non_finite"
+    ]
+    table += [
+        f"1,0,{'层' * 90},块,out,0,1,1,0,0.9,0.9,0.999,1",
+        f"1,1,{'块' * 90},块,in,0,1,1,0,0.9,0,0,0",
+    ]
+    (folder / "activations.csv").write_text("\n".join(table))
+    for name in ("学", "é" * 60, "🚀" * 40):
+        (folder.parent / "analysis" / f"{name}.csv").write_text("1")
+    text = project.call("analyze", "2").out
+    assert 1000 < len(text.encode()) <= 1536
+    head, *_, last = text.splitlines()
+    assert head.startswith("#2: 学习率")
+    assert "FAULT" in text
+    assert last.startswith("files in ")
 
 
 @pytest.mark.parametrize("loss", [math.nan, 1.0])
@@ -333,6 +427,35 @@ def test_odd_names_and_losses_are_drawn(tmp_path: Path, loss: float) -> None:
     run = Samples(steps=[Step(0, 0.0, loss, 0.1)] * 9, layers=[layer("a$x^")._replace(side="in")])
     pictures.draw(run, tmp_path / "x.png", title="lr: $\\foo{ for $5")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "title", ["学习率提高一倍", "warmup 🚀👩‍🔬", "קצב הלמידה", "a\x1b[31m\x00\x07\nb", "é" * 5000]
+)
+def test_a_title_of_any_letters_is_drawn_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], title: str
+) -> None:
+    pictures.draw(Samples(steps=falling(9, 0.0)), tmp_path / "x.png", title=title)
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("values", "middle"),
+    [
+        ([3, math.nan, 1], 2),
+        ([2, 9, 1], 2),
+        ([1e308, 1.5e308], 1.25e308),
+        ([-math.inf, 1], -math.inf),
+    ],
+)
+def test_the_median_is_that_of_the_numbers(values: Sequence[float], middle: float) -> None:
+    assert median(values) == pytest.approx(middle)
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [-math.inf, math.inf]])
+def test_where_there_is_no_middle_the_median_is_no_number(values: Sequence[float]) -> None:
+    assert math.isnan(median(values))
 
 
 def test_a_clock_that_stands_still_tells_no_headroom() -> None:
@@ -343,7 +466,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / page.SUMMARY).write_text("the user's")
     (tmp_path / "results").symlink_to("mine")
-    made = page.analyse(tmp_path / "results", progress=None, metric="m", outputs=None)
+    made = page.analyse(Samples(), progress=None, metric="m", outputs=None)
     with pytest.raises(NoResult, match="link"):
         page.write(tmp_path / "results", made, {})
     assert (tmp_path / "mine" / page.SUMMARY).read_text() == "the user's"

@@ -6,6 +6,7 @@ whole and the rest in strides.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -16,10 +17,12 @@ from typing import Any
 import psutil
 import pytest
 
+import grounded
 from faults import CLIENT, LAUNCHER, RUN, SUPERVISOR, Commands, Fault, strides
 from small_campaign import (
     CRASH,
     DISCARD,
+    EDIT,
     EDITED,
     KEEP,
     NAME,
@@ -65,9 +68,13 @@ def walk(
     role: int = CLIENT,
     kind: str = "kill",
     stride: int = 1,
+    at: str = "",
     ends: Callable[[Commands, Project], object] = lambda _, __: None,
 ) -> int:
-    """Kills at step 1, 1 + stride, … until the command gets through; returns how many were hit."""
+    """Kills at step 1, 1 + stride, … until the command gets through; returns how many were hit.
+
+    Where there is an `at`, steps are those that name it.
+    """
     room = template.root.parent / "walk"
     reference = copied(template, room / "reference" / NAME)
     call.prepare(reference)
@@ -78,7 +85,7 @@ def walk(
     while True:
         project = copied(template, room / str(step) / NAME)
         call.prepare(project)
-        fault = Fault(kind, role, step)
+        fault = Fault(kind, role, step, at=at)
         answer = commands(project, *call.words, fault=fault, stdin=call.stdin)
         if not commands.struck:
             assert answer.code == 0, answer
@@ -122,6 +129,26 @@ def test_client_killed_on_other_ways_through_try(commands: Commands, folder: Pat
     template = begun(commands, folder)
     assert walk(commands, template, CRASH, stride=strides(9)) > 8
     assert walk(commands, template, EDITED, stride=strides(9)) > 8
+
+
+def analysed_once(_: Commands, project: Project) -> None:
+    """The results of the second experiment and its one verdict are there."""
+    results = project.sandbox / "iter2" / "results"
+    assert json.loads((results / "summary.json").read_text())["val_bpb"] == 1.25
+    assert sorted(path.name for path in results.iterdir()) == [
+        "findings.json", "findings.md", "summary.json",
+    ]  # fmt: skip
+    for event in ("decided", "analysed", "settled"):
+        assert [item["experiment"] for item in project.events(event)].count(2) == 1
+
+
+def test_client_killed_between_a_reading_and_its_analysis(commands: Commands, folder: Path) -> None:
+    template = begun(commands, folder, loop="ml-autoresearch", probe="off")
+    place = "results/summary.json:val_bpb"
+    wanted = ("--anchor", f"{place}=2.0", "--predict", f"{place} < 1.5; it falls")
+    edit = EDIT + grounded.plan(grounded.row(output=place))
+    call = Call(["try", "by blocks", *wanted, "--edit", "-"], stdin=edit)
+    assert walk(commands, template, call, at="iter2/results", ends=analysed_once) > 6
 
 
 def fresh(folder: Path, **bindings: object) -> Project:

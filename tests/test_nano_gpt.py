@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_loops import edits
-from agent_loops.insight import page
+from agent_loops.insight import page, samples
 from agent_loops.probing import attaching
 
 if os.environ.get("AGENT_LOOPS_TORCH") != "required":
@@ -49,7 +49,7 @@ def analysed(folder: Path, edit: str | None) -> page.Page:
         capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found = page.analyse(results, progress=None, metric="val_bpb", outputs=None)
+    found = page.analyse(samples.read(results), progress=None, metric="val_bpb", outputs=None)
     assert found.notes == []
     return found
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_loops.insight import page
+from agent_loops.insight import page, samples
 from agent_loops.probing import attaching
 
 if os.environ.get("AGENT_LOOPS_TORCH") != "required":
@@ -79,7 +79,7 @@ class Probed:
         return dict(json.loads((self.results / "probe.json").read_text()))
 
     def analysed(self) -> page.Page:
-        return page.analyse(self.results, progress=None, metric="loss", outputs=None)
+        return page.analyse(samples.read(self.results), progress=None, metric="loss", outputs=None)
 
 
 @pytest.fixture

@@ -21,14 +21,13 @@ from agent_loops import (
     figures,
     files,
     integrity,
-    machine,
+    launching,
     plans,
     predictions,
     result_files,
     results,
     stamps,
     steps,
-    supervise,
 )
 from agent_loops.errors import AgentLoopsError
 from agent_loops.experiments import ANALYSIS, Experiment
@@ -60,24 +59,11 @@ def start(workspace: Workspace) -> None:
             result_files.remove(folder, row.output.partition(":")[0])
     result_files.remove(folder, log)
     integrity.Stamps(paths.stat_cache).begin_run()
-    number = len(experiment.runs) + 1
-    paths.receipt(experiment.number, number).unlink(missing_ok=True)
-    marker, seal = os.urandom(16).hex(), os.urandom(16).hex()
-    spec = _spec(workspace, experiment, script, folder / log, marker, seal)
-    launched = supervise.launch(spec)
-    try:
-        workspace.store.append(
-            events.RunStarted(
-                experiment=experiment.number, run=number, purpose=ANALYSIS, marker=marker,
-                host=machine.host(), pid=launched.pid, pid_start=launched.start_time,
-                timeout_s=spec.timeout_s, seed=_seed(experiment),
-                seal_digest=files.sha256(seal.encode()), script=script,
-            )
-        )  # fmt: skip
-    except BaseException:
-        launched.abandon()
-        raise
-    launched.go()
+    launching.launch(
+        workspace, experiment,
+        functools.partial(_spec, workspace, experiment, script, folder / log),
+        purpose=ANALYSIS, seed=_seed(experiment), script=script,
+    )  # fmt: skip
 
 
 def _seed(experiment: Experiment) -> int:
@@ -273,10 +259,11 @@ def _top_finding(folder: Path) -> str:
         first = found[0]
         means = str(first.get("means", ""))
         value = first.get("value")
-    except (NoResult, ValueError, IndexError, KeyError, TypeError, AttributeError):
+        shown = figures.shown(value) if type(value) in (int, float) else ""
+    except (NoResult, ValueError, LookupError, TypeError, AttributeError, OverflowError,
+            RecursionError):  # fmt: skip
         return ""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    said = f"{first.get('key', '')} {figures.shown(value) if is_number else ''}".strip()
+    said = f"{first.get('key', '')} {shown}".strip()
     return display.clean(f"{said}: {means}" if means else said, _FINDING)
 
 

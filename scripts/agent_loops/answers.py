@@ -19,6 +19,7 @@ _LONGEST_HEAD = 300
 _SHORTEST_HEAD = 80
 _LONGEST_FILES = 200
 _SHORTEST_NOTES = 60
+_SHORTEST_LINE = 80
 _FEWEST_DIGITS = 4  # a microsecond benchmark's 0.000003 would say nothing
 _VERDICT_KEYS = (
     "schema experiment status kind reason metric source incumbent best delta gain wall_s "
@@ -26,6 +27,10 @@ _VERDICT_KEYS = (
     "notes next"
 ).split()
 _COMPARED = ("better", "worse", "equal")  # the figures say it all
+
+
+MOST_BYTES = 1536
+"""What is printed of an analysis, with the line's end."""
 
 
 class Answer(NamedTuple):
@@ -37,6 +42,20 @@ class Answer(NamedTuple):
 
     def text(self) -> str:
         return "\n".join(line for line in self.lines if line)
+
+
+def size(lines: Sequence[str]) -> int:
+    """Bytes of the lines as they are printed."""
+    return sum(len(line.encode("utf-8", "replace")) + 1 for line in lines if line)
+
+
+def fitting(lines: Sequence[str], most_bytes: int) -> list[str]:
+    """The lines, the longest of them cut so far that all have room."""
+    widest = max((size([line]) for line in lines), default=0)
+    while size(lines) > most_bytes and widest > _SHORTEST_LINE:
+        widest -= _SHORTEST_LINE // 4
+        lines = [display.cut_bytes(line, widest) for line in lines]
+    return list(lines)
 
 
 def verdict(

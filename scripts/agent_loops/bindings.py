@@ -30,6 +30,10 @@ _CLOCK = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
+ANALYSIS_FIRST = "ml-autoresearch"
+"""The loop in which an idea rests on what was seen inside the model."""
+
+
 class Budget(NamedTuple):
     """What one training run may use: `amount` is seconds for "time", a count for "epochs"."""
 
@@ -155,7 +159,7 @@ class Bindings(NamedTuple):
     @property
     def is_probed(self) -> bool:
         """Whether runs are looked into: asked for, or the loop reasons about what happened."""
-        return self.probe == "auto" or (not self.probe and self.loop == "ml-autoresearch")
+        return self.probe == "auto" or (not self.probe and self.loop == ANALYSIS_FIRST)
 
     @property
     def metric_source(self) -> str:
@@ -650,7 +654,7 @@ def _metric_file(key: str, value: object) -> str:
 
 _Convert = Callable[[str, object], object]
 _FIELDS: dict[str, tuple[str, _Convert]] = {
-    "loop": ("loop", _one_of("karpathy", "ml-autoresearch")),
+    "loop": ("loop", _one_of("karpathy", ANALYSIS_FIRST)),
     "metric": ("metric", _metric_name),
     "metric_direction": ("metric_direction", _one_of("minimize", "maximize")),
     "metric_pattern": ("metric_pattern", _text),

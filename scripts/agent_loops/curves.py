@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from agent_loops.log_lines import LINE_BYTES, lines_with, plain
 from agent_loops.metric import compile_pattern, required_text
-from agent_loops.objective import MetricSpec, mean
+from agent_loops.objective import MetricSpec, mean, median
 from agent_loops.printed import CLOSING, NUMBER, SIGN, WRAPPERS, printed_number
 
 SCHEMA = 1
@@ -287,12 +287,6 @@ def _merged(
     share = second[2] / count
     at_s, value = (a + (b - a) * share for a, b in zip(first[:2], second[:2], strict=True))
     return at_s, value, count
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle of finite values, or the mean of the two; the `statistics` module loads slowly."""
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(values) % 2 else mean(ordered[half - 1 : half + 1])
 
 
 class Track:

@@ -68,6 +68,15 @@ def cut(text: str, limit: int) -> str:
     return text[:at].rstrip() + _CUT
 
 
+def cut_bytes(text: str, limit: int) -> str:
+    """`cut` to at most `limit` bytes of UTF-8."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limit:
+        return text
+    kept = data[: max(0, limit - len(_CUT.encode()))].decode("utf-8", "ignore")
+    return cut(text, len(kept) + 1)
+
+
 def _continues(char: str) -> bool:
     """Whether `char` belongs to the one before it."""
     return (

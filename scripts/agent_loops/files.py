@@ -218,6 +218,15 @@ def read_regular(path: Path) -> bytes:
         return stream.read()
 
 
+def read_text(path: Path, most_bytes: int) -> str:
+    """At most so much of a regular file, whatever its encoding; "" where there is none."""
+    try:
+        with open_regular(path) as stream:
+            return stream.read(most_bytes).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()

@@ -160,16 +160,22 @@ def check(
 
 def save(grounds: Grounds, folder: Path) -> dict[str, Any]:
     """Writes the plan and its scripts into an experiment's folder; what the record says of them."""
-    try:
-        for path, data in grounds.files.items():
-            result_files.write(folder, path, data)
-    except NoResult as problem:
-        raise Refused(
-            "analysis", f"{folder.name}/{FOLDER} {problem}", next_step="move it away, try again"
-        ) from None
+    write(grounds.files, folder)
     values = grounds._asdict()
     del values["files"]
     return values
+
+
+def write(files: Mapping[str, bytes], folder: Path) -> None:
+    """Writes a plan and its scripts into an experiment's folder."""
+    for path, data in files.items():
+        try:
+            result_files.write(folder, path, data)
+        except NoResult as problem:
+            raise Refused(
+                "analysis", f"{folder.name}/{path} {problem}",
+                next_step="move it away, then try again",
+            ) from None  # fmt: skip
 
 
 def _also_missing(draft: Draft, *asked: str) -> str:
@@ -372,7 +378,12 @@ def _earlier_script(workspace: Workspace, script: str) -> bytes:
             return result_files.read(paths.experiment(number), script)
         except NoResult:
             continue
-    raise Refused(
+    raise lacks(script)
+
+
+def lacks(script: str) -> Refused:
+    """Why a plan whose script is nowhere is refused."""
+    return Refused(
         "plan", f"the plan names {script}, which is not there",
         next_step=f"add it to the edit: a line `{script}`, an empty SEARCH, the script",
     )  # fmt: skip

@@ -6,77 +6,102 @@ Runs and decides nothing. May be done again at any time: it is worked out from f
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from agent_loops import answers, files
 from agent_loops.answers import Answer
 from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.experiments import Experiment, Run
-from agent_loops.insight import page
+from agent_loops.insight import page, samples
 from agent_loops.insight.page import Page
+from agent_loops.insight.samples import Samples
 from agent_loops.progress import recorded
 from agent_loops.result_files import NoResult
 from agent_loops.workspace import Workspace
 
 
-class Insight(NamedTuple):
-    """The analysis of one run; `before` are the figures of what the experiment was built on."""
+class Seen:
+    """The run that an experiment is analysed by; its samples are read once, if at all."""
 
-    run: int
+    def __init__(self, workspace: Workspace, experiment: Experiment, run: Run) -> None:
+        self.workspace, self.experiment, self.run = workspace, experiment, run
+        self.results = workspace.store.paths.run_results(experiment.number, run.number)
+
+    @functools.cached_property
+    def samples(self) -> Samples:
+        return samples.read(self.results)
+
+
+class Insight(NamedTuple):
+    """The analysis of one run; `before` are the figures of what the experiment was built on, whose
+    run is `base`."""
+
     page: Page
     before: Mapping[str, float]
+    base: Seen | None
 
 
 def keep(workspace: Workspace, experiment: Experiment) -> None:
     """Writes what the experiment's run shows, if it has a reading.
 
-    It is derived: where it cannot be written the verdict stands all the same.
+    It is derived: where it cannot be written the verdict stands all the same. The caller holds the
+    lock: what a kill left of an earlier try goes.
     """
     run = measured(experiment)
     if run is not None and run.reading is not None:
+        seen = Seen(workspace, experiment, run)
         with contextlib.suppress(AgentLoopsError, OSError, NoResult):
-            write(workspace, experiment, run.number)
+            write(seen)  # first: it refuses where the folder is a link
+            for leftover in files.leftovers(seen.results):
+                leftover.unlink()
 
 
-def write(workspace: Workspace, experiment: Experiment, run: int) -> Insight:
+def write(seen: Seen) -> Insight:
     """Works out what a run shows, and writes it to its results' folder."""
-    results = workspace.store.paths.run_results(experiment.number, run)
-    made, before = _analysed(workspace, experiment, run), _before(workspace, experiment)
-    if workspace.campaign.bindings.is_probed or not (results / page.SUMMARY).exists():
-        page.write(results, made, before)  # else the training left results of its own
-    return Insight(run, made, before)
+    made, base = _analysed(seen), _base(seen)
+    before = _figures(base) if base is not None else {}
+    is_probed = seen.workspace.campaign.bindings.is_probed
+    if is_probed or not (seen.results / page.SUMMARY).exists():
+        page.write(seen.results, made, before)  # else the training left results of its own
+    return Insight(made, before, base)
 
 
-def _analysed(workspace: Workspace, experiment: Experiment, run: int) -> Page:
-    paths, bindings = workspace.store.paths, workspace.campaign.bindings
-    found = recorded(workspace, experiment.number, run)
-    outputs = paths.outputs(experiment.number, run)
+def _analysed(seen: Seen) -> Page:
+    workspace, number, run = seen.workspace, seen.experiment.number, seen.run.number
+    found = recorded(workspace, number, run)
+    outputs = workspace.store.paths.outputs(number, run)
     made = page.analyse(
-        paths.run_results(experiment.number, run), progress=found[0] if found else None,
-        metric=bindings.metric, outputs=outputs if outputs.is_dir() else None,
+        seen.samples, progress=found[0] if found else None,
+        metric=workspace.campaign.bindings.metric, outputs=outputs if outputs.is_dir() else None,
     )  # fmt: skip
-    return made._replace(summary={**made.summary, **_measured(workspace, experiment, run)})
+    return made._replace(summary={**made.summary, **_measured(seen)})
 
 
-def _measured(workspace: Workspace, experiment: Experiment, run: int) -> dict[str, float]:
+def _measured(seen: Seen) -> dict[str, float]:
     """What the receipt says of the run: an idea may rest on these where nothing else was seen."""
-    ended = experiment.runs[run - 1]
+    ended = seen.run
     if ended.finished is None:
         return {}
     found = {
-        workspace.campaign.bindings.metric: ended.reading,
+        seen.workspace.campaign.bindings.metric: ended.reading,
         "wall_s": ended.finished.wall_s, "memory_gb": ended.finished.memory_gb,
     }  # fmt: skip
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _before(workspace: Workspace, experiment: Experiment) -> Mapping[str, float]:
-    base = workspace.campaign.experiments.get(experiment.started.base or 0)
-    run = measured(base) if base is not None and base.number != experiment.number else None
-    if base is None or run is None:
-        return {}
-    kept = page.read_summary(workspace.store.paths.run_results(base.number, run.number))
-    return kept or _analysed(workspace, base, run.number).summary
+def _base(seen: Seen) -> Seen | None:
+    """The run of what the experiment was built on."""
+    base = seen.workspace.campaign.experiments.get(seen.experiment.started.base or 0)
+    if base is None or base.number == seen.experiment.number:
+        return None
+    run = measured(base)
+    return Seen(seen.workspace, base, run) if run is not None else None
+
+
+def _figures(base: Seen) -> Mapping[str, float]:
+    return page.read_summary(base.results) or _analysed(base).summary
 
 
 def measured(experiment: Experiment) -> Run | None:
@@ -86,8 +111,8 @@ def measured(experiment: Experiment) -> Run | None:
     return read[0] if read else own[-1] if own else None
 
 
-def analyze(workspace: Workspace, number: int) -> Answer:
-    """The most unusual first, with a picture beside the tables.
+def analyze(workspace: Workspace, number: int, *, most_bytes: int = answers.MOST_BYTES) -> Answer:
+    """The most unusual first, as many as there is room for, with a picture beside the tables.
 
     Raises:
         Refused: there is no such experiment, or it has not run to an end.
@@ -103,20 +128,20 @@ def analyze(workspace: Workspace, number: int) -> Answer:
             "running", f"experiment {number} has not run to an end",
             next_step="`agent-loops wait`",
         )  # fmt: skip
+    seen = Seen(workspace, experiment, run)
     try:
-        insight = write(workspace, experiment, run.number)
+        insight = write(seen)
     except NoResult as problem:
         raise Refused(
             "results", f"the results of #{number}: {problem}", next_step="move it away, try again"
         ) from None
-    results = workspace.store.paths.run_results(number, run.number)
     if not workspace.campaign.bindings.is_probed:
         note = "the probe is off: `probe: auto` in loop.run.yaml looks inside PyTorch trainings"
         insight = insight._replace(page=insight.page._replace(notes=(note,)))
-    picture = _draw(workspace, experiment, run.number)
-    folder = workspace.shown(results)
-    lines = [f"#{number}: {experiment.started.description}"]
-    lines += page.shown(insight.page, insight.before, folder)
+    title = f"#{number}: {experiment.started.description}"
+    picture = _draw(seen, insight.base, title)
+    folder = workspace.shown(seen.results)
+    lines = _with_room([title, *page.shown(insight.page, insight.before, folder)], most_bytes)
     values = {
         "experiment": number, "run": run.number, "results": folder, "picture": picture,
         "findings": page.items(insight.page, insight.before),
@@ -126,17 +151,19 @@ def analyze(workspace: Workspace, number: int) -> Answer:
     return Answer(values, lines)
 
 
-def _draw(workspace: Workspace, experiment: Experiment, run: int) -> str:
-    """The picture's place, from the project's root."""
-    from agent_loops.insight import pictures, samples
+def _with_room(lines: list[str], most_bytes: int) -> list[str]:
+    """The two lines of the head, and of the others as many as fit."""
+    lines = [*answers.fitting(lines[:2], most_bytes // 2), *lines[2:]]
+    while answers.size(lines) > most_bytes and len(lines) > 2:
+        lines.pop()
+    return lines
 
-    paths = workspace.store.paths
-    base = workspace.campaign.experiments.get(experiment.started.base or 0)
-    other = measured(base) if base is not None and base.number != experiment.number else None
-    before = None
-    if base is not None and other is not None:
-        before = samples.read(paths.run_results(base.number, other.number))
-    place = paths.run_results(experiment.number, run) / "findings.png"
-    title = f"#{experiment.number}: {experiment.started.description}"
-    pictures.draw(samples.read(place.parent), place, title=title, before=before)
-    return workspace.shown(place)
+
+def _draw(seen: Seen, base: Seen | None, title: str) -> str:
+    """The picture's place, from the project's root."""
+    from agent_loops.insight import pictures
+
+    place = seen.results / "findings.png"
+    before = base.samples if base is not None else None
+    pictures.draw(seen.samples, place, title=title, before=before)
+    return seen.workspace.shown(place)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 _LARGEST = math.nextafter(math.inf, 0)
@@ -44,6 +44,18 @@ def mean(values: Sequence[float]) -> float:
         return math.fsum(values) / len(values)
     except OverflowError:
         return math.fsum(value / len(values) for value in values)
+
+
+def median(values: Iterable[float]) -> float:
+    """The middle of the values that are numbers, or the mean of the two; NaN where there are none.
+
+    The `statistics` module loads slowly, and is led astray by NaN.
+    """
+    ordered = sorted(value for value in values if not math.isnan(value))
+    if not ordered:
+        return math.nan
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else ordered[half - 1] / 2 + ordered[half] / 2
 
 
 class MetricSpec(NamedTuple):

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from agent_loops import crashes, files, snapshots
 from agent_loops.bindings import BUILT_IN_METRICS
-from agent_loops.curves import Progress, Reader, median
+from agent_loops.curves import Progress, Reader
 from agent_loops.errors import AgentLoopsError
 from agent_loops.experiments import Experiment, key_of
+from agent_loops.objective import median
 from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
 

@@ -25,9 +25,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from agent_loops.curves import Broken, Curve, Progress, Track, median
+from agent_loops.curves import Broken, Curve, Progress, Track
 from agent_loops.display import clean
-from agent_loops.objective import mean
+from agent_loops.objective import mean, median
 
 DIVERGED = "diverged"
 STALLED = "stalled"

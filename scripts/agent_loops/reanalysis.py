@@ -65,12 +65,14 @@ def look(run: Loop, number: int | None) -> Answer:
     if not run.campaign.analysis_first:
         return insights.analyze(run.workspace, number or len(run.campaign.experiments))
     experiment = _experiment(run.campaign, number)
-    found = insights.analyze(run.workspace, experiment.number)
     if not experiment.plan:
-        return found
+        return insights.analyze(run.workspace, experiment.number)
     stands = show(run, experiment.number)
+    below = answers.fitting(stands.lines, answers.MOST_BYTES // 2)
+    room = answers.MOST_BYTES - answers.size(below)
+    found = insights.analyze(run.workspace, experiment.number, most_bytes=room)
     notes = [*found.values["notes"], *stands.values["notes"]]
-    return Answer({**found.values, **stands.values, "notes": notes}, [*found.lines, *stands.lines])
+    return Answer({**found.values, **stands.values, "notes": notes}, [*found.lines, *below])
 
 
 def _experiment(campaign: Campaign, number: int | None) -> Experiment:
@@ -109,17 +111,8 @@ def _mended(run: Loop, experiment: Experiment, edit: str) -> tuple[str, ...]:
     plan = grounding.rows_of(made[grounding.PLAN]) if grounding.PLAN in made else ()
     for script in plans.scripts(plan or plans.rows_of(experiment.plan)):
         if script not in made and script not in result_files.names(folder):
-            raise Refused(
-                "plan", f"the plan names {script}, which is not there",
-                next_step=f"add it to the edit: a line `{script}`, an empty SEARCH, the script",
-            )  # fmt: skip
-    for path, data in made.items():
-        try:
-            result_files.write(folder, path, data)
-        except NoResult as problem:
-            raise Refused(
-                "analysis", f"{path} {problem}", next_step="move it away, then try again"
-            ) from None
+            raise grounding.lacks(script)
+    grounding.write(made, folder)
     return tuple(map(str, plan))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from agent_loops import (
     experiments,
     files,
     integrity,
-    machine,
+    launching,
     seeds,
     snapshots,
     stamps,
@@ -70,23 +69,11 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
         results = paths.run_results(experiment.number, number)
         shutil.rmtree(results, ignore_errors=True)
         files.make_dir(results)
-    paths.receipt(experiment.number, number).unlink(missing_ok=True)
-    marker, seal = os.urandom(16).hex(), os.urandom(16).hex()
-    spec = _run_spec(workspace, experiment, tree, number, marker, seal, purpose)
-    launched = supervise.launch(spec)
-    try:
-        workspace.store.append(
-            events.RunStarted(
-                experiment=experiment.number, run=number, purpose=purpose, marker=marker,
-                host=machine.host(), pid=launched.pid, pid_start=launched.start_time,
-                timeout_s=spec.timeout_s, seed=_seed(workspace.campaign, experiment, number),
-                seal_digest=_digest_of(seal), code_of=code_of,
-            )
-        )  # fmt: skip
-    except BaseException:
-        launched.abandon()
-        raise
-    launched.go()
+    launching.launch(
+        workspace, experiment,
+        functools.partial(_run_spec, workspace, experiment, tree, number, purpose),
+        purpose=purpose, seed=_seed(workspace.campaign, experiment, number), code_of=code_of,
+    )  # fmt: skip
 
 
 def _is_as_given(workspace: Workspace, experiment: Experiment) -> bool:
@@ -97,18 +84,14 @@ def _is_as_given(workspace: Workspace, experiment: Experiment) -> bool:
     )
 
 
-def _digest_of(seal: object) -> str:
-    return files.sha256(str(seal).encode())
-
-
 def _run_spec(
     workspace: Workspace,
     experiment: Experiment,
     tree: Tree,
     number: int,
+    purpose: str,
     marker: str,
     seal: str,
-    purpose: str,
 ) -> RunSpec:
     campaign, paths = workspace.campaign, workspace.store.paths
     bindings = campaign.bindings
@@ -353,7 +336,7 @@ def receipt_of_open_run(workspace: Workspace) -> dict[str, Any] | None:
     number, run = workspace.campaign.open_run
     started = workspace.campaign.experiments[number].runs[run - 1].started
     receipt, _ = _read_receipt(workspace, number, run)
-    return receipt if _digest_of(receipt.get("seal")) == started.seal_digest else None
+    return receipt if launching.digest_of(receipt.get("seal")) == started.seal_digest else None
 
 
 def _read_receipt(workspace: Workspace, number: int, run: int) -> tuple[dict[str, Any], str]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent_loops import decide, events, evidence
-from agent_loops.bindings import Bindings
+from agent_loops.bindings import ANALYSIS_FIRST, Bindings
 from agent_loops.evidence import Finding
 from agent_loops.experiments import Experiment, Experiments, key_of, purpose_of_next_run
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:  # imported where it is asked
     from agent_loops.keeping.rule import Belief
 
 CRASHES_BEFORE_CANARY = 3
-ANALYSIS_FIRST = "ml-autoresearch"
-"""The loop in which an idea rests on what was seen inside the model."""
 
 
 class Campaign:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 FAULT = 5.0
 """From this severity on it is a fault: something that a healthy training does not show."""
 MOST = 10.0
+COLLAPSED = 0.97, 1.0
+"""For `between`: the mean cosine of samples that are not told apart."""
 
 
 class Finding(NamedTuple):
@@ -31,18 +33,23 @@ class Finding(NamedTuple):
         return self.severity >= FAULT
 
 
+def worst_class(
+    name: object, *, errors: int, rows: int, all_rate: float, file: str, confused: str,
+    severity: float,
+) -> Finding:  # fmt: skip
+    """The class that is wrong most often, beside the rate of all; `confused` is what is taken for
+    what."""
+    return Finding(
+        "class_error_max", errors / rows, file,
+        f"class {name} is wrong in {errors / rows:.0%} of {rows} rows (all: {all_rate:.0%}); most "
+        f"often {confused}",
+        "this class is rare, badly labelled or not told apart: look at its rows", severity,
+    )  # fmt: skip
+
+
 def between(value: float, low: float, high: float, *, worst: float = 9.0) -> float:
     """A severity: FAULT where the value is `low`, `worst` from `high` on, little below `low`."""
     share = (value - low) / (high - low)
     if share < 0:
         return max(0.0, FAULT * (1 + share) - 1.0)
     return FAULT + min(1.0, share) * (worst - FAULT)
-
-
-def median(values: list[float]) -> float:
-    """The middle of finite values; NaN where there are none."""
-    ordered = sorted(value for value in values if value == value)
-    if not ordered:
-        return float("nan")
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from agent_loops.insight.finding import MOST, Finding, between, median
+from agent_loops.insight.finding import COLLAPSED, MOST, Finding, between
 from agent_loops.insight.samples import Change, Layer, Samples, latest
+from agent_loops.objective import median
 
 _DEAD = (0.3, 0.9)
 _SATURATED = (0.4, 0.9)
 _GROWTH = (30.0, 300.0)
 _UPDATE = (0.02, 0.2)
 _SPREAD = 1e4
-_COLLAPSED = (0.97, 1.0)
 
 
 def findings(samples: Samples) -> Iterator[Finding]:
@@ -81,9 +81,10 @@ def _dead(last: Sequence[Layer]) -> Iterator[Finding]:
 
 
 def _saturated(last: Sequence[Layer]) -> Iterator[Finding]:
-    worst = max(last, key=lambda layer: layer.saturated_share, default=None)
-    if worst is None or worst.saturated_share < 0.1:
+    saturated = [layer for layer in last if layer.saturated_share >= 0.1]
+    if not saturated:
         return
+    worst = max(saturated, key=lambda layer: layer.saturated_share)
     yield Finding(
         "saturated_share_max", worst.saturated_share, "activations.csv",
         f"{worst.saturated_share:.0%} of {worst.name} ({worst.kind}) is saturated",
@@ -128,15 +129,15 @@ def _scale(layers: Sequence[Layer]) -> Iterator[Finding]:
 
 
 def _collapse(last: Sequence[Layer]) -> Iterator[Finding]:
-    blocks = [layer for layer in last if layer.cosine and layer.side == "out"]
-    worst = max(blocks, key=lambda layer: layer.cosine, default=None)
-    if worst is None or worst.cosine < 0.9:
+    alike = [layer for layer in last if layer.cosine >= 0.9 and layer.side == "out"]
+    if not alike:
         return
+    worst = max(alike, key=lambda layer: layer.cosine)
     yield Finding(
         "cosine_max", worst.cosine, "activations.csv",
         f"{worst.name} gives nearly the same for every sample (mean cosine {worst.cosine:.2f})",
         "collapse: the samples are not told apart there; its input, its rate or its normalisation",
-        min(between(worst.cosine, *_COLLAPSED, worst=6.0), 4.9 if worst.cosine < 0.999 else MOST),
+        min(between(worst.cosine, *COLLAPSED, worst=6.0), 4.9 if worst.cosine < 0.999 else MOST),
     )  # fmt: skip
 
 
@@ -185,6 +186,12 @@ def _ratios(changes: Sequence[Change]) -> dict[str, float]:
     return {name: value for name, value in large.items() if "bias" not in name}
 
 
+def telling_ratios(changes: Sequence[Change]) -> dict[str, float]:
+    """The same; none where there is but one step: of the first, which a warmup makes small, nothing
+    follows."""
+    return _ratios(changes) if len({change.step for change in changes}) > 1 else {}
+
+
 def _gradients(changes: Sequence[Change]) -> Iterator[Finding]:
     sizes = _by_name(changes, "gradient")
     usual = median(list(sizes.values()))
@@ -201,9 +208,9 @@ def _gradients(changes: Sequence[Change]) -> Iterator[Finding]:
 
 
 def _updates(changes: Sequence[Change]) -> Iterator[Finding]:
-    ratios = _ratios(changes)
-    if not ratios or len({change.step for change in changes}) < 2:
-        return  # of the first step, which a warmup makes small, nothing follows
+    ratios = telling_ratios(changes)
+    if not ratios:
+        return
     usual = median(list(ratios.values()))
     if usual > 0.01:
         yield Finding(

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agent_loops.insight.finding import MOST, Finding, between, median
+from agent_loops.insight.finding import MOST, Finding, between, worst_class
 from agent_loops.insight.samples import Batch, Fit, Samples, Step
+from agent_loops.objective import median
 
 _BLOCKS = 12
 _FEWEST_STEPS = 24
@@ -192,8 +193,12 @@ def _likeness(batches: Sequence[Batch]) -> float:
     within = sum(b.variance for b in usable) / len(usable)
     centre = sum(b.mean for b in usable) / len(usable)
     rows = sum(b.rows for b in usable) / len(usable)
-    between_batches = sum((b.mean - centre) ** 2 for b in usable) / (len(usable) - 1)
+    between_batches = sum(_squared(b.mean - centre) for b in usable) / (len(usable) - 1)
     return rows * between_batches / within if within > 0 else math.nan
+
+
+def _squared(value: float) -> float:
+    return value * value  # infinite where it is too large; a power would raise
 
 
 def _order(batches: Sequence[Batch]) -> Iterator[Finding]:
@@ -222,7 +227,10 @@ def _contradictions(fits: Sequence[Fit]) -> tuple[float, float]:
         return math.nan, math.nan
     p, q = _rate(train, "errors"), _rate(held_out, "errors")
     beyond = p - _rate(train, "expected"), q - _rate(held_out, "expected")
-    return beyond[0] - beyond[1], math.sqrt(p * (1 - p) / rows + q * (1 - q) / other)
+    variance = p * (1 - p) / rows + q * (1 - q) / other
+    if not variance >= 0:
+        return math.nan, math.nan  # no rates
+    return beyond[0] - beyond[1], math.sqrt(variance)
 
 
 def _rate(fits: Sequence[Fit], figure: str) -> float:
@@ -269,10 +277,11 @@ def _classes(found: Mapping[str, Any]) -> Iterator[Finding]:
     table, pairs = found.get("classes"), found.get("confused")
     try:
         rows = {
-            int(item["class"]): (int(item["rows"]), int(item["errors"])) for item in table or ()
+            _count(item["class"]): (_count(item["rows"]), _count(item["errors"]))
+            for item in table or ()
         }
         pair = next(iter(pairs or ()), None)
-        mixed = (int(pair["is"]), int(pair["taken_for"])) if pair else None
+        mixed = (_count(pair["is"]), _count(pair["taken_for"])) if pair else None
     except (KeyError, TypeError, ValueError):
         return
     enough = {name: counts for name, counts in rows.items() if counts[0] >= _FEWEST_ROWS}
@@ -281,13 +290,16 @@ def _classes(found: Mapping[str, Any]) -> Iterator[Finding]:
     worst = max(enough, key=lambda name: enough[name][1] / enough[name][0])
     count, errors = enough[worst]
     whole = sum(errors for _, errors in rows.values()) / sum(count for count, _ in rows.values())
-    yield Finding(
-        "class_error_max", errors / count, "classes.json",
-        f"class {worst} is wrong in {errors / count:.0%} of {count} rows (all: {whole:.0%}); most "
-        f"often {mixed[0]} is taken for {mixed[1]}",
-        "this class is rare, badly labelled or not told apart: look at its rows",
-        1.2,
+    yield worst_class(
+        worst, errors=errors, rows=count, all_rate=whole, file="classes.json",
+        confused=f"{mixed[0]} is taken for {mixed[1]}", severity=1.2,
     )  # fmt: skip
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
 
 
 def extrapolated(steps: Sequence[Step]) -> Headroom | None:
@@ -305,14 +317,15 @@ def extrapolated(steps: Sequence[Step]) -> Headroom | None:
     losses = _blocks([loss for _, loss in known])
     times = _blocks([math.log(at) for at, _ in known])
     count, x, y = len(times), sum(times) / len(times), sum(losses) / len(losses)
-    spread = sum((time - x) ** 2 for time in times)
+    spread = sum(_squared(time - x) for time in times)
     if not spread > 0:
         return None  # a clock that stands still
     slope = sum((t - x) * (v - y) for t, v in zip(times, losses, strict=True)) / spread
-    left = sum((v - y - slope * (t - x)) ** 2 for t, v in zip(times, losses, strict=True))
+    left = sum(_squared(v - y - slope * (t - x)) for t, v in zip(times, losses, strict=True))
     error = math.sqrt(left / (count - 2) / spread)
     further = math.log1p(_MORE_TIME)
-    return Headroom(-slope * further, error * further)
+    found = Headroom(-slope * further, error * further)
+    return found if all(map(math.isfinite, found)) else None
 
 
 def _more_time(steps: Sequence[Step]) -> Iterator[Finding]:

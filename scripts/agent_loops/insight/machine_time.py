@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from agent_loops.insight.finding import Finding, between, median
+from agent_loops.insight.finding import Finding, between
 from agent_loops.insight.samples import Phases, Samples, Step
+from agent_loops.objective import median
 
 _WAITING = (0.25, 0.7)
 _FULL = 0.5
@@ -17,27 +18,27 @@ _PHASES = ("data_s", "forward_s", "backward_s", "optimizer_s")
 
 
 def findings(samples: Samples) -> Iterator[Finding]:
-    shares = _shares(samples.phases)
-    if shares:
-        yield _busy(shares)
+    split = shares(samples.phases)
+    if split:
+        yield _busy(split)
     yield from _memory(samples.facts)
 
 
 def summary(samples: Samples) -> dict[str, float]:
     """The figures that predictions and anchors may name."""
-    found = {f"{name[:-2]}_share": share for name, share in _shares(samples.phases).items()}
+    found = {f"{name[:-2]}_share": share for name, share in shares(samples.phases).items()}
     found["steps_per_s"] = _rate(samples.steps)
-    used, whole = (samples.facts.get(key) for key in ("peak_allocated_mib", "total_memory_mib"))
-    if isinstance(used, (int, float)) and isinstance(whole, (int, float)) and whole > 0:
-        found["memory_used_share"] = used / whole
+    memory = _memory_mib(samples.facts)
+    if memory is not None:
+        found["memory_used_share"] = memory[0] / memory[1]
     return {key: value for key, value in found.items() if math.isfinite(value)}
 
 
-def _shares(phases: Sequence[Phases]) -> dict[str, float]:
-    """Each phase's share of a step, of medians: one step may have met a hiccup."""
+def shares(phases: Sequence[Phases]) -> dict[str, float]:
+    """Each training phase's share of a step, of medians: one step may have met a hiccup."""
     medians = {name: median([getattr(step, name) for step in phases]) for name in _PHASES}
     whole = sum(medians.values())
-    return {name: value / whole for name, value in medians.items()} if whole > 0 else {}
+    return {name: value / whole for name, value in medians.items()} if 0 < whole < math.inf else {}
 
 
 def _rate(steps: Sequence[Step]) -> float:
@@ -65,11 +66,18 @@ def _busy(shares: Mapping[str, float]) -> Finding:
     )  # fmt: skip
 
 
-def _memory(facts: Mapping[str, object]) -> Iterator[Finding]:
+def _memory_mib(facts: Mapping[str, object]) -> tuple[float, float] | None:
+    """What was used at most of the device's memory, and how much there is."""
     used, whole = facts.get("peak_allocated_mib"), facts.get("total_memory_mib")
-    if not isinstance(used, (int, float)) or not isinstance(whole, (int, float)) or not whole > 0:
-        return
-    if used < _FULL * whole:
+    if isinstance(used, (int, float)) and isinstance(whole, (int, float)) and whole > 0:
+        return used, whole
+    return None
+
+
+def _memory(facts: Mapping[str, object]) -> Iterator[Finding]:
+    memory = _memory_mib(facts)
+    if memory is not None and memory[0] < _FULL * memory[1]:
+        used, whole = memory
         yield Finding(
             "memory_used_share", used / whole, "probe.json",
             f"{used / 1024:.1f} of {whole / 1024:.1f} GiB of the device's memory are used at most",

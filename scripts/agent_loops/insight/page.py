@@ -5,7 +5,6 @@ Computes no statistic itself, and draws nothing: the pictures are `pictures`'.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +14,12 @@ from agent_loops import files, result_files
 from agent_loops.curves import Progress
 from agent_loops.insight import layers, learning, machine_time, written
 from agent_loops.insight.finding import Finding
-from agent_loops.insight.samples import Step, read
+from agent_loops.insight.samples import Samples, Step, mapping
 
 SUMMARY = "summary.json"
 FINDINGS = "findings.json"
 PAGE = "findings.md"
 _SHOWN = 6
-_SHOWN_CHARACTERS = 1500
 _SOURCES = (layers, learning, machine_time)
 
 
@@ -37,16 +35,17 @@ class Page(NamedTuple):
         return [finding for finding in self.findings if finding.is_fault]
 
 
-def analyse(results: Path, *, progress: Progress | None, metric: str, outputs: Path | None) -> Page:
-    """What lies in a results' folder says.
+def analyse(
+    samples: Samples, *, progress: Progress | None, metric: str, outputs: Path | None
+) -> Page:
+    """What a run's samples say.
 
     Args:
-        results: the folder; it may be empty or missing.
+        samples: what lies in the results' folder; maybe nothing.
         progress: what the run's log showed, for where no probe was attached.
         metric: the metric's name, which is no training loss.
         outputs: the run's own folder, which may hold predictions and embeddings.
     """
-    samples = read(results)
     notes = list(samples.notes)
     if not samples.steps:
         samples = samples._replace(steps=_printed(progress, metric))
@@ -79,9 +78,9 @@ def write(results: Path, page: Page, before: Mapping[str, float]) -> None:
     """
     summary = {key: _round(value) for key, value in sorted(page.summary.items())}
     for name, text in (
-        (SUMMARY, files.dump_json(summary, indent=1) + "\n"),
         (FINDINGS, files.dump_json(items(page, before), indent=1) + "\n"),
         (PAGE, _markdown(page, before)),
+        (SUMMARY, files.dump_json(summary, indent=1) + "\n"),  # last: where it is, all is
     ):
         result_files.write(results.parent, f"{results.name}/{name}", text.encode())
 
@@ -105,16 +104,10 @@ def _round(value: float | None) -> float | None:
 
 def read_summary(results: Path) -> dict[str, float]:
     """The figures of an earlier analysis; none where there is none."""
-    try:
-        with files.open_regular(results / SUMMARY) as stream:
-            found = json.loads(stream.read(1 << 20))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    items: Mapping[str, Any] = found if isinstance(found, dict) else {}
     return {
-        str(key): float(value)
-        for key, value in items.items()
-        if isinstance(value, (int, float)) and math.isfinite(value)
+        key: float(value)
+        for key, value in mapping(results / SUMMARY).items()
+        if isinstance(value, (int, float))
     }
 
 
@@ -137,7 +130,7 @@ def _cell(text: str) -> str:
 
 
 def shown(page: Page, before: Mapping[str, float], folder: str) -> list[str]:
-    """The lines that are printed: the most unusual findings, at most 1.5 KB."""
+    """The lines that are printed: how many there are and where, then the most unusual."""
     faults = len(page.faults)
     head = f"{faults} fault{'' if faults == 1 else 's'}" if faults else "no fault"
     lines = [f"{head} in {len(page.findings)} findings; figures and tables in {folder}"]
@@ -149,7 +142,4 @@ def shown(page: Page, before: Mapping[str, float], folder: str) -> list[str]:
             f"{number}. {mark}{finding.text}{beside} [{SUMMARY}:{finding.key}={finding.value:.4g}]"
             + (f": {finding.means}" if finding.is_fault or number <= 2 else "")
         )
-    lines += [f"note: {note}" for note in page.notes[:2]]
-    while len("\n".join(lines)) > _SHOWN_CHARACTERS and len(lines) > 2:
-        lines.pop()
-    return lines
+    return lines + [f"note: {note}" for note in page.notes[:2]]

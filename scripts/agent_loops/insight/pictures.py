@@ -5,20 +5,35 @@ Computes nothing that the page does not say. Drawn with matplotlib, which is slo
 
 from __future__ import annotations
 
-import math
+import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent_loops.insight.finding import median
+from agent_loops import display
+from agent_loops.insight import layers, machine_time
 from agent_loops.insight.samples import Samples, latest
+from agent_loops.objective import median
 
 _INK, _BLUE, _ORANGE, _GREY = "#222222", "#0072b2", "#d55e00", "#999999"  # Okabe and Ito
 _MOST_LAYERS = 24
+_TITLE_CHARACTERS = 120
+_LARGEST = 1e100  # of what is drawn: an axis needs room beside it
 
 
 def draw(samples: Samples, place: Path, *, title: str, before: Samples | None = None) -> None:
-    """Writes a PNG; `before` is the incumbent's run, drawn in grey beside it."""
+    """Writes a PNG; `before` is the incumbent's run, drawn in grey beside it.
+
+    Says nothing: a letter that no font has is drawn as a box.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # or importing it may say something
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _draw(samples, place, display.clean(title, _TITLE_CHARACTERS), before)
+
+
+def _draw(samples: Samples, place: Path, title: str, before: Samples | None) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -50,7 +65,7 @@ def _loss(axis: Any, samples: Samples, before: Samples | None) -> None:
     for run, colour, name in ((before, _GREY, "incumbent"), (samples, _BLUE, "this run")):
         if run is None or not run.steps:
             continue
-        known = [(step.step, step.loss) for step in run.steps if math.isfinite(step.loss)]
+        known = [(step.step, step.loss) for step in run.steps if abs(step.loss) < _LARGEST]
         if not known:
             continue
         axis.plot(*zip(*known, strict=True), color=colour, lw=0.5, alpha=0.35)
@@ -59,7 +74,7 @@ def _loss(axis: Any, samples: Samples, before: Samples | None) -> None:
         if axis.lines:
             axis.legend(frameon=False, fontsize=8)
         axis.set_xlabel("step", fontsize=8)
-        top = sorted(step.loss for step in samples.steps if math.isfinite(step.loss))
+        top = sorted(step.loss for step in samples.steps if abs(step.loss) < _LARGEST)
         if top:
             axis.set_ylim(top=top[int(len(top) * 0.99)] * 1.05)
 
@@ -75,19 +90,16 @@ def _dead(samples: Samples) -> dict[str, float]:
 
 
 def _updates(samples: Samples) -> dict[str, float]:
-    first = min((change.step for change in samples.changes), default=0)
-    values: dict[str, list[float]] = {}
-    for change in samples.changes:
-        if change.step > first and "bias" not in change.name and "norm" not in change.name:
-            values.setdefault(change.name.removesuffix(".weight"), []).append(change.ratio)
-    return {name: value for name, its in values.items() if (value := median(its)) > 0}
+    """Of weights alone, as the scale is logarithmic: norms would crowd them out."""
+    return {
+        name.removesuffix(".weight"): value
+        for name, value in layers.telling_ratios(samples.changes).items()
+        if "norm" not in name and value > 0
+    }
 
 
 def _time(samples: Samples) -> dict[str, float]:
-    names = ("data_s", "forward_s", "backward_s", "optimizer_s")
-    medians = {name[:-2]: median([getattr(p, name) for p in samples.phases]) for name in names}
-    whole = sum(medians.values())
-    return {name: value / whole for name, value in medians.items()} if whole > 0 else {}
+    return {name[:-2]: share for name, share in machine_time.shares(samples.phases).items()}
 
 
 def _bars(
@@ -100,7 +112,7 @@ def _bars(
     band: tuple[float, float] | None = None,
 ) -> None:
     axis.set_title(title, loc="left", fontsize=10)
-    names = list(values)[:_MOST_LAYERS]
+    names = [name for name, value in values.items() if abs(value) < _LARGEST][:_MOST_LAYERS]
     if not names:
         axis.text(0.5, 0.5, "not sampled", ha="center", transform=axis.transAxes, color=_GREY)
         axis.set_xticks([])

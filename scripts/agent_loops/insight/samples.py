@@ -6,6 +6,7 @@ nonsense. What cannot be read is left out. Says nothing about what it means.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from agent_loops import display, files
 
 _LARGEST_BYTES = 48 << 20
+_LARGEST_WHOLE = 1 << 53
 _NAME_CHARACTERS = 80
 _T = TypeVar("_T")
 
@@ -38,10 +40,6 @@ class Phases(NamedTuple):
     backward_s: float
     optimizer_s: float
     evaluation_s: float
-
-    @property
-    def training_s(self) -> float:
-        return self.data_s + self.forward_s + self.backward_s + self.optimizer_s
 
 
 class Layer(NamedTuple):
@@ -138,8 +136,8 @@ def read(folder: Path) -> Samples:
         fits=_table(folder / "losses.csv", _fit),
         batches=_table(folder / "batches.csv", _batch),
         parameters=_parameters(folder / "parameters.json"),
-        facts=_mapping(folder / "probe.json"),
-        classes=_mapping(folder / "classes.json"),
+        facts=mapping(folder / "probe.json"),
+        classes=mapping(folder / "classes.json"),
         notes=_notes(folder / "notes.txt"),
     )
 
@@ -148,20 +146,20 @@ Row = Mapping[str, str]
 
 
 def _step(row: Row) -> Step:
-    return Step(int(row["step"]), *_numbers(row, "time_s", "loss", "learning_rate"))
+    return Step(_whole(row["step"]), *_numbers(row, "time_s", "loss", "learning_rate"))
 
 
 def _phases(row: Row) -> Phases:
-    return Phases(int(row["step"]), *_numbers(row, *(f"{name}_s" for name in _PHASES)))
+    return Phases(_whole(row["step"]), *_numbers(row, *(f"{name}_s" for name in _PHASES)))
 
 
 def _layer(row: Row) -> Layer:
     names = _name(row["layer"]), _name(row["kind"]), row["side"]
-    return Layer(int(row["step"]), int(row["order"]), *names, *_numbers(row, *_OF_LAYER))
+    return Layer(_whole(row["step"]), _whole(row["order"]), *names, *_numbers(row, *_OF_LAYER))
 
 
 def _change(row: Row) -> Change:
-    return Change(int(row["step"]), _name(row["parameter"]), *_numbers(row, *_OF_CHANGE))
+    return Change(_whole(row["step"]), _name(row["parameter"]), *_numbers(row, *_OF_CHANGE))
 
 
 def _fit(row: Row) -> Fit:
@@ -169,14 +167,14 @@ def _fit(row: Row) -> Fit:
         row, "loss", "accuracy", "confident_errors", "confident_expected"
     )
     return Fit(
-        int(row["step"]), row["mode"], int(row["rows"]), loss, accuracy,
-        int(row["confident_rows"]), errors, expected, int(row["classes"]),
+        _whole(row["step"]), row["mode"], _whole(row["rows"]), loss, accuracy,
+        _whole(row["confident_rows"]), errors, expected, _whole(row["classes"]),
     )  # fmt: skip
 
 
 def _batch(row: Row) -> Batch:
-    rows = int(row["rows"])
-    return Batch(int(row["step"]), row["what"], rows, *_numbers(row, "mean", "variance_within"))
+    rows = _whole(row["rows"])
+    return Batch(_whole(row["step"]), row["what"], rows, *_numbers(row, "mean", "variance_within"))
 
 
 _PHASES = ("data", "forward", "backward", "optimizer", "evaluation")
@@ -188,26 +186,30 @@ def _name(text: str) -> str:
     return display.clean(text, _NAME_CHARACTERS)
 
 
+def _whole(text: str) -> int:
+    """A count or a number of steps: one that floats tell from its neighbours.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not 0 <= (value := int(text)) <= _LARGEST_WHOLE:
+        raise ValueError(f"{text[:40]!r} is no count")
+    return value
+
+
 def _numbers(row: Row, *names: str) -> list[float]:
     return [float(text) if (text := row[name]) else math.nan for name in names]
 
 
-def _content(path: Path) -> str:
-    """At most so much of a regular file; "" where there is none."""
-    try:
-        with files.open_regular(path) as stream:
-            return stream.read(_LARGEST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
 def _table(path: Path, make: Callable[[Row], _T]) -> list[_T]:
     """The rows of a table; one that is torn or no row of it is left out."""
-    reader, found = csv.DictReader(_content(path).replace("\0", "").splitlines()), []
+    text = files.read_text(path, _LARGEST_BYTES).replace("\0", "")
+    reader, found = csv.DictReader(text.splitlines()), []
     while True:
         try:
             row = next(reader)
-            found.append(make(row))
+            if None not in row.values():
+                found.append(make(row))
         except StopIteration:
             return found
         except (KeyError, TypeError, ValueError, csv.Error):
@@ -216,12 +218,24 @@ def _table(path: Path, make: Callable[[Row], _T]) -> list[_T]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(_content(path) or "null")
+        return json.loads(
+            files.read_text(path, _LARGEST_BYTES) or "null",
+            parse_int=_finite, parse_float=_finite, parse_constant=_finite,
+        )  # fmt: skip
     except (ValueError, RecursionError):
         return None
 
 
-def _mapping(path: Path) -> Mapping[str, Any]:
+def _finite(text: str) -> int | float | None:
+    """A number of a JSON file; null where it is none that can be reckoned with."""
+    with contextlib.suppress(ValueError):
+        return _whole(text)
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def mapping(path: Path) -> Mapping[str, Any]:
+    """The JSON object in a file; an empty one where there is none."""
     found = _json(path)
     return found if isinstance(found, dict) else {}
 
@@ -230,13 +244,16 @@ def _parameters(path: Path) -> list[Parameter]:
     found = _json(path)
     return [
         Parameter(
-            _name(str(item.get("name"))), int(item.get("count") or 0),
+            _name(str(item.get("name"))), count if isinstance(count, int) else 0,
             bool(item.get("requires_grad")) and bool(item.get("in_optimizer")),
         )
         for item in (found if isinstance(found, list) else [])
         if isinstance(item, dict)
+        for count in [item.get("count")]
     ]  # fmt: skip
 
 
 def _notes(path: Path) -> list[str]:
-    return [display.clean(line, 200) for line in _content(path).splitlines()[:10]]
+    return [
+        display.clean(line, 200) for line in files.read_text(path, _LARGEST_BYTES).splitlines()[:10]
+    ]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent_loops import display, files
-from agent_loops.insight.finding import Finding, between
+from agent_loops.insight.finding import COLLAPSED, Finding, between, worst_class
 
 _LABELS = ("label", "target", "y", "y_true", "truth")
 _PREDICTIONS = ("prediction", "predicted", "pred", "y_pred", "y_hat")
@@ -29,7 +29,7 @@ _BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
 _MOST_SLICES = 20
 _FEWEST = 20
 _SAMPLES = 1024
-_COLLAPSED = (0.97, 1.0)
+_LARGEST = 1e30  # the squares of a whole array can still be summed, and squared
 
 
 class _Group(NamedTuple):
@@ -60,12 +60,10 @@ def _of_predictions(path: Path) -> Iterator[Finding]:
     if classes and wrong:
         worst = max(classes, key=lambda group: group.rate)
         (label, guess), count = wrong[0]
-        yield Finding(
-            "class_error_max", worst.rate, path.name,
-            f"class {worst.name} is wrong in {worst.rate:.0%} of {worst.rows} rows (all: "
-            f"{whole.rate:.0%}); most often {label} is taken for {guess} ({count} times)",
-            "this class is rare, badly labelled or not told apart: look at its rows",
-            min(4.5, 1 + 5 * (worst.rate - whole.rate)),
+        yield worst_class(
+            worst.name, errors=worst.errors, rows=worst.rows, all_rate=whole.rate, file=path.name,
+            confused=f"{label} is taken for {guess} ({count} times)",
+            severity=min(4.5, 1 + 5 * (worst.rate - whole.rate)),
         )  # fmt: skip
     slices = _groups(
         (f"{name}={value}", label, guess)
@@ -85,20 +83,16 @@ def _of_predictions(path: Path) -> Iterator[Finding]:
 
 def _read(path: Path) -> list[tuple[str, str, dict[str, str]]]:
     """Label, prediction and slices of each row."""
-    try:
-        with files.open_regular(path) as stream:
-            text = stream.read(_MOST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return []
+    text = files.read_text(path, _MOST_BYTES)
     reader = csv.DictReader(text.replace("\0", "").splitlines())
-    names = {str(name).strip().lower(): str(name) for name in reader.fieldnames or ()}
+    try:
+        names = {str(name).strip().lower(): str(name) for name in reader.fieldnames or ()}
+        rows = list(itertools.islice(reader, _MOST_ROWS))
+    except csv.Error:
+        return []
     label = next((names[name] for name in _LABELS if name in names), None)
     guess = next((names[name] for name in _PREDICTIONS if name in names), None)
     if label is None or guess is None:
-        return []
-    try:
-        rows = list(itertools.islice(reader, _MOST_ROWS))
-    except csv.Error:
         return []
     others = [name for name in names.values() if name not in (label, guess)]
     few = [name for name in others if len({str(row.get(name)) for row in rows}) <= _MOST_SLICES]
@@ -142,8 +136,9 @@ def _embeddings(outputs: Path) -> Mapping[str, Any]:
             for name in list(arrays)[:16]:
                 array = arrays[name]
                 if array.ndim == 2 and len(array) > 3 and array.dtype.kind == "f":
-                    some = array[:: max(1, len(array) // _SAMPLES)]
-                    found[display.clean(name, 40)] = np.asarray(some, np.float64)
+                    some = np.asarray(array[:: max(1, len(array) // _SAMPLES)], np.float64)
+                    if array.size and np.abs(some).max() < _LARGEST:  # not so where one is NaN
+                        found[display.clean(name, 40)] = some
     return found
 
 
@@ -157,7 +152,7 @@ def _of_embeddings(arrays: Mapping[str, Any]) -> Iterator[Finding]:
             f"{name}: two samples have a cosine of {cosine:.2f}; {rank:.1f} of {array.shape[1]} "
             "directions are used",
             "near 1, or few directions: the representation has collapsed",
-            between(cosine, *_COLLAPSED) if cosine > 0.9 else 0.9,
+            between(cosine, *COLLAPSED) if cosine > 0.9 else 0.9,
         )  # fmt: skip
     for (one, first), (other, second) in itertools.pairwise(arrays.items()):
         if len(first) == len(second):

@@ -75,10 +75,6 @@ def fitted(
                 for line in (name, f"  > {display.cut(quotation, width)}" if quotation else "")
             ]
             lines = [*head, *body, *more, *tail]
-            if _bytes(lines) <= MOST_BYTES:
+            if answers.size(lines) <= MOST_BYTES:
                 return lines
     return [display.cut(line, MOST_BYTES // 8) for line in (*head, *tail)]
-
-
-def _bytes(lines: Sequence[str]) -> int:
-    return sum(len(line.encode("utf-8", "replace")) + 1 for line in lines if line)

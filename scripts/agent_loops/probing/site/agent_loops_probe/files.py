@@ -13,9 +13,7 @@ from typing import Any
 
 COLUMNS = {
     "steps": ("step", "time_s", "loss", "learning_rate", "backwards"),
-    "phases": (
-        "step", "data_s", "forward_s", "backward_s", "optimizer_s", "evaluation_s", "other_s",
-    ),
+    "phases": ("step", "data_s", "forward_s", "backward_s", "optimizer_s", "evaluation_s"),
     "activations": (
         "step", "order", "layer", "kind", "side", "mean", "deviation", "largest", "zero_share",
         "dead_share", "saturated_share", "cosine", "non_finite",

@@ -61,7 +61,7 @@ class Probe:
         self._names: dict[int, str] = {}
         self._facts: dict[str, Any] = {
             "torch": torch.__version__, "compiled": False, "dropout_without_gradient": 0,
-            "dropout_modules": [], "batchnorm_without_gradient": 0,
+            "batchnorm_without_gradient": 0,
         }  # fmt: skip
 
     # What is hooked.
@@ -321,7 +321,7 @@ class Probe:
         self._pace.looked(kind, self._pace.own_cpu_s - self._own_before_s)
 
     def _phases(self) -> list[float]:
-        """Seconds of data, forward, backward, optimizer, evaluation and the rest."""
+        """Seconds of data, forward, backward, optimizer and evaluation."""
         spent = {"loss": 0.0, "backward": 0.0, "optimizer": 0.0, "end": 0.0, "forward": 0.0}
         for (_, from_s, own), (name, until_s, own_then) in zip(self._stamps, self._stamps[1:]):
             spent[name] += until_s - from_s - (own_then - own)
@@ -331,7 +331,7 @@ class Probe:
         # The time until an optimizer's step is that of clipping and the like: the optimizer's.
         return [
             data_s, spent["loss"], spent["backward"], spent["end"] + spent["optimizer"],
-            self._evaluating_s, 0.0,
+            self._evaluating_s,
         ]  # fmt: skip
 
     def _record(self, optimizer: Any) -> None:
@@ -412,13 +412,7 @@ class Probe:
             root = self._found_by_its_weights()
         if root is None:
             return
-        trained = {
-            id(weight)
-            for optimizer in self._optimizers.values()
-            for group in optimizer.param_groups
-            for weight in group["params"]
-        }
-        table = []
+        trained, table = self._trained(), []
         for name, weight in root.named_parameters():
             self._names[id(weight)] = plain(name)
             table.append({
@@ -428,16 +422,20 @@ class Probe:
             })  # fmt: skip
         self._files.replace("parameters.json", table)
 
-    def _found_by_its_weights(self) -> Any:
-        """The largest module that holds the optimizer's weights, where none was seen at work."""
-        import gc
-
-        weights = {
+    def _trained(self) -> set[int]:
+        """The weights of all optimizers, by their identity."""
+        return {
             id(weight)
             for optimizer in self._optimizers.values()
             for group in optimizer.param_groups
             for weight in group["params"]
         }
+
+    def _found_by_its_weights(self) -> Any:
+        """The largest module that holds the optimizer's weights, where none was seen at work."""
+        import gc
+
+        weights = self._trained()
         best, most = None, 0
         for thing in gc.get_objects():
             if issubclass(type(thing), self._torch.nn.Module):  # a proxy's own class may warn
