@@ -47,7 +47,7 @@ LEVELS: dict[str, list[str]] = {
         "rounds sentences corpus",
         "attaching finding",
         "records paper_ids papers_arguments",
-        "ledger",
+        "ledger categories",
         "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
@@ -77,6 +77,8 @@ LEVELS: dict[str, list[str]] = {
         "gates loop basis",
         "trying report switches",
         "own_ledger changes",
+        "lessons",
+        "analysis_page summary_file",
         "rewinding confirm reanalysis",
         "lookout",
         "watchdog",
