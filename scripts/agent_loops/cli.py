@@ -218,6 +218,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
         _confirm_arguments,
     ),
     "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
+    "report": ("picture, page and analysis of the campaign, for people", None),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -432,6 +433,12 @@ def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
             return report.status(run)
 
 
+def _write_report(run: Loop, _: argparse.Namespace) -> Answer:
+    from agent_loops.reporting import reported
+
+    return reported.of_campaign(run)
+
+
 def _wait(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops import trying
 
@@ -531,6 +538,7 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "ready": _ready,
     "confirm": _confirm,
     "analyze": _analyze,
+    "report": _write_report,
     **dict.fromkeys(("status", "history", "show", "diff"), _report),
     **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
     **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),
