@@ -56,7 +56,8 @@ _KNOBS = {
         "learning rate warmup|warmup steps|warmup ratio|warmdown ratio"
     ),
     "initialization": (
-        "init|inits|init std|init scale|zero init|initial|initialization|initialisation|initialize|xavier|kaiming|orthogonal"
+        "init|inits|init std|init scale|zero init|initial|initialization|initialisation|"
+        "initialize|xavier|kaiming|orthogonal"
     ),
     "regularization": (
         "wd|weight decay|wd schedule|weight decay schedule|dropout|drop path|droppath|"
@@ -85,8 +86,9 @@ _PARTS = {
         "arch|architecture|depth|width|wide|wider|deep|deeper|dim|dims|hidden|layer|layers|block|"
         "blocks|head|heads|kv|qk|attention|attn|mqa|gqa|mlp|ffn|activation|relu|gelu|silu|swiglu|"
         "swish|tanh|sigmoid|glu|norm|norms|rmsnorm|layernorm|batchnorm|batch norm|layer norm|"
-        "embed|embd|embedding|embeddings|ve|residual|residuals|resid|resid lambda|skip|window|windows|context|"
-        "rope|rotary|position|positional|conv|convolution|conv kernel|pool|pooling|gate|gates|"
+        "embed|embd|embedding|embeddings|ve|residual|residuals|resid|resid lambda|skip|window|"
+        "windows|context|rope|rotary|position|positional|conv|convolution|conv kernel|pool|"
+        "pooling|gate|gates|"
         "gated|gating|channel|channels|aspect|aspect ratio|lm head|moe|expert|experts|router|"
         "tying|tied|softcap|logit cap|cap|parallel|expansion|unet|net|lstm|gru|mamba|transformer|"
         "bigram|table|capacity|network|value"
