@@ -185,6 +185,13 @@ def _analyze_arguments(command: argparse.ArgumentParser) -> None:
     _add_wait(command)
 
 
+def _report_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--reading", metavar="F",
+        help="the agent's reading of it, put into analysis.md (- for stdin)",
+    )  # fmt: skip
+
+
 def _add_wait(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wait-s", type=_seconds, metavar="S",
@@ -218,6 +225,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
         _confirm_arguments,
     ),
     "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
+    "report": ("picture, page and analysis of the campaign, for people", _report_arguments),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -432,6 +440,12 @@ def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
             return report.status(run)
 
 
+def _write_report(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.reporting import reported
+
+    return reported.of_campaign(run, _read(parsed.reading) if parsed.reading else None)
+
+
 def _wait(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops import trying
 
@@ -531,6 +545,7 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "ready": _ready,
     "confirm": _confirm,
     "analyze": _analyze,
+    "report": _write_report,
     **dict.fromkeys(("status", "history", "show", "diff"), _report),
     **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
     **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),

@@ -1,6 +1,6 @@
 """One picture of a run: its loss, layers, updates and time.
 
-Computes nothing that the page does not say. Drawn with matplotlib, which is slow to import.
+Computes nothing that the page does not say. Draws on a `canvas`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent_loops import canvas
 from agent_loops.insight.finding import median
 from agent_loops.insight.samples import Samples, latest
 
@@ -19,11 +20,7 @@ _MOST_LAYERS = 24
 
 def draw(samples: Samples, place: Path, *, title: str, before: Samples | None = None) -> None:
     """Writes a PNG; `before` is the incumbent's run, drawn in grey beside it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 7), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = canvas.new(11, 7)
     axes = figure.subplots(2, 2)
     figure.suptitle(title, color=_INK, fontsize=12, x=0.01, ha="left", parse_math=False)
     _loss(axes[0][0], samples, before)
@@ -41,7 +38,7 @@ def draw(samples: Samples, place: Path, *, title: str, before: Samples | None = 
             axis.spines[["top", "right"]].set_visible(False)
             axis.tick_params(labelsize=8, colors=_INK)
     partial = place.with_suffix(".new.png")
-    canvas.print_png(str(partial))  # type: ignore[no-untyped-call]
+    partial.write_bytes(canvas.png(figure))
     partial.replace(place)
 
 

@@ -1,0 +1,189 @@
+"""The campaign as one HTML file that opens anywhere, offline; everything in it is escaped.
+
+Works nothing out: figures are the ledger's and the lessons'. Writes no file.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agent_loops import answers, display
+from agent_loops.decide import CRASH, DISCARD, KEEP, percent
+from agent_loops.reporting import categories, chart, diff_html, drawing
+from agent_loops.reporting.details import Detail
+from agent_loops.reporting.diff_html import Shown
+from agent_loops.reporting.ledger import OPEN, Ledger, Row
+from agent_loops.reporting.lessons import Lessons
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_STATUSES = (KEEP, DISCARD, CRASH, OPEN)
+_DETAIL_CHARS = 1_500_000  # of changes in the whole page: at most 3 MB at 1,000 experiments
+_NOTHING, _MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+_MOST_DETAILED = 2000
+_MOST_LINES = 120
+_FEWEST_CHARS, _MOST_CHARS = 400, 8000
+
+
+class Made(NamedTuple):
+    """How the page came about."""
+
+    command: str
+    at: datetime
+    version: str
+
+
+class Live(NamedTuple):
+    """What a page that is served has besides: `section` is trusted HTML, shown under the head.
+
+    `script` and `style` run in the page; `connect` is what they may connect to.
+    """
+
+    section: str = ""
+    script: str = ""
+    style: str = ""
+    connect: str = "'self'"
+
+
+class Page(NamedTuple):
+    """All that a page tells. `detail_of` is None where there are no files: a foreign table."""
+
+    ledger: Ledger
+    lessons: Lessons
+    made: Made
+    detail_of: Callable[[int], Detail] | None = None
+    live: Live | None = None
+
+
+def render(page: Page) -> str:
+    """The whole file."""
+    ledger = page.ledger
+    told = _Details(page)
+    picture = chart.of(ledger)
+    styles = [_read("report.css")] + ([page.live.style] if page.live else [])
+    scripts = [_read("report.js")] + ([page.live.script] if page.live else [])
+    early = "document.documentElement.className='js'"
+    return _environment().get_template("report.html.jinja").render(
+        ledger=ledger, lessons=page.lessons, made=page.made, live=page.live,
+        rule=categories.RULE, statuses=_STATUSES, detail=told.of, chart=picture,
+        wide=drawing.of(picture, width=1060, height=430, size=12, most_labels=20),
+        narrow=drawing.of(picture, width=360, height=330, size=11, most_labels=6),
+        standing=_standing(ledger),
+        open_row=next((row for row in ledger.rows if row.status == OPEN), None),
+        early=early, styles=styles, scripts=scripts,
+        policy=_policy(styles, [early, *scripts], page.live),
+    )  # fmt: skip
+
+
+def _standing(ledger: Ledger) -> str:
+    """What is said beside the sentence of the claim, or in its place."""
+    if not ledger.standing and not ledger.sentence:
+        return "There is no gain to confirm." if ledger.rows else ""
+    rest = ledger.standing.partition(ledger.sentence)[2] if ledger.sentence else ledger.standing
+    return " ".join(rest.lstrip("; ").split())
+
+
+def _policy(styles: list[str], scripts: list[str], live: Live | None) -> str:
+    """Nothing runs but what stands in this file, nothing is loaded from anywhere."""
+    rules = [
+        "default-src 'none'",
+        f"style-src {' '.join(map(_digest, styles))}",
+        f"script-src {' '.join(map(_digest, scripts))}",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    return "; ".join([*rules, f"connect-src {live.connect}"] if live else rules)
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters.update(
+        duration=_duration, signed=signed, number=number, percent=percent, when=when,
+        ticked=_ticked, raw=_trusted,
+    )  # fmt: skip
+    environment.tests["number"] = lambda value: isinstance(value, int | float)
+    return environment
+
+
+def _trusted(html: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(html)
+
+
+def _ticked(text: str) -> Any:
+    """A message's `commands` in a font of their own; the rest as it stands."""
+    return _trusted(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+
+
+def _duration(seconds: float | None) -> str:
+    return _NOTHING if seconds is None else answers.duration(seconds)
+
+
+def number(value: float | None) -> str:
+    """A figure as people read it."""
+    return _NOTHING if value is None else f"{value:.5g}".replace("-", _MINUS)
+
+
+def signed(value: float | None) -> str:
+    """A gain or a loss, with its sign."""
+    return _NOTHING if value is None else f"{value:+.3g}".replace("-", _MINUS)
+
+
+def when(text: str) -> str:
+    """A recorded time in this machine's time zone, which the page names once."""
+    try:
+        return datetime.fromisoformat(text).astimezone().strftime("%d %b %H:%M")
+    except ValueError:
+        return display.clean(text, 30)
+
+
+class _Details:
+    """The changes as the page shows them: long ones cut, so that the page stays small."""
+
+    def __init__(self, page: Page) -> None:
+        self._read = page.detail_of
+        rows = page.ledger.rows
+        newest = len(rows) - _MOST_DETAILED
+        self._told = {
+            row.number for at, row in enumerate(rows) if at >= newest or row.status == KEEP
+        }
+        share = _DETAIL_CHARS // max(1, len(self._told))
+        self._chars = min(max(share, _FEWEST_CHARS), _MOST_CHARS)
+        self._shown: dict[int, tuple[Detail, Shown]] = {}
+
+    def of(self, row: Row) -> tuple[Detail, Shown] | None:
+        """None where there is nothing of it in the page; `agent-loops diff` has it."""
+        if self._read is None or row.number not in self._told:
+            return None
+        if row.number not in self._shown:
+            kept = row.status == KEEP
+            make = diff_html.highlighted if kept else diff_html.plain
+            chars = max(self._chars, _MOST_CHARS // 4) if kept else self._chars
+            found = self._read(row.number)
+            shown = make(found.change.lines, most_lines=_MOST_LINES, most_chars=chars)
+            self._shown[row.number] = found, shown
+        return self._shown[row.number]
