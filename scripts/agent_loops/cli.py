@@ -185,6 +185,13 @@ def _analyze_arguments(command: argparse.ArgumentParser) -> None:
     _add_wait(command)
 
 
+def _report_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--reading", metavar="F",
+        help="the agent's reading of it, put into analysis.md (- for stdin)",
+    )  # fmt: skip
+
+
 def _add_wait(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wait-s", type=_seconds, metavar="S",
@@ -218,7 +225,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
         _confirm_arguments,
     ),
     "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
-    "report": ("picture, page and analysis of the campaign, for people", None),
+    "report": ("picture, page and analysis of the campaign, for people", _report_arguments),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -433,10 +440,10 @@ def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
             return report.status(run)
 
 
-def _write_report(run: Loop, _: argparse.Namespace) -> Answer:
+def _write_report(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops.reporting import reported
 
-    return reported.of_campaign(run)
+    return reported.of_campaign(run, _read(parsed.reading) if parsed.reading else None)
 
 
 def _wait(run: Loop, parsed: argparse.Namespace) -> Answer:

@@ -56,7 +56,8 @@ _KNOBS = {
         "learning rate warmup|warmup steps|warmup ratio|warmdown ratio"
     ),
     "initialization": (
-        "init|inits|initial|initialization|initialisation|initialize|xavier|kaiming|orthogonal"
+        "init|inits|init std|init scale|zero init|initial|initialization|initialisation|"
+        "initialize|xavier|kaiming|orthogonal"
     ),
     "regularization": (
         "wd|weight decay|wd schedule|weight decay schedule|dropout|drop path|droppath|"
@@ -85,8 +86,9 @@ _PARTS = {
         "arch|architecture|depth|width|wide|wider|deep|deeper|dim|dims|hidden|layer|layers|block|"
         "blocks|head|heads|kv|qk|attention|attn|mqa|gqa|mlp|ffn|activation|relu|gelu|silu|swiglu|"
         "swish|tanh|sigmoid|glu|norm|norms|rmsnorm|layernorm|batchnorm|batch norm|layer norm|"
-        "embed|embd|embedding|embeddings|ve|residual|residuals|resid|skip|window|windows|context|"
-        "rope|rotary|position|positional|conv|convolution|conv kernel|pool|pooling|gate|gates|"
+        "embed|embd|embedding|embeddings|ve|residual|residuals|resid|resid lambda|skip|window|"
+        "windows|context|rope|rotary|position|positional|conv|convolution|conv kernel|pool|"
+        "pooling|gate|gates|"
         "gated|gating|channel|channels|aspect|aspect ratio|lm head|moe|expert|experts|router|"
         "tying|tied|softcap|logit cap|cap|parallel|expansion|unet|net|lstm|gru|mamba|transformer|"
         "bigram|table|capacity|network|value"
@@ -119,8 +121,10 @@ _LONGEST = max(map(len, _NAMES))
 _KNOWN = frozenset(word for name in _NAMES for word in name)
 _TOKEN = re.compile(r"[A-Za-z]+(?:'[a-z]+|[0-9]+)?")
 _TAG = re.compile(r"\s*(?:\[[^]]*\]|exp\w*\s*\d*:)\s*", re.IGNORECASE)
-_REMARK = re.compile(r"[(;,—–]|\s-\s|:\s|->\s*worse")
-_SIMPLER = re.compile(r"(?:simplif|remov|delet|drop(?:s|ping)? (?!out)|strip|clean ?up)\w*\b", re.I)
+_REMARK = re.compile(r"[(;,\u2013\u2014]|\s-\s|:\s")
+_SIMPLER = re.compile(
+    r"(?:simplif|remov|delet|drop(?:s|ping)? (?!out)|strip|clean ?up)", re.IGNORECASE
+)
 _VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|\b(?:True|False|None|true|false)\b|-?\d[\w.+*/^-]*")
 _COMMENT = re.compile(r"\s(?:#|//).*")
 _TARGET = re.compile(r"^[^=:(]*[=:]")
@@ -130,10 +134,7 @@ _MOST_LINES = 400  # of a diff: a longer one names everything
 def category_of(description: str, diff: Sequence[str]) -> str:
     """The category of an idea by `RULE`; `diff` is a unified diff, or empty."""
     gone, new = _changed(diff)
-    kind = exploring.kind_of(description)
-    idea = description[len(kind) + 1 :] if kind else description
-    while tag := _TAG.match(idea):
-        idea = idea[tag.end() :]
+    kind, idea = _idea(description)
     named = set(_categories(kind)) or set(_categories(_settings(gone, new)))
     if len(named) == 1:
         return named.pop()
@@ -145,6 +146,23 @@ def category_of(description: str, diff: Sequence[str]) -> str:
         if scores := _scores(text):
             return _best(scores, lines)
     return OTHER
+
+
+def subjects_of(description: str) -> list[str]:
+    """What the description says it is about, by the names that the rule knows: `weight decay`."""
+    _, idea = _idea(description)
+    said = _REMARK.split(idea, maxsplit=1)[0]
+    return [" ".join(name) for name in dict.fromkeys(_named(_words(said)))]
+
+
+def _idea(description: str) -> tuple[str, str]:
+    """The kind before a colon, "" without one, and what comes behind it and behind tags."""
+    kind, idea = exploring.kind_of(description), description
+    if kind:
+        idea = description.partition(":")[2]
+    while tag := _TAG.match(idea):
+        idea = idea[tag.end() :]
+    return kind, idea
 
 
 def _best(scores: Counter[str], lines: str) -> str:

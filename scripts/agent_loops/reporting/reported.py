@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from agent_loops import __version__, answers, claimed, files
+from agent_loops import __version__, answers, claimed, display, files
 from agent_loops.answers import Answer
 from agent_loops.loop import Loop
 from agent_loops.paths import ReportPaths
@@ -17,17 +17,17 @@ from agent_loops.reporting import (
     lessons,
     own_ledger,
     progress_picture,
+    readings,
     report_folder,
     report_page,
     summary_file,
 )
 from agent_loops.reporting.ledger import Ledger
-from agent_loops.reporting.lessons import Lessons
 from agent_loops.reporting.report_page import Made, Page
 
 
-def of_campaign(run: Loop) -> Answer:
-    """Writes the report of the project's campaign."""
+def of_campaign(run: Loop, reading: str | None = None) -> Answer:
+    """Writes the report of the project's campaign; a `reading` replaces the agent's last one."""
     now = datetime.now(timezone.utc)
     # An agent may read these files: they say of a holdout what it may see.
     seen = Loop(run.store, run.workspace.root, {**run.workspace.environ, "CLAUDECODE": "1"})
@@ -36,32 +36,38 @@ def of_campaign(run: Loop) -> Answer:
     learnt = lessons.learn(ledger, lambda number: detail_of(number).change)
     made = Made("agent-loops report", now, __version__)
     paths = ReportPaths(run.store.paths.report)
-    _write(paths, Page(ledger, learnt, made, detail_of))
+    said = (
+        _reading(paths)
+        if reading is None
+        else readings.written(
+            reading,
+            experiments=len(ledger.rows),
+            secrets=display.secret_values(run.workspace.environ),
+        )
+    )
+    _write(paths, Page(ledger, learnt, made, detail_of), said)
     confirmed, standing = claimed.standing(run.workspace)
     claim = str(confirmed["sentence"]) if confirmed else standing
     return _answer(ledger, claim, run.workspace.shown(paths.root))
 
 
-def _write(paths: ReportPaths, page: Page) -> None:
+def _write(paths: ReportPaths, page: Page, reading: str) -> None:
     ledger, learnt = page.ledger, page.lessons
     summary = files.dump_json(summary_file.values(ledger, learnt), indent=1)
     report_folder.write(paths.root, {
         paths.picture: progress_picture.png(ledger),
         paths.page: report_page.render(page).encode("utf-8", "replace"),
-        paths.analysis: _analysis(paths, ledger, learnt).encode("utf-8", "replace"),
+        paths.analysis: analysis_page.render(ledger, learnt, reading).encode("utf-8", "replace"),
         paths.summary: f"{summary}\n".encode("utf-8", "replace"),
     })  # fmt: skip
 
 
-def _analysis(paths: ReportPaths, ledger: Ledger, learnt: Lessons) -> str:
-    """The analysis, with the reading that somebody wrote at its end kept."""
-    text = analysis_page.render(ledger, learnt)
+def _reading(paths: ReportPaths) -> str:
+    """What the agent wrote before; "" where there is none."""
     try:
-        before = files.read_regular(paths.analysis).decode("utf-8", "replace")
+        return readings.of_page(files.read_regular(paths.analysis).decode("utf-8", "replace"))
     except OSError:
-        return text
-    reading = before.partition(analysis_page.READING)[2]
-    return text.partition(analysis_page.READING)[0] + analysis_page.READING + (reading or "\n")
+        return ""
 
 
 def _answer(ledger: Ledger, claim: str, folder: str) -> Answer:
