@@ -47,7 +47,10 @@ LEVELS: dict[str, list[str]] = {
         "rounds sentences corpus",
         "attaching finding",
         "records paper_ids papers_arguments",
-        "ledger",
+        "ledger printed_progress widths parameters",
+        "near_misses pace fitting telling_words",
+        "tried",
+        "compact",
         "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
@@ -75,8 +78,12 @@ LEVELS: dict[str, list[str]] = {
         "setup candidates runs settling notices claimed pairings",
         "confirming analyses grounding",
         "gates loop basis",
-        "trying report switches",
+        "trying switches obstacles under_way showing line_changes selecting",
         "own_ledger changes",
+        "dashboard",
+        "listing",
+        "screen keyboard",
+        "live",
         "rewinding confirm reanalysis",
         "lookout",
         "watchdog",
@@ -140,6 +147,7 @@ THIRD_PARTY = {
     "stamina": "fetching",
     "urllib3": "fetching",
     "defusedxml": "arxiv",
+    "rich": "screen",
 }
 # Who starts processes at all, and which.
 STARTERS = {
@@ -326,7 +334,8 @@ def test_starting_up_imports_nothing_of_others() -> None:
     """What `try` needs before it looks at a project, but for the two that a glob or git ask for."""
     code = (
         f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n"
-        "from agent_loops import cli, loop, trying, report, switches\n"
+        "from agent_loops import cli, loop, trying, switches\n"
+        "from agent_loops.reporting import dashboard, listing\n"
         "print(*{name.partition('.')[0] for name in sys.modules})\n"
     )
     done = subprocess.run(
