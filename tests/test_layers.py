@@ -47,9 +47,10 @@ LEVELS: dict[str, list[str]] = {
         "rounds sentences corpus",
         "attaching finding",
         "records paper_ids papers_arguments",
-        "ledger categories diff_html",
-        "chart chart_labels",
-        "drawing",
+        "ledger printed_progress widths parameters categories diff_html page_parts",
+        "near_misses pace fitting telling_words chart chart_labels",
+        "tried drawing",
+        "compact loss_svg",
         "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
@@ -62,6 +63,7 @@ LEVELS: dict[str, list[str]] = {
         "restoring",
         "credentials pacing answer_cache",
         "fetching",
+        "page_server growing_log",
     ],
     "3, a campaign": [
         "fold_cache belief_cache measure answers shim",
@@ -78,7 +80,7 @@ LEVELS: dict[str, list[str]] = {
         "setup candidates runs settling notices claimed pairings",
         "confirming analyses grounding",
         "gates loop basis",
-        "trying report switches",
+        "trying switches obstacles under_way showing line_changes selecting",
         "own_ledger changes foreign_table",
         "foreign_ledger",
         "patterns reviews trends",
@@ -88,6 +90,12 @@ LEVELS: dict[str, list[str]] = {
         "analysis_page summary_file",
         "report_folder",
         "reported",
+        "dashboard",
+        "listing",
+        "screen keyboard",
+        "live",
+        "live_page",
+        "serving",
         "rewinding confirm reanalysis",
         "lookout",
         "watchdog",
@@ -154,6 +162,7 @@ THIRD_PARTY = {
     "stamina": "fetching",
     "urllib3": "fetching",
     "defusedxml": "arxiv",
+    "rich": "screen",
 }
 # Who starts processes at all, and which.
 STARTERS = {
@@ -340,7 +349,8 @@ def test_starting_up_imports_nothing_of_others() -> None:
     """What `try` needs before it looks at a project, but for the two that a glob or git ask for."""
     code = (
         f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n"
-        "from agent_loops import cli, loop, trying, report, switches\n"
+        "from agent_loops import cli, loop, trying, switches\n"
+        "from agent_loops.reporting import dashboard, listing\n"
         "print(*{name.partition('.')[0] for name in sys.modules})\n"
     )
     done = subprocess.run(
