@@ -124,7 +124,7 @@ class LivePage:
             **told, "seen": f"{self._versions.number}.{digest[:16]}",
             "tag": ledger.tag if ledger else "", "order": self._versions.order,
             "parts": parts.outline, "rows": parts.rows,
-            "idle_s": _idle_s(ledger, now) if ledger and not running else None,
+            "idle": _last(ledger, now) if ledger and not running else None,
         }  # fmt: skip
 
 
@@ -211,11 +211,18 @@ def _unchanged(
     }
 
 
-def _idle_s(ledger: Ledger, now: datetime) -> float | None:
-    """How long nothing has run; None where nothing has run at all."""
-    if not ledger.ended_utc:
+def _last(ledger: Ledger, now: datetime) -> dict[str, Any] | None:
+    """What ran last, and how many seconds ago that ended; None where nothing has."""
+    ended = [row for row in ledger.rows if row.ended_utc]
+    if not ended:
         return None
-    return round(max(0.0, (now - datetime.fromisoformat(ledger.ended_utc)).total_seconds()), 1)
+    last = max(ended, key=lambda row: row.ended_utc)
+    return {
+        "experiment": last.number,
+        "description": last.description,
+        "status": last.status,
+        "ended_s": max(0.0, (now - datetime.fromisoformat(last.ended_utc)).total_seconds()),
+    }
 
 
 def _section(ledger: Ledger, version: int) -> str:

@@ -29,8 +29,9 @@
       line = `#${now.experiment} ${now.description}${what}: running for ${span(took)}`;
       if (left !== null) line += `, about ${span(left)} left by ${now.by}`;
       if (left !== null) done.value = took / Math.max(took + left, 0.001);
-    } else if (idle !== null) {
-      line = `Nothing is running. The last run ended ${span(idle + passed)} ago.`;
+    } else if (idle) {
+      line = `Nothing is running. The last was #${idle.experiment} ${idle.description}: `
+        + `${idle.status}, ${span(idle.ended_s + passed)} ago.`;
     }
     done.hidden = !now || now.left_s === null;
     if (byId('now-line').textContent !== line) byId('now-line').textContent = line;
@@ -146,7 +147,7 @@
       const isNew = changed.length || told.parts.experiments;
       if (isNew) document.dispatchEvent(new CustomEvent('rows', { detail: changed }));
       (inRows ?? inParts)?.();
-      showNow(told.now, told.idle_s);
+      showNow(told.now, told.idle);
       link(told.problem && `The record cannot be read now: ${told.problem}`);
     });
   }
