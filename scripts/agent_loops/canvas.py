@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -30,6 +30,13 @@ def png(figure: Figure) -> bytes:
     stream = io.BytesIO()
     FigureCanvasAgg(figure).print_png(stream)  # type: ignore[no-untyped-call]
     return stream.getvalue()
+
+
+def halo(wide: float) -> list[Any]:
+    """What sets a text off from what is under it."""
+    from matplotlib import patheffects
+
+    return [patheffects.withStroke(linewidth=wide, foreground="white")]
 
 
 def written(text: str) -> str:

@@ -89,15 +89,36 @@ def of(ledger: Ledger) -> Chart:
     )
 
 
-def levels(told: Chart) -> Iterable[tuple[float, float, float]]:
-    """The level parts of the running best: from, to, and the value."""
+def edges(told: Chart) -> Iterable[tuple[float, float, float, float]]:
+    """The running best as lines, level and upright by turns: x and y of both ends."""
     for steps in told.steps:
         start = steps[0]
         for step in steps[1:]:
             if step.y != start.y:
-                yield start.number, step.number, start.y
+                yield start.number, start.y, step.number, start.y
+                yield step.number, start.y, step.number, step.y
                 start = step
-        yield start.number, steps[-1].number + 0.5, start.y
+        yield start.number, start.y, steps[-1].number + 0.5, start.y
+
+
+def ticks(low: float, high: float, about: int) -> list[tuple[float, str]]:
+    """Round values from `low` to `high`, about so many, with the digits that tell them apart."""
+    raw = (high - low) / max(1, about)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k >= raw * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    large = max(abs(low), abs(high)) >= 1e6 or digits > 6
+    values = [k * step for k in range(first, last + 1)]
+    return [(value, f"{value:.6g}" if large else f"{value:.{digits}f}") for value in values]
+
+
+def number_ticks(told: Chart, about: int) -> list[int]:
+    """Round numbers of experiments, the first and the last where there are few."""
+    if told.last - told.first < about:
+        return list(range(told.first, told.last + 1))
+    values = [at for at, _ in ticks(told.first - 1, told.last, about)]
+    return [int(at) for at in values if at == int(at) and at >= told.first]
 
 
 def label_of(row: Row) -> str:

@@ -5,7 +5,6 @@ Holds no colours and no markup: those are the template's.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -66,7 +65,7 @@ class Drawing(NamedTuple):
 
 def of(told: Chart, *, width: float, height: float, size: float, most_labels: int) -> Drawing:
     """The chart on a sheet; `size` is that of its letters."""
-    y_ticks = ticks(told.low, told.high, max(3, int(height / 70)))
+    y_ticks = chart.ticks(told.low, told.high, max(3, int(height / 70)))
     left = 10 + max((chart_labels.width(text, size) for _, text in y_ticks), default=0.0)
     bottom = height - _AXIS - _LANE * len(told.lanes)
     scale = Scale(told, Box(left, _MARGIN_TOP, width - _MARGIN_RIGHT, bottom))
@@ -89,9 +88,7 @@ def of(told: Chart, *, width: float, height: float, size: float, most_labels: in
         labels=tuple(_labels(told, scale, marks, size, most_labels)),
         lanes=lanes,
         x_ticks=tuple(
-            Tick(scale.x(at), f"{at:.0f}")
-            for at, _ in ticks(told.first - 1, told.last, max(3, int(width / 110)))
-            if at == int(at) and told.first <= at <= told.last
+            Tick(scale.x(at), str(at)) for at in chart.number_ticks(told, max(3, int(width / 110)))
         ),
         y_ticks=tuple(Tick(scale.y(at), text) for at, text in y_ticks),
     )  # fmt: skip
@@ -169,10 +166,11 @@ def _labels(
 
 
 def _line_boxes(told: Chart, scale: Scale) -> Iterator[Box]:
-    """The running best's level parts, as thin boxes that labels keep off."""
-    for first, last, level in chart.levels(told):
-        y = scale.y(level)
-        yield Box(scale.x(first), y - 2, scale.x(last), y + 2)
+    """The running best, as thin boxes that labels keep off."""
+    for x, y, to_x, to_y in chart.edges(told):
+        left, right = scale.x(x), scale.x(to_x)
+        top, bottom = sorted((scale.y(y), scale.y(to_y)))
+        yield Box(left - 2, top - 2, right + 2, bottom + 2)
 
 
 _SHAPES = {
@@ -190,17 +188,3 @@ def _path(kind: str, marks: Sequence[Mark]) -> str:
 
 def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
-
-
-def ticks(low: float, high: float, about: int) -> list[tuple[float, str]]:
-    """Round values from `low` to `high`, about so many, with the digits that tell them apart."""
-    raw = (high - low) / max(1, about)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * k for k in (1, 2, 5, 10) if power * k >= raw * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    values = [
-        k * step for k in range(first, first + 4 * about + 4) if k * step <= high + step / 1e6
-    ]
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    large = max(abs(low), abs(high)) >= 1e6 or digits > 6
-    return [(value, f"{value:.6g}" if large else f"{value:.{digits}f}") for value in values]

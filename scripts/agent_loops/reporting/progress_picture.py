@@ -5,12 +5,13 @@ Works nothing out: what is drawn is the `chart`. Needs no display.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent_loops import canvas, display
 from agent_loops.decide import CRASH, KEEP, PRUNED
 from agent_loops.reporting import chart, chart_labels
-from agent_loops.reporting.chart import BASELINE, DISCARD, LANES, REHEARSAL, Chart
+from agent_loops.reporting.chart import BASELINE, DISCARD, LANES, REHEARSAL, Chart, Point
 from agent_loops.reporting.chart_labels import Anchor, Box
 from agent_loops.reporting.ledger import OPEN, Ledger
 
@@ -36,40 +37,56 @@ def png(ledger: Ledger) -> bytes:
     """The picture, 1560 by 850 pixels."""
     told = chart.of(ledger)
     figure = canvas.new(12, 6.54, dpi=130)
-    lanes = len(told.lanes)
-    axes, below = _sheets(figure, lanes)
-    figure.suptitle(
-        _title(ledger), x=0.012, ha="left", fontsize=12, color=_INK, parse_math=False
-    )  # fmt: skip
+    axes, below = _sheets(figure, len(told.lanes))
+    title, counts = _titles(ledger)
+    figure.suptitle(title, x=0.012, ha="left", fontsize=12.5, color=_INK, parse_math=False)
+    axes.set_title(counts, loc="left", fontsize=9, color=_DIM, parse_math=False)
     _levels(axes, told)
     for kind in chart.KINDS:
         _points(axes, told, kind)
     if below is not None:
         _lanes(below, told)
-    better = "lower" if told.better_is_down else "higher"
-    axes.set_ylabel(
-        f"{canvas.written(ledger.metric)} ({better} is better)", color=_DIM, parse_math=False
-    )  # fmt: skip
-    (below or axes).set_xlabel("experiment", color=_DIM)
-    axes.set_xlim(told.first - 0.8, told.last + 0.8)
-    axes.set_ylim(told.low, told.high)
-    if any(point.y is not None for point in told.points):
-        figure.legend(
-            loc="outside lower center", ncols=8, frameon=False, fontsize=8.5, labelcolor=_INK
-        )  # fmt: skip
-    else:
-        axes.text(0.5, 0.5, "nothing measured yet", ha="center", transform=axes.transAxes)
+    _axes(axes, below, told, ledger.metric)
     _labels(figure, axes, told)
     return canvas.png(figure)
 
 
-def _title(ledger: Ledger) -> str:
-    counts = ledger.counts
-    told = f"{len(ledger.rows)} experiments: " + ", ".join(
-        f"{count} {word}"
-        for word, count in zip(("kept", "discarded", "crashed"), counts.values(), strict=True)
-    )
-    return canvas.written(display.cut(f"{ledger.tag}   {told}", 110))
+def _titles(ledger: Ledger) -> tuple[str, str]:
+    """What was gained, and what was tried for it."""
+    claim, metric, tag = ledger.claim, *map(_short, (ledger.metric, ledger.tag))
+    if claim is not None:
+        interval = f"{claim.low:.3g} to {claim.high:.3g}"
+        sure = "" if claim.low > 0 else ", which may be chance"
+        title = f"{metric}: {claim.gain:.3g} better than the baseline{sure} (90%: {interval})"
+    elif ledger.gain is not None and ledger.kept:
+        title = f"{metric}: {ledger.gain:.3g} better than the baseline, by single readings"
+    else:
+        title = f"{metric}: nothing gained yet"
+    counts, many = ledger.counts, len(ledger.rows)
+    told = f"{counts[KEEP]} kept, {counts[DISCARD]} discarded, {counts[CRASH]} crashed"
+    return title, f"{tag}   {many} {'experiment' if many == 1 else 'experiments'}: {told}"
+
+
+def _short(text: str) -> str:
+    return canvas.written(display.clean(text, 60))
+
+
+def _axes(axes: Axes, below: Axes | None, told: Chart, metric: str) -> None:
+    better = "lower" if told.better_is_down else "higher"
+    axes.set_xlim(told.first - 0.8, told.last + 0.8)
+    axes.set_ylim(told.low, told.high)
+    (below or axes).set_xticks(chart.number_ticks(told, 12))
+    (below or axes).set_xlabel("experiment", color=_DIM)
+    if any(point.y is not None for point in told.points):
+        axes.set_ylabel(f"{_short(metric)} ({better} is better)", color=_DIM, parse_math=False)
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        figure.legend(loc="outside lower center", ncols=9, frameon=False, fontsize=8.5,
+                      labelcolor=_INK)  # fmt: skip
+    else:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "nothing measured yet", ha="center", color=_DIM,
+                  transform=axes.transAxes)  # fmt: skip
 
 
 def _sheets(figure: Figure, lanes: int) -> tuple[Axes, Axes | None]:
@@ -86,7 +103,6 @@ def _sheets(figure: Figure, lanes: int) -> tuple[Axes, Axes | None]:
     axes.tick_params(labelsize=8.5, labelcolor=_DIM, bottom=not lanes)
     axes.grid(axis="y", color="#e3e7eb", lw=0.8)
     axes.set_axisbelow(True)
-    axes.locator_params(axis="x", integer=True)
     return axes, below
 
 
@@ -103,7 +119,7 @@ def _levels(axes: Axes, told: Chart) -> None:
         numbers = [step.number for step in steps] + [steps[-1].number + 0.5]
         values = [step.y for step in steps] + [steps[-1].y]
         axes.step(numbers, values, where="post", color=_BLUE, lw=1.8,
-                  label="running best" if not at else None)  # fmt: skip
+                  label="running best, estimated" if not at else None)  # fmt: skip
         ends = [(step.low, step.high) for step in steps] + [(steps[-1].low, steps[-1].high)]
         known = [low is not None and high is not None for low, high in ends]
         if any(known):
@@ -120,6 +136,11 @@ def _points(axes: Axes, told: Chart, kind: str) -> None:
         name = _NAMES.get(kind, kind)
         numbers, values = zip(*inside, strict=True)
         axes.scatter(numbers, values, zorder=3, label=name, **_DRAWN[kind])
+    _beyond(axes, found)
+
+
+def _beyond(axes: Axes, found: Sequence[Point]) -> None:
+    """Triangles at the edge beyond which values lie."""
     for marker, side in (("^", 1), ("v", -1)):
         beyond = [(point.number, point.y or 0.0) for point in found if point.beyond == side]
         if beyond:
@@ -160,9 +181,9 @@ def _labels(figure: Figure, axes: Axes, told: Chart) -> None:
     kinds = {point.number: point.kind for point in told.points}
     kept = [Box(x - 4, y - 4, x + 4, y + 4) for n, (x, y) in at.items() if kinds[n] == KEEP]
     lines = [
-        Box(x0, y - 1.5, x1, y + 1.5)
-        for first, last, level in chart.levels(told)
-        for (x0, y), (x1, _) in [(place(first, level), place(last, level))]
+        Box(x - 2, min(y, to_y) - 2, to_x + 2, max(y, to_y) + 2)
+        for start, level, end, to_level in chart.edges(told)
+        for (x, y), (to_x, to_y) in [(place(start, level), place(end, to_level))]
     ]
     area = Box(box.x0 * scale, 0.0, box.x1 * scale, (high - box.y0) * scale)
     dots = [place_ for n, place_ in at.items() if kinds[n] not in (KEEP, BASELINE)]
@@ -174,12 +195,18 @@ def _labels(figure: Figure, axes: Axes, told: Chart) -> None:
 
 
 def _write(axes: Axes, label: chart_labels.Label, high: float) -> None:
-    left = label.box.right <= label.x
-    x, y = (label.box.right if left else label.box.left), (label.box.top + label.box.bottom) / 2
+    """Puts a text where it was placed; `high` is how far up the plot's top is, in points."""
+    text_x = label.box.right if label.is_left else label.box.left
+    text_y = high - (label.box.top + label.box.bottom) / 2
+    points: dict[str, Any] = {"xycoords": "figure points", "parse_math": False, "zorder": 5}
+    if label.is_apart:
+        to_x, to_y = label.leads_to
+        axes.annotate(
+            "", (label.x, high - label.y), (to_x, high - to_y), textcoords="figure points",
+            arrowprops={"arrowstyle": "-", "color": _GREY, "lw": 0.7, "shrinkA": 0, "shrinkB": 3},
+            **points,
+        )  # fmt: skip
     axes.annotate(
-        label.text, (label.x, high - label.y), (x, high - y),
-        xycoords="figure points", textcoords="figure points", fontsize=_LABEL_PT, color=_INK,
-        ha="right" if left else "left", va="center", parse_math=False, zorder=4,
-        arrowprops={"arrowstyle": "-", "color": _GREY, "lw": 0.6, "shrinkB": 3}
-        if label.is_apart else None,
+        label.text, (text_x, text_y), fontsize=_LABEL_PT, color=_INK, va="center",
+        ha="right" if label.is_left else "left", path_effects=canvas.halo(2.5), **points,
     )  # fmt: skip

@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _STATUSES = (KEEP, DISCARD, CRASH, OPEN)
-_DETAIL_CHARS = 1_500_000  # of changes in the whole page: at most 3 MB at 1,000 experiments
+_PAGE_CHARS = 2_300_000  # with what marks it up at most 3 MB at 1,000 experiments
+_ROW_CHARS = 1000  # of markup and figures in each row
+_KEPT_CHARS, _MOST_COLOURED = 120_000, 150  # of the changes that were kept, colours cost twice
+_LOG_CHARS = 600
+_MOST_REVIEWED = 30
 _NOTHING, _MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 _MOST_DETAILED = 2000
 _MOST_LINES = 120
-_FEWEST_CHARS, _MOST_CHARS = 400, 8000
+_FEWEST_CHARS, _MOST_CHARS = 300, 8000
 
 
 class Made(NamedTuple):
@@ -54,6 +58,15 @@ class Live(NamedTuple):
     connect: str = "'self'"
 
 
+class Detailed(NamedTuple):
+    """An experiment's files as the page shows them. `problem` says why there is no change."""
+
+    diff: Shown
+    problem: str
+    log: str
+    log_name: str
+
+
 class Page(NamedTuple):
     """All that a page tells. `detail_of` is None where there are no files: a foreign table."""
 
@@ -74,7 +87,7 @@ def render(page: Page) -> str:
     early = "document.documentElement.className='js'"
     return _environment().get_template("report.html.jinja").render(
         ledger=ledger, lessons=page.lessons, made=page.made, live=page.live,
-        rule=categories.RULE, statuses=_STATUSES, detail=told.of, chart=picture,
+        rule=categories.RULE, most_reviewed=_MOST_REVIEWED, statuses=_STATUSES, detail=told.of, chart=picture,
         wide=drawing.of(picture, width=1060, height=430, size=12, most_labels=20),
         narrow=drawing.of(picture, width=360, height=330, size=11, most_labels=6),
         standing=_standing(ledger),
@@ -162,7 +175,7 @@ def when(text: str) -> str:
 
 
 class _Details:
-    """The changes as the page shows them: long ones cut, so that the page stays small."""
+    """Changes and logs as the page shows them: cut where the page would grow too large."""
 
     def __init__(self, page: Page) -> None:
         self._read = page.detail_of
@@ -171,19 +184,33 @@ class _Details:
         self._told = {
             row.number for at, row in enumerate(rows) if at >= newest or row.status == KEEP
         }
-        share = _DETAIL_CHARS // max(1, len(self._told))
-        self._chars = min(max(share, _FEWEST_CHARS), _MOST_CHARS)
-        self._shown: dict[int, tuple[Detail, Shown]] = {}
+        room = _PAGE_CHARS - sum(_ROW_CHARS + _length(row) for row in rows)
+        self._chars = _within(room // max(1, len(self._told)), _FEWEST_CHARS, _MOST_CHARS)
+        kept = len(page.ledger.kept)
+        self._of_kept = _within(_KEPT_CHARS // max(1, kept), self._chars, _MOST_CHARS)
+        self._coloured = kept <= _MOST_COLOURED
+        self._shown: dict[int, Detailed] = {}
 
-    def of(self, row: Row) -> tuple[Detail, Shown] | None:
+    def of(self, row: Row) -> Detailed | None:
         """None where there is nothing of it in the page; `agent-loops diff` has it."""
         if self._read is None or row.number not in self._told:
             return None
         if row.number not in self._shown:
-            kept = row.status == KEEP
-            make = diff_html.highlighted if kept else diff_html.plain
-            chars = max(self._chars, _MOST_CHARS // 4) if kept else self._chars
             found = self._read(row.number)
-            shown = make(found.change.lines, most_lines=_MOST_LINES, most_chars=chars)
-            self._shown[row.number] = found, shown
+            log = display.cut(found.log, min(self._chars // 3, _LOG_CHARS))
+            coloured = self._coloured and row.status == KEEP and not row.is_baseline
+            make = diff_html.highlighted if coloured else diff_html.plain
+            chars = self._of_kept if row.status == KEEP else self._chars - len(log)
+            diff = make(found.change.lines, most_lines=_MOST_LINES, most_chars=chars)
+            problem = found.change.problem
+            self._shown[row.number] = Detailed(diff, problem, log, found.log_name)
         return self._shown[row.number]
+
+
+def _length(row: Row) -> int:
+    texts = (row.description, row.reason, row.why, row.risk, row.findings, row.predictions)
+    return sum(map(len, (*texts, row.override_why, *row.notes)))
+
+
+def _within(value: int, least: int, most: int) -> int:
+    return min(max(value, least), most)
