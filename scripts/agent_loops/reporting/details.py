@@ -6,7 +6,7 @@ Reads; what is gone or damaged is said, and stops no report.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from agent_loops import display, files
@@ -15,6 +15,7 @@ from agent_loops.reporting.changes import Change
 from agent_loops.workspace import Workspace
 
 _LOG_CHARS = 600
+_BASES = 4  # trees that are remembered: the base of an idea is mostly that of the last
 
 
 class Detail(NamedTuple):
@@ -28,10 +29,11 @@ class Detail(NamedTuple):
 def reader(workspace: Workspace) -> Callable[[int], Detail]:
     """Reads each experiment once, however often it is asked for."""
     secrets = display.secret_values(workspace.environ)
+    saved = lru_cache(maxsize=_BASES)(workspace.saved)
 
     @cache
     def read(number: int) -> Detail:
-        change = changes.of(workspace, number)
+        change = changes.of(workspace, number, saved)
         lines = tuple(display.mask(line, secrets) for line in change.lines)
         return Detail(change._replace(lines=lines), *_log(workspace, number, secrets))
 

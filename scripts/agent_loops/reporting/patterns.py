@@ -103,31 +103,32 @@ def crashes(ideas: Sequence[Row]) -> tuple[Pattern, ...]:
     One is called mended where a later idea that did not crash begins with its description.
     """
     crashed = [row for row in ideas if row.status == CRASH]
+    by = mended(ideas)
     found = []
     for rows in _grouped(
         crashed, lambda row: _NUMBER.sub("0", f"{row.kind}|{row.reason}")
     ).values():
         text = ": ".join(dict.fromkeys(part for part in (rows[0].kind, rows[0].reason) if part))
-        mended = [f"#{row.number} by #{by}" for row in rows if (by := mended_by(row, ideas))]
-        text += f"; mended: {', '.join(mended)}" if mended else ""
-        found.append(_pattern(text or "no reason recorded", rows))
+        told = [f"#{row.number} by #{by[row.number]}" for row in rows if row.number in by]
+        text = f"{text or 'no reason recorded'}{'; mended: ' if told else ''}{', '.join(told)}"
+        found.append(_pattern(text, rows))
     return tuple(sorted(found, key=lambda item: -len(item.numbers)))
 
 
-def mended_by(crash: Row, ideas: Iterable[Row]) -> int | None:
-    """The first later idea that begins with a crash's description and did not crash."""
-    said = crash.description.strip().lower()
-    return next(
-        (
-            row.number
-            for row in ideas
-            if row.number > crash.number
-            and row.status != CRASH
-            and said
-            and row.description.strip().lower().startswith(said)
-        ),
-        None,
-    )
+def mended(ideas: Sequence[Row]) -> dict[int, int]:
+    """Which crashes were mended, and by which: the first later idea that did not crash and whose
+    description begins with the crash's.
+    """
+    open_: dict[str, list[int]] = {}
+    found: dict[int, int] = {}
+    for row in ideas:
+        said = row.description.strip().lower()
+        if row.status == CRASH and said:
+            open_.setdefault(said, []).append(row.number)
+        elif open_:
+            begins = [text for text in open_ if said.startswith(text)]
+            found |= {number: row.number for text in begins for number in open_.pop(text)}
+    return found
 
 
 def near_misses(ideas: Sequence[Row]) -> tuple[Row, ...]:

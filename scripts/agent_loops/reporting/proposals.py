@@ -87,7 +87,8 @@ def _what_pays(ideas: Sequence[Row], table: Sequence[Category]) -> Iterator[str]
 def _mend(ideas: Sequence[Row]) -> Iterator[str]:
     """Crashes of ideas that no later one mended: code that could not run says nothing of them."""
     crashed = [row for row in ideas if row.status == CRASH and row.kind != "machine"]
-    open_ = [row for row in crashed if patterns.mended_by(row, ideas) is None]
+    mended = patterns.mended(ideas)
+    open_ = [row for row in crashed if row.number not in mended]
     if open_:
         shown = "; ".join(_named(row) for row in open_[-_MOST_CRASHES:])
         more = f" and {len(open_) - _MOST_CRASHES} more" if len(open_) > _MOST_CRASHES else ""
