@@ -123,18 +123,27 @@ def place(
     by_x = sorted(dots)
     placed: list[Label] = []
     for anchor in anchors:
+        near = _within_reach(anchor, taken, size)
         best: tuple[float, Label] | None = None
         for label, far in _candidates(anchor, size, prefer_down=prefer_down):
             box = label.box
             if far >= (best[0] if best else _DEAREST) or not box.inside(area):
                 continue
-            hit = sum(box.over(other) for other in taken) / size
-            cost = far + 4.0 * hit + 5.0 * _under(box, by_x)
+            cost = far + 5.0 * _under(box, by_x)
+            if cost < (best[0] if best else _DEAREST):  # the areas take longest to work out
+                cost += 4.0 * sum(box.over(other) for other in near) / size
             if cost < (best[0] if best else _DEAREST) and not any(map(label.meets, placed)):
                 best = cost, label
         if best is not None:
             placed.append(best[1])
     return placed
+
+
+def _within_reach(anchor: Anchor, taken: Sequence[Box], size: float) -> list[Box]:
+    """Those that a text of this anchor could lie on."""
+    x, y = _GAP + _SIDES[-1] + width(anchor.text, size), _LEVELS[-1] + _LINE * size
+    reach = Box(anchor.x - x, anchor.y - y, anchor.x + x, anchor.y + y)
+    return [box for box in taken if box.over(reach)]
 
 
 def _under(box: Box, by_x: Sequence[tuple[float, float]]) -> int:

@@ -19,6 +19,7 @@ from agent_loops import __version__, campaigns, display, files, pointer
 from agent_loops.curves import Curve
 from agent_loops.errors import AgentLoopsError
 from agent_loops.loop import Loop
+from agent_loops.paths import ReportPaths
 from agent_loops.progress import recorded
 from agent_loops.reporting import (
     details,
@@ -26,6 +27,7 @@ from agent_loops.reporting import (
     loss_svg,
     own_ledger,
     page_parts,
+    report_folder,
     report_page,
     under_way,
 )
@@ -53,10 +55,11 @@ class LivePage:
         self._details = _Details()
         self._versions = page_parts.Versions()
         self._ledger: Ledger | None = None
+        self._reading = ""
         self._category_of: Mapping[int, str] = {}
         self._page = ""
         self._problem = ""
-        self._seen: object = None
+        self._seen: list[object] = [None]
         self._rests_until_s = 0.0
 
     def reply(self, path: str, query: str) -> Reply | None:
@@ -74,13 +77,13 @@ class LivePage:
 
     def _look(self, now: datetime) -> None:
         """Draws the page anew where the record has changed."""
-        campaign = self._run.campaign
-        pointed = _mark(self._project.active)
-        seen = pointed, _mark(self._run.store.paths.journal), pointer.state_word(campaign, now)
+        paths = self._run.store.paths
+        files_seen = (self._project.active, paths.journal, ReportPaths(paths.report).analysis)
+        seen = [*map(_mark, files_seen), pointer.state_word(self._run.campaign, now)]
         if seen == self._seen or time.monotonic() < self._rests_until_s:
             return
         try:
-            if self._seen is None or seen[0] != self._seen[0]:  # type: ignore[index]
+            if seen[0] != self._seen[0]:
                 store = campaigns.find_store(self._project)
                 if store.paths != self._run.store.paths:
                     self._run = Loop(store, store.project.root, self._environ)
@@ -94,17 +97,18 @@ class LivePage:
     def _draw(self, now: datetime) -> None:
         began_s = time.monotonic()
         ledger = own_ledger.of(self._run, now)
-        if ledger == self._ledger:
+        reading = report_folder.reading(ReportPaths(self._run.store.paths.report))
+        if (ledger, reading) == (self._ledger, self._reading):
             return
         detail_of = self._details.reader(self._run, ledger)
         learnt = lessons.learn(ledger, lambda number: detail_of(number).change)
         number = self._versions.number + 1
         made = Made("agent-loops serve", now, __version__)
         live = Live(_section(ledger, number), _read("live.js"), _read("live.css"))
-        self._page = report_page.render(Page(ledger, learnt, made, detail_of, live))
+        self._page = report_page.render(Page(ledger, learnt, made, detail_of, reading, live))
         unchanged = _unchanged(self._ledger, ledger, self._category_of, learnt.category_of)
         self._versions.take(page_parts.split(self._page), unchanged=unchanged)
-        self._ledger, self._category_of = ledger, learnt.category_of
+        self._ledger, self._reading, self._category_of = ledger, reading, learnt.category_of
         ended_s = time.monotonic()
         self._rests_until_s = ended_s + _REST * (ended_s - began_s)
 

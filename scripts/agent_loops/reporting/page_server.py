@@ -58,6 +58,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """
 
     allow_reuse_address = True
+    daemon_threads = True  # none writes anything: one that still works something out may be left
     request_queue_size = _MOST_CONNECTIONS
 
     def __init__(self, port: int, answer: Callable[[str, str], Reply | None]) -> None:
@@ -107,7 +108,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             sys.stderr.write(f"agent-loops: serve: {type(error).__name__}: {error}\n")
 
     def close(self) -> None:
-        """Ends every connection, and waits for the threads."""
+        """Ends every connection, and answers no more."""
         self.shutdown()
         with self._lock:
             for connection in self._open:

@@ -1,4 +1,4 @@
-"""Writes the files of a report into a folder, all of them or none.
+"""Writes the files of a report into a folder, all of them or none; reads what is kept of them.
 
 Overwrites what a report wrote before, and nothing else.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from agent_loops import files
 from agent_loops.errors import Refused
 from agent_loops.paths import ReportPaths
+from agent_loops.reporting import readings
 
 GENERATOR = '<meta name="generator" content="agent-loops">'
 _HEAD_BYTES = 2000
@@ -33,6 +34,14 @@ def refuse_foreign(paths: ReportPaths) -> None:
         files=[str(path) for path in there],
         next_step="move it away, or run the same command in another folder",
     )  # fmt: skip
+
+
+def reading(paths: ReportPaths) -> str:
+    """What the agent wrote of the campaign; "" where it has not yet."""
+    try:
+        return readings.of_page(files.read_regular(paths.analysis).decode("utf-8", "replace"))
+    except OSError:
+        return ""
 
 
 def _is_ours(page: Path) -> bool:

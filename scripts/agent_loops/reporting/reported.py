@@ -88,10 +88,7 @@ def _reading(
     if text is not None:
         secrets = display.secret_values(environ)
         return readings.written(text, experiments=len(ledger.rows), secrets=secrets)
-    try:
-        return readings.of_page(files.read_regular(paths.analysis).decode("utf-8", "replace"))
-    except OSError:
-        return ""
+    return report_folder.reading(paths)
 
 
 def _answer(ledger: Ledger, claim: str, folder: str) -> Answer:

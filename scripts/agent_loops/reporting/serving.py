@@ -36,11 +36,14 @@ def run(run: Loop, *, port: int | None, say: Callable[[str], None]) -> Answer:
     # Blocked before there are threads, which inherit it: none of them is interrupted. It stays so,
     # lest a second Ctrl-C tears what the first one ends.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
-    server = _server(port, LivePage(run))
+    page = LivePage(run)
+    server = _server(port, page)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2})
     thread.start()
     try:
         say("\n".join(_lines(run, server)))
+        # A long campaign's takes seconds: by the time that the person has the address open.
+        Thread(target=page.reply, args=("", ""), daemon=True).start()
         ended = signal.sigwait(_ENDS)
     finally:
         server.close()
