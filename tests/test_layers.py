@@ -47,7 +47,10 @@ LEVELS: dict[str, list[str]] = {
         "rounds sentences corpus",
         "attaching finding",
         "records paper_ids papers_arguments",
-        "ledger",
+        "ledger printed_progress widths parameters categories diff_html page_parts",
+        "near_misses pace fitting telling_words chart chart_labels",
+        "tried drawing",
+        "compact loss_svg",
         "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
@@ -60,6 +63,7 @@ LEVELS: dict[str, list[str]] = {
         "restoring",
         "credentials pacing answer_cache",
         "fetching",
+        "page_server growing_log",
     ],
     "3, a campaign": [
         "fold_cache belief_cache measure answers shim",
@@ -67,7 +71,7 @@ LEVELS: dict[str, list[str]] = {
         "verdict_notes",
         "campaigns verdicts",
         "samples",
-        "layers learning machine_time written",
+        "layers learning machine_time written canvas",
         "page pictures",
         "workspace",
         "progress launching",
@@ -75,8 +79,21 @@ LEVELS: dict[str, list[str]] = {
         "setup candidates runs settling notices claimed pairings",
         "confirming analyses grounding",
         "gates loop basis",
-        "trying report switches",
-        "own_ledger changes",
+        "trying switches obstacles under_way showing line_changes selecting",
+        "own_ledger changes foreign_table",
+        "foreign_ledger",
+        "patterns reviews trends",
+        "proposals markdown",
+        "lessons readings details",
+        "progress_picture report_page",
+        "analysis_page summary_file report_folder",
+        "reported",
+        "dashboard",
+        "listing",
+        "screen keyboard",
+        "live",
+        "live_page",
+        "serving",
         "rewinding confirm reanalysis",
         "lookout",
         "watchdog",
@@ -135,11 +152,15 @@ THIRD_PARTY = {
     "pathspec": "scan",
     "scipy": "confirmation",
     "numpy": "written",
-    "matplotlib": "pictures",
+    "matplotlib": "canvas",
+    "jinja2": "report_page",
+    "markupsafe": "report_page",
+    "pygments": "diff_html",
     "requests": "fetching",
     "stamina": "fetching",
     "urllib3": "fetching",
     "defusedxml": "arxiv",
+    "rich": "screen",
 }
 # Who starts processes at all, and which.
 STARTERS = {
@@ -326,7 +347,8 @@ def test_starting_up_imports_nothing_of_others() -> None:
     """What `try` needs before it looks at a project, but for the two that a glob or git ask for."""
     code = (
         f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n"
-        "from agent_loops import cli, loop, trying, report, switches\n"
+        "from agent_loops import cli, loop, trying, switches\n"
+        "from agent_loops.reporting import dashboard, listing\n"
         "print(*{name.partition('.')[0] for name in sys.modules})\n"
     )
     done = subprocess.run(

@@ -146,14 +146,14 @@ def test_show_names_the_idea_what_it_was_built_on_and_its_repeats(project: Proje
 def test_the_gain_is_that_of_what_is_kept(project: Project) -> None:
     project.baseline()
     lr(project, "0.03", "--repeat", "2")
-    line = "gain      0.02 over the baseline, by means of 2 and 1 readings"
+    line = "gain      0.02 (1.72%) over the baseline, by means of 2 and 1 readings"
     assert line in project.call("status").out.splitlines()
     assert project.ask("override", "2", "discard", "--why", "too clever").code == 0
     status = project.ask("status")
     assert (status["gain"], status["best"]["experiment"]) == (0, 1)
     assert "gain" not in project.call("status").out
     lr(project, "0.02")
-    line = "gain      0.01 over the baseline, by single readings"
+    line = "gain      0.01 (0.858%) over the baseline, by single readings"
     assert line in project.call("status").out.splitlines()
 
 

@@ -374,7 +374,7 @@ def test_status_is_a_short_dashboard(long_campaign: Project) -> None:
     text = sized(long_campaign.call("status"), lines=20)
     for words in (
         "campaign t1  active", "experiments 5: 3 keep, 1 discard, 1 crash; 1 refused",
-        "baseline  #1 1.0", "incumbent #5 0.8", "best      #5 0.8", "gain      0.2 over",
+        "baseline  #1 1.0", "incumbent #5 0.8", "best      #5 0.8", "gain      0.2 (20%) over",
         "sandbox/t1", "agent-loops try",
     ):  # fmt: skip
         assert words in text, text

@@ -1,11 +1,12 @@
 """The `agent-loops` command line: one handler for every failure, text or one JSON object.
 
-Holds no rule: what a command does lies in `trying`, `rewinding`, `switches`, `setup` and `report`.
+Holds no rule: what a command does lies in `trying`, `rewinding`, `switches`, `setup` and others.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -162,6 +163,34 @@ def _papers_arguments(command: argparse.ArgumentParser) -> None:
     papers_arguments.add_to(command, count=_count)
 
 
+def _status_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--watch", action="store_true", help="stay, and draw it anew as things happen; q ends it"
+    )
+
+
+def _history_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "range", nargs="?", default="", metavar="A..B", help="only these numbers: 10..20, 10.., 10"
+    )
+    command.add_argument(
+        "--status", default="", metavar="S", help="only these: keep,discard,crash,open"
+    )
+    command.add_argument("--text", default="", metavar="WORDS", help="with all of these words")
+    command.add_argument(
+        "--file", default="", metavar="PATH", help="those that changed it; may be a glob"
+    )
+    views = command.add_mutually_exclusive_group()
+    for view, text in (
+        ("near-misses", "discarded, but nearly better: the nearest first"),
+        ("dead-ends", "what was tried three times or more and never kept"),
+        ("compact", "all of it in 4 KB, for an agent: what not to try again"),
+    ):
+        views.add_argument(
+            f"--{view}", dest="view", action="store_const", const=view, default="", help=text
+        )
+
+
 def _number_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument("number", type=_count, metavar="N")
 
@@ -185,6 +214,27 @@ def _analyze_arguments(command: argparse.ArgumentParser) -> None:
     _add_wait(command)
 
 
+def _report_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "table", nargs="?", metavar="RESULTS.tsv",
+        help="another tool's table of results, reported in ./report (default: the campaign)",
+    )  # fmt: skip
+    command.add_argument(
+        "--direction", choices=("minimize", "maximize"),
+        help="which way that table's metric is better, where its name does not say",
+    )  # fmt: skip
+    command.add_argument(
+        "--reading", metavar="F",
+        help="the agent's reading of it, put into analysis.md (- for stdin)",
+    )  # fmt: skip
+
+
+def _serve_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--port", type=_port, metavar="N", help="the same one each time (default: any free one)"
+    )
+
+
 def _add_wait(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wait-s", type=_seconds, metavar="S",
@@ -200,8 +250,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "analyze": ("what happened inside a run, the most unusual first", _analyze_arguments),
     "override": ("turn the last verdict: equal and simpler is a keep", _override_arguments),
     "checkout": ("put experiment N's code into the editable files", _number_argument),
-    "status": ("where the campaign stands", None),
-    "history": ("what was tried", None),
+    "status": ("where the campaign stands", _status_arguments),
+    "history": ("what was tried", _history_arguments),
     "show": ("one experiment", _number_argument),
     "diff": ("one experiment's change", _number_argument),
     "note": ("a word that the next verdict shows", _text_argument),
@@ -218,6 +268,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
         _confirm_arguments,
     ),
     "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
+    "report": ("picture, page and analysis of the campaign, for people", _report_arguments),
+    "serve": ("the report's page, live in a browser of this machine", _serve_arguments),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -265,6 +317,13 @@ def _confirming_runs(text: str) -> int:
     value = _repeats(text)
     if value < _FEWEST_TO_CONFIRM:
         raise argparse.ArgumentTypeError(f"{text} runs of each say too little: at least 5")
+    return value
+
+
+def _port(text: str) -> int:
+    value = _count(text)
+    if value >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 1 to 65535")
     return value
 
 
@@ -365,6 +424,11 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops.literature import papers_command
 
         return papers_command.run(parsed, os.environ)
+    if parsed.command == "report" and parsed.table is not None:
+        from agent_loops.reporting import reported
+
+        reading = _read(parsed.reading) if parsed.reading else None
+        return reported.of_table(Path(parsed.table), parsed.direction, reading, os.environ)
     if parsed.command == "setup" and parsed.allow:
         return _allow(parsed)
     if parsed.command == "watch":
@@ -419,17 +483,60 @@ def _typed(lines: Sequence[str]) -> str:
 
 
 def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
-    from agent_loops import report
+    from agent_loops.reporting import showing
 
-    match parsed.command:
-        case "history":
-            return report.history(run)
-        case "show":
-            return report.show(run, parsed.number)
-        case "diff":
-            return report.diff(run, parsed.number)
-        case _:
-            return report.status(run)
+    if parsed.command == "show":
+        return showing.show(run, parsed.number)
+    return showing.diff(run, parsed.number)
+
+
+def _history(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.reporting import listing, selecting
+
+    wish = selecting.wanted(
+        statuses=parsed.status, text=parsed.text, path=parsed.file, numbers=parsed.range
+    )
+    return listing.history(run, wish, view=parsed.view)
+
+
+def _status(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.reporting import dashboard
+
+    if parsed.watch:
+        if not (_draws(parsed) and sys.stdin.isatty()):
+            raise UsageError(
+                "--watch draws in a terminal, and this is none: `agent-loops status` answers once"
+            )
+        from agent_loops.reporting import live
+
+        run = live.watch(run)
+    if not _draws(parsed):
+        return dashboard.status(run)
+    from agent_loops.reporting import screen
+
+    answer = dashboard.status(run, columns=screen.columns(at_most=dashboard.COLUMNS))
+    return answer._replace(lines=screen.coloured(answer.lines))
+
+
+def _draws(parsed: argparse.Namespace) -> bool:
+    """Whether the answer goes to a terminal that understands codes."""
+    return sys.stdout.isatty() and not parsed.json and os.environ.get("TERM") != "dumb"
+
+
+def _write_report(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.reporting import reported
+
+    if parsed.direction:
+        raise UsageError("--direction is for a table: `agent-loops report RESULTS.tsv`")
+    return reported.of_campaign(run, _read(parsed.reading) if parsed.reading else None)
+
+
+def _serve(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.reporting import serving
+
+    stream = sys.stderr if parsed.json else sys.stdout
+    say = functools.partial(print, file=stream, flush=True)
+    return serving.run(run, port=parsed.port, say=say)
 
 
 def _wait(run: Loop, parsed: argparse.Namespace) -> Answer:
@@ -531,7 +638,11 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "ready": _ready,
     "confirm": _confirm,
     "analyze": _analyze,
-    **dict.fromkeys(("status", "history", "show", "diff"), _report),
+    "report": _write_report,
+    "serve": _serve,
+    "status": _status,
+    "history": _history,
+    **dict.fromkeys(("show", "diff"), _report),
     **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
     **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),
 }

@@ -185,6 +185,11 @@ class CampaignPaths(NamedTuple):
         """The whole of a claim on a holdout."""
         return self.holdout / f"claim-{first_seed}.json"
 
+    @property
+    def report(self) -> Path:
+        """Derived: what the campaign amounts to, for people."""
+        return self.root / "report"
+
     def run_results(self, number: int, run: int) -> Path:
         """What the probe saw of a run, and what was made of it."""
         return self.experiment(number) / _numbered("results", run, "")
@@ -192,6 +197,32 @@ class CampaignPaths(NamedTuple):
     def outputs(self, number: int, run: int) -> Path:
         """`{run_dir}`: a fresh folder for what the run writes."""
         return self.experiment(number) / _numbered("out", run, "")
+
+
+class ReportPaths(NamedTuple):
+    """What lies in a report's folder."""
+
+    root: Path
+
+    @property
+    def picture(self) -> Path:
+        return self.root / "progress.png"
+
+    @property
+    def page(self) -> Path:
+        return self.root / "report.html"
+
+    @property
+    def analysis(self) -> Path:
+        return self.root / "analysis.md"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "summary.json"
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return self.page, self.picture, self.analysis, self.summary
 
 
 def _numbered(stem: str, run: int, suffix: str) -> str:

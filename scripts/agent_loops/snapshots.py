@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from agent_loops import files, scan
 from agent_loops.errors import AgentLoopsError, BindingsError
 
 MAX_FILE_BYTES = 1 << 20
+_CONTEXT = 3
 _KEY = "editable_files"
 ALLOWED = "regular files of at most 1 MiB inside the project, no symlinks"
 
@@ -263,14 +265,54 @@ def _line_counts(old: list[bytes], new: list[bytes]) -> tuple[int, int]:
 
 def unified_diff(before: Tree, after: Tree) -> Iterator[str]:
     """Lines of a unified diff between two trees; undecodable bytes are replaced."""
-    from difflib import unified_diff as lines_of
-
     for path in differing(before, after):
         old = before[path].data.decode("utf-8", "replace").splitlines() if path in before else []
         new = after[path].data.decode("utf-8", "replace").splitlines() if path in after else []
-        yield from lines_of(
-            old, new, f"a/{path}" if path in before else "/dev/null",
-            f"b/{path}" if path in after else "/dev/null", lineterm="",
-        )  # fmt: skip
+        if old != new:
+            yield f"--- a/{path}" if path in before else "--- /dev/null"
+            yield f"+++ b/{path}" if path in after else "+++ /dev/null"
+            yield from _hunks(old, new)
         if path in before and path in after and before[path].mode != after[path].mode:
             yield f"mode {before[path].mode:o} -> {after[path].mode:o}  {path}"
+
+
+def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
+    """The hunks of two files' lines.
+
+    What both begin and end with is set aside first: it is most of them, and difflib is slow.
+    """
+    from difflib import SequenceMatcher
+
+    head = _alike(old, new)
+    tail = _alike(reversed(old[head:]), reversed(new[head:]))
+    ends = len(old) - tail, len(new) - tail
+    matcher = SequenceMatcher(None, old[head : ends[0]], new[head : ends[1]])
+    opcodes = [
+        ("equal", 0, head, 0, head),
+        *(
+            (tag, i + head, j + head, k + head, m + head)
+            for tag, i, j, k, m in matcher.get_opcodes()
+        ),
+        ("equal", ends[0], len(old), ends[1], len(new)),
+    ]
+    matcher.get_opcodes = lambda: opcodes  # type: ignore[method-assign]
+    for group in matcher.get_grouped_opcodes(_CONTEXT):  # asks for the opcodes of the whole
+        (_, old_at, _, new_at, _), (_, _, old_end, _, new_end) = group[0], group[-1]
+        yield f"@@ -{_place(old_at, old_end)} +{_place(new_at, new_end)} @@"
+        for tag, i, j, k, m in group:
+            if tag == "equal":
+                yield from (f" {line}" for line in old[i:j])
+                continue
+            yield from (f"-{line}" for line in old[i:j])
+            yield from (f"+{line}" for line in new[k:m])
+
+
+def _place(start: int, end: int) -> str:
+    """A hunk's place as diffs write it: an empty one is named by the line before it."""
+    length = end - start
+    return f"{start + 1}" if length == 1 else f"{start + (length > 0)},{length}"
+
+
+def _alike(one: Iterable[str], other: Iterable[str]) -> int:
+    """How many lines both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

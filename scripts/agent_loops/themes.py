@@ -65,8 +65,13 @@ def of_change(diff: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def words(text: str) -> list[str]:
+    """The words of a text or of the names in a line of code, in lower case: `nEmbd` are two."""
+    return [word.lower() for word in _PART.findall(text)]
+
+
 def _of_line(line: str) -> frozenset[str]:
-    words = [word.lower() for word in _PART.findall(line)]
-    if not words:
+    named = words(line)
+    if not named:
         return ALL if any(char.isdigit() for char in line) else frozenset()
-    return frozenset().union(*(_THEMES.get(word, frozenset()) for word in words))
+    return frozenset().union(*(_THEMES.get(word, frozenset()) for word in named))

@@ -1,17 +1,15 @@
 """One picture of a run: its loss, layers, updates and time.
 
-Computes nothing that the page does not say. Drawn with matplotlib, which is slow to import.
+Computes nothing that the page does not say. Draws on a `canvas`.
 """
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent_loops import display
+from agent_loops import canvas, display
 from agent_loops.insight import layers, machine_time
 from agent_loops.insight.samples import Samples, latest
 from agent_loops.objective import median
@@ -27,18 +25,12 @@ def draw(samples: Samples, place: Path, *, title: str, before: Samples | None = 
 
     Says nothing: a letter that no font has is drawn as a box.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # or importing it may say something
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with canvas.quietly():
         _draw(samples, place, display.clean(title, _TITLE_CHARACTERS), before)
 
 
 def _draw(samples: Samples, place: Path, title: str, before: Samples | None) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 7), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = canvas.new(11, 7)
     axes = figure.subplots(2, 2)
     figure.suptitle(title, color=_INK, fontsize=12, x=0.01, ha="left", parse_math=False)
     _loss(axes[0][0], samples, before)
@@ -56,7 +48,7 @@ def _draw(samples: Samples, place: Path, title: str, before: Samples | None) -> 
             axis.spines[["top", "right"]].set_visible(False)
             axis.tick_params(labelsize=8, colors=_INK)
     partial = place.with_suffix(".new.png")
-    canvas.print_png(str(partial))  # type: ignore[no-untyped-call]
+    partial.write_bytes(canvas.png(figure))
     partial.replace(place)
 
 

@@ -5,7 +5,7 @@ Judges nothing; a snapshot that is damaged is named instead of its diff.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from agent_loops import display, snapshots
@@ -24,14 +24,20 @@ class Change(NamedTuple):
     problem: str = ""
 
 
-def of(workspace: Workspace, number: int) -> Change:
-    """The change that an experiment made; empty for a baseline."""
+def of(
+    workspace: Workspace, number: int, saved: Callable[[int], snapshots.Tree] | None = None
+) -> Change:
+    """The change that an experiment made; empty for a baseline.
+
+    Whoever asks for many passes a `saved` that remembers the last few: ideas share their bases.
+    """
     experiment = workspace.campaign.experiments[number]
     base = experiment.started.base
     if base is None:
         return Change()
+    load = saved or workspace.saved
     try:
-        before, after = workspace.saved(base), workspace.saved(number)
+        before, after = load(base), load(number)
     except AgentLoopsError as error:
         return Change(problem=display.clean(str(error), 300))
     return between(before, after)

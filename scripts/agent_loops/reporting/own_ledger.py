@@ -26,10 +26,33 @@ _SETTINGS = (
 def of(run: Loop, now: datetime) -> Ledger:
     """The ledger as the record stands. A run under way is an open row."""
     run.store.work_out_belief()
-    campaign, store = run.campaign, run.store
-    claim = claim_of(campaign)
+    campaign = run.campaign
+    rows = tuple(_with_intervals(campaign, list(_rows(campaign)), claim_of(campaign)))
+    ledger = _told(run, rows, now)
+    return ledger._replace(
+        began_utc=rows[0].began_utc if rows else "",
+        ended_utc=max((row.ended_utc for row in rows), default=""),
+    )
+
+
+def brief(run: Loop, now: datetime, *, latest: int) -> Ledger:
+    """The same with few rows, as quick at ten thousand experiments as at ten.
+
+    They are the baseline's, the incumbent's and the best one's, and the `latest`; when it began and
+    ended, and the running best, are left out.
+    """
+    run.store.work_out_belief()
+    campaign, last = run.campaign, len(run.campaign.experiments)
+    marked = (campaign.baseline, campaign.incumbent, campaign.best)
+    numbers = {item.number for item in marked if item is not None}
+    numbers |= set(range(max(1, last - latest + 1), last + 1))
+    rows = tuple(_row(campaign, campaign.experiments[number]) for number in sorted(numbers))
+    return _told(run, rows, now)
+
+
+def _told(run: Loop, rows: tuple[Row, ...], now: datetime) -> Ledger:
+    campaign = run.campaign
     confirmed, standing = claimed.standing(run.workspace)
-    rows = tuple(_with_intervals(campaign, list(_rows(campaign)), claim))
     switch = campaign.stopped or campaign.paused
     kept = [n for n in campaign.let_go_on if campaign.experiments[n].verdict == decide.KEEP]
     return Ledger(
@@ -37,13 +60,13 @@ def of(run: Loop, now: datetime) -> Ledger:
         metric=campaign.bindings.metric,
         direction=campaign.bindings.direction,
         rows=rows,
-        source=run.workspace.shown(store.paths.root),
+        source=run.workspace.shown(run.store.paths.root),
         baseline=campaign.baseline_number,
         incumbent=campaign.incumbent_number,
         best=campaign.best.number if campaign.best else None,
         state=pointer.state_word(campaign, now),
         state_reason=(switch.reason if switch else "") or campaign.stop_reason(now),
-        claim=claim,
+        claim=claim_of(campaign),
         gain=campaign.gain_of(campaign.incumbent),
         sentence=str(confirmed["sentence"]) if confirmed else "",
         standing=standing,
@@ -51,8 +74,6 @@ def of(run: Loop, now: datetime) -> Ledger:
         is_confirmed=campaign.is_confirmed,
         refused=campaign.refusals,
         active_s=campaign.active_s,
-        began_utc=rows[0].began_utc if rows else "",
-        ended_utc=max((row.ended_utc for row in rows), default=""),
         machine=_texts(campaign.stamp_for()),
         environment=_texts(campaign.started.repository),
         settings=_settings(campaign),

@@ -1,0 +1,152 @@
+"""Everything that was tried in a few kilobytes, for an agent: what not to try again, what is near.
+
+Leaves out figures and reasons, and where that is not enough the ideas that failed longest ago,
+which it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from agent_loops.reporting.telling_words import Telling
+from agent_loops.reporting.tried import CRASHED, KEPT, MARKS, NEAR, WORSE, Idea
+
+MOST_BYTES = 4096
+LEGEND = "+ kept, ~ near miss, - worse, x crashed; a parameter's values by what became of them"
+_MORE = "left out {count} older: `agent-loops history --status discard,crash` has all"
+_TITLES = {KEPT: "kept", NEAR: "near misses", WORSE: "worse"}
+_SPREAD = 8
+
+
+class _Detail(NamedTuple):
+    """How much is told: words of an idea by its mark, numbers, and how tightly it is written.
+
+    Where `spread` is set, many values of a kind are told by the smallest and the largest.
+    """
+
+    kept: int
+    failed: int
+    numbers: bool
+    tight: bool
+    spread: bool = False
+
+
+_DETAILS = (
+    _Detail(8, 8, numbers=True, tight=False),
+    _Detail(6, 4, numbers=True, tight=False),
+    _Detail(4, 3, numbers=True, tight=False),
+    _Detail(3, 2, numbers=True, tight=True),
+    _Detail(3, 2, numbers=False, tight=True),
+    _Detail(2, 1, numbers=False, tight=True),
+    _Detail(2, 1, numbers=False, tight=True, spread=True),
+    _Detail(1, 1, numbers=False, tight=True, spread=True),
+)
+
+
+class Compact(NamedTuple):
+    """The text, and how many ideas are not in it."""
+
+    text: str
+    left_out: int
+
+
+def render(ideas: Sequence[Idea], head: Sequence[str], *, most_bytes: int = MOST_BYTES) -> Compact:
+    """The ideas behind the `head` lines, in as many words as fit."""
+    telling = Telling([idea.words for idea in ideas if idea.words])
+    begin = [*head, LEGEND] if ideas else list(head)
+    for detail in _DETAILS:
+        text = _text(begin, ideas, telling, detail)
+        if len(text.encode()) <= most_bytes:
+            return Compact(text, 0)
+    return _without_oldest(begin, ideas, telling, most_bytes)
+
+
+def _without_oldest(
+    begin: Sequence[str], ideas: Sequence[Idea], telling: Telling, most_bytes: int
+) -> Compact:
+    """The text at the least detail with as few of the oldest failures left out as it takes."""
+    rank = {WORSE: 0, CRASHED: 0, NEAR: 1, KEPT: 2}
+    order = sorted(ideas, key=lambda idea: (rank[idea.mark], bool(idea.settings), idea.row.number))
+    low, high = 1, len(order)
+    while low < high:
+        middle = (low + high) // 2
+        text = _cut(begin, ideas, order[:middle], telling)
+        low, high = (low, middle) if len(text.encode()) <= most_bytes else (middle + 1, high)
+    return Compact(_cut(begin, ideas, order[:low], telling), low)
+
+
+def _cut(
+    begin: Sequence[str], ideas: Sequence[Idea], left_out: Sequence[Idea], telling: Telling
+) -> str:
+    gone = {idea.row.number for idea in left_out}
+    kept = [idea for idea in ideas if idea.row.number not in gone]
+    told = [*begin, _MORE.format(count=len(gone))]
+    return _text(told, kept, telling, _DETAILS[-1])
+
+
+def _text(begin: Sequence[str], ideas: Sequence[Idea], telling: Telling, detail: _Detail) -> str:
+    lines = [*begin, *_parameters(ideas, detail)]
+    between = ";" if detail.tight else "; "
+    for title, told in _words(ideas, telling, detail):
+        lines.append(f"{title}: {between.join(told)}")
+    return "\n".join(lines)
+
+
+# --- ideas that set parameters -------------------------------------------------------------------
+
+
+def _parameters(ideas: Sequence[Idea], detail: _Detail) -> list[str]:
+    """A line for each parameter, the most tried first: `DEPTH +8 -4 6 x32`."""
+    groups: dict[str, list[Idea]] = {}
+    for idea in ideas:
+        if idea.settings:
+            groups.setdefault(idea.key, []).append(idea)
+    ordered = sorted(groups.values(), key=lambda group: -len(group))
+    return [f"{group[0].name} {_values(group, detail)}" for group in ordered]
+
+
+def _values(group: Sequence[Idea], detail: _Detail) -> str:
+    parts = []
+    for mark in MARKS:
+        values = list(dict.fromkeys(_value(idea, detail) for idea in group if idea.mark == mark))
+        if detail.spread and len(values) > _SPREAD and mark in (WORSE, CRASHED):
+            values = _spread(values)
+        if values:
+            parts.append(mark + " ".join(values))
+    return " ".join(parts)
+
+
+def _value(idea: Idea, detail: _Detail) -> str:
+    value = idea.value
+    if detail.tight and "&" not in value and value.startswith(("0.", "-0.")):
+        value = value.replace("0.", ".", 1)
+    if idea.mark == CRASHED and not detail.tight:
+        value += f"({idea.cause})" if idea.cause else ""
+    return value
+
+
+def _spread(values: Sequence[str]) -> list[str]:
+    """Many values as their ends: `.1..4(12)`."""
+    try:
+        ordered = sorted(values, key=float)
+    except ValueError:
+        return list(values)
+    return [f"{ordered[0]}..{ordered[-1]}({len(ordered)})"]
+
+
+# --- ideas that are told by words ----------------------------------------------------------------
+
+
+def _words(ideas: Sequence[Idea], telling: Telling, detail: _Detail) -> list[tuple[str, list[str]]]:
+    """Titles with their ideas: kept, near misses, worse, and crashes by their cause."""
+    found: dict[str, list[str]] = {}
+    order = sorted((idea for idea in ideas if idea.words), key=lambda idea: MARKS.index(idea.mark))
+    for idea in order:
+        title = _TITLES.get(idea.mark) or f"crashed, {idea.cause}" if idea.cause else "crashed"
+        title = _TITLES.get(idea.mark, title)
+        is_telling = idea.mark in (KEPT, NEAR)
+        said = telling.fewest(idea.words, detail.kept if is_telling else detail.failed)
+        number = f"#{idea.row.number} " if detail.numbers and is_telling else ""
+        found.setdefault(title, []).append(number + said)
+    return [(title, list(dict.fromkeys(told))) for title, told in found.items()]

@@ -1,0 +1,180 @@
+"""What experiments have in common: what became of each category, and why ideas failed.
+
+Pure, and explains nothing: that several ideas failed alike is a fact, why they did is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from agent_loops.decide import CRASH, DISCARD, KEEP
+from agent_loops.reporting.categories import CATEGORIES, subjects_of
+from agent_loops.reporting.ledger import Row
+
+_FEWEST = 3
+_MOST = 10
+_NUMBER = re.compile(r"\d[\d.,]*")
+_RARE = 0.1
+
+
+class Category(NamedTuple):
+    """What became of the ideas of one category.
+
+    `gain` is what its kept ideas gained together, in metric units as the keep rule took each of
+    them, `largest` the kept one that gained most.
+    """
+
+    name: str
+    tried: int
+    kept: int
+    crashed: int
+    largest: Row | None
+    gain: float
+
+
+class Pattern(NamedTuple):
+    """What several experiments have in common, and which these are."""
+
+    text: str
+    numbers: tuple[int, ...]
+
+
+def table(ideas: Sequence[Row], category_of: Mapping[int, str]) -> tuple[Category, ...]:
+    """Every category that was tried, the one that gained most first."""
+    by_name: dict[str, list[Row]] = {name: [] for name in CATEGORIES}
+    for row in ideas:
+        by_name[category_of[row.number]].append(row)
+    found = [_category(name, rows) for name, rows in by_name.items() if rows]
+    return tuple(sorted(found, key=lambda item: (-item.gain, -item.kept, -item.tried)))
+
+
+def _category(name: str, rows: Sequence[Row]) -> Category:
+    kept = [row for row in rows if row.status == KEEP]
+    gains = [(row.gain, row) for row in kept if row.gain is not None]
+    return Category(
+        name=name,
+        tried=len(rows),
+        kept=len(kept),
+        crashed=sum(row.status == CRASH for row in rows),
+        largest=max(gains, key=lambda item: item[0])[1] if gains else None,
+        gain=sum((gain for gain, _ in gains), 0.0),
+    )
+
+
+def failed(
+    categories: Sequence[Category], ideas: Sequence[Row], category_of: Mapping[int, str]
+) -> tuple[Pattern, ...]:
+    """What did not work, as patterns.
+
+    A category of at least three ideas of which none was kept, or of at least ten of which at most
+    every tenth was; ideas that were discarded for the same reason other than a worse metric; and
+    those whose interval holds zero, which the noise hid.
+    """
+    found = []
+    for item in categories:
+        numbers = tuple(row.number for row in ideas if category_of[row.number] == item.name)
+        if item.tried >= _FEWEST and not item.kept:
+            crashed = f", {item.crashed} crashed" if item.crashed else ""
+            text = f"{item.name}: none of {item.tried} ideas was kept{crashed}"
+            found.append(Pattern(text, numbers))
+        elif item.tried >= 1 / _RARE and item.kept <= _RARE * item.tried:
+            text = f"{item.name}: only {item.kept} of {item.tried} ideas kept"
+            found.append(Pattern(text, numbers))
+    discarded = [row for row in ideas if row.status == DISCARD]
+    for kind, rows in _grouped(discarded, lambda row: row.kind).items():
+        if kind not in ("", "worse", "equal"):
+            found.append(_pattern(f"discarded for another reason than the metric: {kind}", rows))
+    unclear = [row for row in discarded if _is_unclear(row)]
+    if unclear:
+        found.append(_pattern("neither shown better nor worse: the noise is larger", unclear))
+    return tuple(found)
+
+
+def _is_unclear(row: Row) -> bool:
+    low, high = row.gain_low, row.gain_high
+    return low is not None and high is not None and low < 0 < high
+
+
+def crashes(ideas: Sequence[Row]) -> tuple[Pattern, ...]:
+    """The crashes by their reason, numbers in it aside; the most frequent first.
+
+    One is called mended where a later idea that did not crash begins with its description.
+    """
+    crashed = [row for row in ideas if row.status == CRASH]
+    by = mended(ideas)
+    found = []
+    for rows in _grouped(
+        crashed, lambda row: _NUMBER.sub("0", f"{row.kind}|{row.reason}")
+    ).values():
+        text = ": ".join(dict.fromkeys(part for part in (rows[0].kind, rows[0].reason) if part))
+        told = [f"#{row.number} by #{by[row.number]}" for row in rows if row.number in by]
+        text = f"{text or 'no reason recorded'}{'; mended: ' if told else ''}{', '.join(told)}"
+        found.append(_pattern(text, rows))
+    return tuple(sorted(found, key=lambda item: -len(item.numbers)))
+
+
+def mended(ideas: Sequence[Row]) -> dict[int, int]:
+    """Which crashes were mended, and by which: the first later idea that did not crash and whose
+    description begins with the crash's.
+    """
+    open_: dict[str, list[int]] = {}
+    found: dict[int, int] = {}
+    for row in ideas:
+        said = row.description.strip().lower()
+        if row.status == CRASH and said:
+            open_.setdefault(said, []).append(row.number)
+        elif open_:
+            begins = [text for text in open_ if said.startswith(text)]
+            found |= {number: row.number for text in begins for number in open_.pop(text)}
+    return found
+
+
+def near_misses(ideas: Sequence[Row]) -> tuple[Row, ...]:
+    """What was discarded though it came close, the closest first.
+
+    Close is a gain above zero, or a loss smaller than the noise of one reading; where no noise is
+    known, a loss smaller than half of what the median kept idea gained.
+    """
+    gains = sorted(row.gain for row in ideas if row.status == KEEP and row.gain)
+    usual = max(0.0, gains[len(gains) // 2]) / 2 if gains else 0.0
+    near = [
+        (row.gain, row)
+        for row in ideas
+        if row.status == DISCARD and row.gain is not None and row.gain > -(row.noise or usual)
+    ]
+    return tuple(row for _, row in sorted(near, key=lambda item: -item[0])[:_MOST])
+
+
+def dead_ends(ideas: Sequence[Row], near: Iterable[Row]) -> tuple[Pattern, ...]:
+    """Subjects that at least three ideas named, of which none was kept or came close.
+
+    A subject is a name that the categories' rule knows, in what the description says of the idea.
+    """
+    close = {row.number for row in near}
+    by_subject: dict[str, list[Row]] = {}
+    for row in ideas:
+        for subject in subjects_of(row.description):
+            by_subject.setdefault(subject, []).append(row)
+    found: dict[tuple[int, ...], str] = {}
+    for subject, rows in by_subject.items():
+        numbers = tuple(row.number for row in rows)
+        hopeless = all(row.status != KEEP and row.number not in close for row in rows)
+        if len(rows) >= _FEWEST and hopeless:
+            found[numbers] = f"{found[numbers]}, {subject}" if numbers in found else subject
+    return tuple(
+        Pattern(f"{names}: none of {len(numbers)} was kept or came close", numbers)
+        for numbers, names in sorted(found.items(), key=lambda item: -len(item[0]))
+    )
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def _pattern(text: str, rows: Iterable[Row]) -> Pattern:
+    return Pattern(text, tuple(row.number for row in rows))
