@@ -1,11 +1,9 @@
 'use strict';
 (() => {
-  const table = document.getElementById('table');
-  if (!table) return;
-  const rows = [...table.tBodies];
-  const search = document.getElementById('search');
-  const shown = document.getElementById('shown');
-  const texts = new Map();
+  // Asked for each time: a live page replaces them.
+  const byId = (id) => document.getElementById(id);
+  const rows = () => [...byId('table').tBodies];
+  const texts = new WeakMap();
   const signs = { lt: '<', gt: '>', amp: '&', '#34': '"', '#39': "'" };
   const text = (body) => {
     if (!texts.has(body)) {
@@ -19,15 +17,16 @@
   let status = 'all';
 
   function filter() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = byId('search').value.toLowerCase().split(/\s+/).filter(Boolean);
+    const all = rows();
     let count = 0;
-    for (const body of rows) {
+    for (const body of all) {
       const fits = (status === 'all' || body.dataset.status === status)
         && words.every((word) => text(body).includes(word));
       if (body.hidden === fits) body.hidden = !fits;
       count += fits;
     }
-    shown.textContent = `${count} of ${rows.length}`;
+    byId('shown').textContent = `${count} of ${all.length}`;
   }
 
   function value(body, key) {
@@ -46,13 +45,25 @@
   function sort(button) {
     const header = button.closest('th');
     const down = header.ariaSort === 'ascending';
-    for (const other of table.querySelectorAll('th')) other.removeAttribute('aria-sort');
+    for (const other of byId('table').querySelectorAll('th')) other.removeAttribute('aria-sort');
     header.setAttribute('aria-sort', down ? 'descending' : 'ascending');
-    const keyed = rows.map((body) => [value(body, button.dataset.key), body]);
+    const keyed = rows().map((body) => [value(body, button.dataset.key), body]);
     keyed.sort((a, b) => compare(a[0], b[0], down ? -1 : 1));
     const sorted = document.createDocumentFragment();
     sorted.append(...keyed.map((pair) => pair[1]));
-    table.append(sorted);
+    byId('table').append(sorted);
+  }
+
+  // Puts one row where it belongs; to move the others would take the focus from them.
+  function place(body) {
+    const header = byId('table').querySelector('th[aria-sort]');
+    const { key } = header.querySelector('.sort').dataset;
+    const sign = header.ariaSort === 'descending' ? -1 : 1;
+    const own = value(body, key);
+    const next = rows().find((other) => other !== body
+      && compare(own, value(other, key), sign) < 0);
+    if (next) next.before(body);
+    else byId('table').append(body);
   }
 
   // Where scripts run, <noscript> holds text: a thousand changes cost nothing until one is opened.
@@ -70,7 +81,7 @@
   }
 
   function follow() {
-    const body = document.getElementById(location.hash.slice(1));
+    const body = byId(location.hash.slice(1));
     if (!body || body.tagName !== 'TBODY') return;
     body.hidden = false;
     open(body, true);
@@ -78,25 +89,40 @@
     body.querySelector('.open').focus({ preventScroll: true });
   }
 
-  table.addEventListener('click', (event) => {
+  document.addEventListener('click', (event) => {
     const button = event.target.closest('button');
-    if (button && button.matches('.sort')) sort(button);
-    const body = event.target.closest('tbody');
-    const row = event.target.closest('tr.row');
-    if (row && !getSelection().toString()) open(body, !body.classList.contains('shown'));
-  });
-  for (const button of document.querySelectorAll('.filter')) {
-    button.addEventListener('click', () => {
+    if (button?.matches('.sort')) sort(button);
+    if (button?.matches('.filter')) {
       status = button.dataset.status;
-      for (const other of document.querySelectorAll('.filter')) {
-        other.setAttribute('aria-pressed', String(other === button));
-      }
-      filter();
-    });
+      begin();
+    }
+    const row = event.target.closest('#table tr.row');
+    if (row && !getSelection().toString()) {
+      open(row.parentElement, !row.parentElement.classList.contains('shown'));
+    }
+  });
+
+  function begin() {
+    if (!byId('table')) return;
+    document.querySelector('.controls').hidden = false;
+    for (const button of document.querySelectorAll('.filter')) {
+      button.setAttribute('aria-pressed', String(button.dataset.status === status));
+    }
+    filter();
   }
-  search.addEventListener('input', filter);
+
+  document.addEventListener('input', (event) => {
+    if (event.target.id === 'search') filter();
+  });
+  // A live page has new rows; those that were open are marked so.
+  document.addEventListener('rows', (event) => {
+    for (const body of event.detail) {
+      if (body.classList.contains('shown')) open(body, true);
+      place(body);
+    }
+    begin();
+  });
   addEventListener('hashchange', follow);
-  document.querySelector('.controls').hidden = false;
-  filter();
+  begin();
   follow();
 })();
