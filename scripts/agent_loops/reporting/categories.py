@@ -77,7 +77,7 @@ _KNOBS = {
     "systems": (
         "compile|eager|bf|fp|tf|amp|mxfp|int4|int6|int8|dtype|precision|fused|flash|cuda|"
         "workers|throughput|checkpointing|quant|quantization|autotune|jit|cache|prefetch|"
-        "precompute|vectorize|numba|speed|memory"
+        "precompute|vectorize|numba|speed|memory|progress every|log every|print every"
     ),
 }
 _PARTS = {
