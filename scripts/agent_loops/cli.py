@@ -187,6 +187,14 @@ def _analyze_arguments(command: argparse.ArgumentParser) -> None:
 
 def _report_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
+        "table", nargs="?", metavar="RESULTS.tsv",
+        help="another tool's table of results, reported in ./report (default: the campaign)",
+    )  # fmt: skip
+    command.add_argument(
+        "--direction", choices=("minimize", "maximize"),
+        help="which way that table's metric is better, where its name does not say",
+    )  # fmt: skip
+    command.add_argument(
         "--reading", metavar="F",
         help="the agent's reading of it, put into analysis.md (- for stdin)",
     )  # fmt: skip
@@ -373,6 +381,11 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops.literature import papers_command
 
         return papers_command.run(parsed, os.environ)
+    if parsed.command == "report" and parsed.table is not None:
+        from agent_loops.reporting import reported
+
+        reading = _read(parsed.reading) if parsed.reading else None
+        return reported.of_table(Path(parsed.table), parsed.direction, reading, os.environ)
     if parsed.command == "setup" and parsed.allow:
         return _allow(parsed)
     if parsed.command == "watch":
@@ -443,6 +456,8 @@ def _report(run: Loop, parsed: argparse.Namespace) -> Answer:
 def _write_report(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops.reporting import reported
 
+    if parsed.direction:
+        raise UsageError("--direction is for a table: `agent-loops report RESULTS.tsv`")
     return reported.of_campaign(run, _read(parsed.reading) if parsed.reading else None)
 
 

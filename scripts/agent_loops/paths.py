@@ -220,6 +220,10 @@ class ReportPaths(NamedTuple):
     def summary(self) -> Path:
         return self.root / "summary.json"
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return self.page, self.picture, self.analysis, self.summary
+
 
 def _numbered(stem: str, run: int, suffix: str) -> str:
     return f"{stem}{suffix}" if run == 1 else f"{stem}-{run}{suffix}"

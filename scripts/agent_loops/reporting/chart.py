@@ -17,6 +17,10 @@ BASELINE, REHEARSAL, DISCARD = "baseline", "rehearsal", "discard"
 KINDS = (DISCARD, REHEARSAL, PRUNED, CRASH, OPEN, KEEP, BASELINE)
 LANES = (CRASH, PRUNED)
 """Kinds that have no value: they have a lane of their own under the picture."""
+NAMES = {
+    KEEP: "kept", DISCARD: "discarded", REHEARSAL: "rehearsal", OPEN: "under way",
+    CRASH: "crashed", PRUNED: "ended early", BASELINE: "baseline",
+}  # fmt: skip
 MOST_LABELS = 20
 _LABEL_CHARS = 34
 _LARGEST = 1e150  # more is beyond what a scale can be made for

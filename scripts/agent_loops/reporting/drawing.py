@@ -65,8 +65,9 @@ class Drawing(NamedTuple):
 
 def of(told: Chart, *, width: float, height: float, size: float, most_labels: int) -> Drawing:
     """The chart on a sheet; `size` is that of its letters."""
-    y_ticks = chart.ticks(told.low, told.high, max(3, int(height / 70)))
-    left = 10 + max((chart_labels.width(text, size) for _, text in y_ticks), default=0.0)
+    y_ticks = chart.ticks(told.low, told.high, max(4, int(height / 55)))
+    names = [*(text for _, text in y_ticks), *(chart.NAMES[kind] for kind in told.lanes)]
+    left = 10 + max(chart_labels.width(name, size) for name in names)
     bottom = height - _AXIS - _LANE * len(told.lanes)
     scale = Scale(told, Box(left, _MARGIN_TOP, width - _MARGIN_RIGHT, bottom))
     lanes = tuple((kind, bottom + _LANE * (k + 0.6)) for k, kind in enumerate(told.lanes))

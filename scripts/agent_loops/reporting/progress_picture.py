@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent_loops import canvas, display
 from agent_loops.decide import CRASH, KEEP, PRUNED
 from agent_loops.reporting import chart, chart_labels
-from agent_loops.reporting.chart import BASELINE, DISCARD, LANES, REHEARSAL, Chart, Point
+from agent_loops.reporting.chart import BASELINE, DISCARD, REHEARSAL, Chart, Point
 from agent_loops.reporting.chart_labels import Anchor, Box
 from agent_loops.reporting.ledger import OPEN, Ledger
 
@@ -30,7 +30,6 @@ _DRAWN: dict[str, dict[str, Any]] = {
     KEEP: {"marker": "o", "s": 42, "color": _BLUE, "edgecolor": "white", "lw": 1},
     BASELINE: {"marker": "o", "s": 42, "facecolor": "white", "edgecolor": _BLUE, "lw": 1.6},
 }
-_NAMES = {KEEP: "kept", DISCARD: "discarded", REHEARSAL: "rehearsal", OPEN: "under way"}
 
 
 def png(ledger: Ledger) -> bytes:
@@ -81,8 +80,10 @@ def _axes(axes: Axes, below: Axes | None, told: Chart, metric: str) -> None:
         axes.set_ylabel(f"{_short(metric)} ({better} is better)", color=_DIM, parse_math=False)
         figure = axes.get_figure(root=True)
         assert figure is not None
-        figure.legend(loc="outside lower center", ncols=9, frameon=False, fontsize=8.5,
-                      labelcolor=_INK)  # fmt: skip
+        handles, names = axes.get_legend_handles_labels()
+        shown = dict(zip(names, handles, strict=True))
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=9,
+                      frameon=False, fontsize=8.5, labelcolor=_INK)  # fmt: skip
     else:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "nothing measured yet", ha="center", color=_DIM,
@@ -133,7 +134,7 @@ def _points(axes: Axes, told: Chart, kind: str) -> None:
     found = [point for point in told.points if point.kind == kind and point.y is not None]
     inside = [(point.number, point.y or 0.0) for point in found if not point.beyond]
     if inside:
-        name = _NAMES.get(kind, kind)
+        name = chart.NAMES[kind]
         numbers, values = zip(*inside, strict=True)
         axes.scatter(numbers, values, zorder=3, label=name, **_DRAWN[kind])
     _beyond(axes, found)
@@ -145,8 +146,8 @@ def _beyond(axes: Axes, found: Sequence[Point]) -> None:
         beyond = [(point.number, point.y or 0.0) for point in found if point.beyond == side]
         if beyond:
             axes.scatter([number for number, _ in beyond], [value for _, value in beyond],
-                         marker=marker, s=22, color=_GREY, lw=0, clip_on=False,
-                         zorder=3)  # fmt: skip
+                         marker=marker, s=22, color=_GREY, lw=0, clip_on=False, zorder=3,
+                         label="beyond the scale")  # fmt: skip
 
 
 def _lanes(below: Axes, told: Chart) -> None:
@@ -154,11 +155,8 @@ def _lanes(below: Axes, told: Chart) -> None:
     for at, kind in enumerate(shown):
         numbers = [point.number for point in told.points if point.kind == kind and point.y is None]
         below.scatter(numbers, [-at] * len(numbers), **_DRAWN[kind])
-    below.set_yticks([-at for at in range(len(shown))], [_LANE_NAMES[kind] for kind in shown])
+    below.set_yticks([-at for at in range(len(shown))], [chart.NAMES[kind] for kind in shown])
     below.set_ylim(-len(shown) + 0.4, 0.6)
-
-
-_LANE_NAMES = dict(zip(LANES, ("crashed", "ended early"), strict=True))
 
 
 def _labels(figure: Figure, axes: Axes, told: Chart) -> None:

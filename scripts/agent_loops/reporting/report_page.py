@@ -68,12 +68,16 @@ class Detailed(NamedTuple):
 
 
 class Page(NamedTuple):
-    """All that a page tells. `detail_of` is None where there are no files: a foreign table."""
+    """All that a page tells. `detail_of` is None where there are no files: a foreign table.
+
+    `reading` is what the agent wrote of it.
+    """
 
     ledger: Ledger
     lessons: Lessons
     made: Made
     detail_of: Callable[[int], Detail] | None = None
+    reading: str = ""
     live: Live | None = None
 
 
@@ -86,15 +90,32 @@ def render(page: Page) -> str:
     scripts = [_read("report.js")] + ([page.live.script] if page.live else [])
     early = "document.documentElement.className='js'"
     return _environment().get_template("report.html.jinja").render(
-        ledger=ledger, lessons=page.lessons, made=page.made, live=page.live,
-        rule=categories.RULE, most_reviewed=_MOST_REVIEWED, statuses=_STATUSES, detail=told.of, chart=picture,
+        ledger=ledger, lessons=page.lessons, made=page.made, live=page.live, reading=page.reading,
+        has_files=page.detail_of is not None, names=chart.NAMES,
+        rule=categories.RULE, most_reviewed=_MOST_REVIEWED, statuses=_STATUSES,
+        detail=told.of, chart=picture,
         wide=drawing.of(picture, width=1060, height=430, size=12, most_labels=20),
         narrow=drawing.of(picture, width=360, height=330, size=11, most_labels=6),
-        standing=_standing(ledger),
+        headline=_headline(ledger), standing=_standing(ledger),
         open_row=next((row for row in ledger.rows if row.status == OPEN), None),
         early=early, styles=styles, scripts=scripts,
         policy=_policy(styles, [early, *scripts], page.live),
     )  # fmt: skip
+
+
+def _headline(ledger: Ledger) -> str:
+    """What was gained, in a line."""
+    gain = ledger.claim.gain if ledger.claim else ledger.gain
+    if gain is not None and gain > 0 and ledger.kept:
+        percents = ledger.gain_percent
+        by = f"{number(gain)} better" + (f" ({percents:.2g}%)" if percents else "")
+        chance = ", which may be chance" if ledger.claim and ledger.claim.low <= 0 else ""
+        return f"{ledger.metric}: {by}{chance}"
+    if not ledger.rows:
+        return f"{ledger.metric}: nothing tried yet"
+    if ledger.baseline is None:
+        return f"{ledger.metric}: no baseline yet"
+    return f"{ledger.metric}: nothing gained yet"
 
 
 def _standing(ledger: Ledger) -> str:
@@ -134,7 +155,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(
-        duration=_duration, signed=signed, number=number, percent=percent, when=when,
+        duration=_duration, signed=signed, number=number, like=like, percent=percent, when=when,
         ticked=_ticked, raw=_trusted,
     )  # fmt: skip
     environment.tests["number"] = lambda value: isinstance(value, int | float)
@@ -158,7 +179,17 @@ def _duration(seconds: float | None) -> str:
 
 def number(value: float | None) -> str:
     """A figure as people read it."""
-    return _NOTHING if value is None else f"{value:.5g}".replace("-", _MINUS)
+    return _NOTHING if value is None else f"{value:.3g}".replace("-", _MINUS)
+
+
+def like(value: float | None, text: str) -> str:
+    """A figure with as many decimals as a reading was printed with, at most five."""
+    if value is None:
+        return _NOTHING
+    plain = re.fullmatch(r"-?\d+(?:\.(\d+))?", text)
+    if plain is None or abs(value) >= 1e7:
+        return f"{value:.6g}".replace("-", _MINUS)
+    return f"{value:.{min(len(plain[1] or ''), 5)}f}".replace("-", _MINUS)
 
 
 def signed(value: float | None) -> str:

@@ -1,19 +1,24 @@
-"""`agent-loops report`: picture, page, analysis and summary of a campaign, written into a folder.
+"""`agent-loops report`: picture, page, analysis and summary of a campaign, or of a table.
 
 Measures and decides nothing, and takes no lock of the campaign: it may run beside a run.
 """
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 
 from agent_loops import __version__, answers, claimed, display, files
 from agent_loops.answers import Answer
 from agent_loops.loop import Loop
+from agent_loops.objective import Direction
 from agent_loops.paths import ReportPaths
 from agent_loops.reporting import (
     analysis_page,
     details,
+    foreign_ledger,
     lessons,
     own_ledger,
     progress_picture,
@@ -22,6 +27,7 @@ from agent_loops.reporting import (
     report_page,
     summary_file,
 )
+from agent_loops.reporting.changes import Change
 from agent_loops.reporting.ledger import Ledger
 from agent_loops.reporting.report_page import Made, Page
 
@@ -34,36 +40,54 @@ def of_campaign(run: Loop, reading: str | None = None) -> Answer:
     ledger = own_ledger.of(seen, now)
     detail_of = details.reader(run.workspace)
     learnt = lessons.learn(ledger, lambda number: detail_of(number).change)
-    made = Made("agent-loops report", now, __version__)
     paths = ReportPaths(run.store.paths.report)
-    said = (
-        _reading(paths)
-        if reading is None
-        else readings.written(
-            reading,
-            experiments=len(ledger.rows),
-            secrets=display.secret_values(run.workspace.environ),
-        )
-    )
-    _write(paths, Page(ledger, learnt, made, detail_of), said)
+    page = Page(ledger, learnt, Made("agent-loops report", now, __version__), detail_of)
+    _write(paths, page._replace(reading=_reading(paths, ledger, reading, run.workspace.environ)))
     confirmed, standing = claimed.standing(run.workspace)
     claim = str(confirmed["sentence"]) if confirmed else standing
     return _answer(ledger, claim, run.workspace.shown(paths.root))
 
 
-def _write(paths: ReportPaths, page: Page, reading: str) -> None:
+def of_table(
+    table: Path, direction: str | None, reading: str | None, environ: Mapping[str, str]
+) -> Answer:
+    """Writes the report of another tool's table into `report/` of the current folder.
+
+    Raises:
+        AgentLoopsError: the table cannot be read; the message names line and column.
+        Refused: files of these names lie there that no report wrote.
+    """
+    ledger = foreign_ledger.read(table, Direction(direction) if direction else None)
+    paths = ReportPaths(Path("report"))
+    report_folder.refuse_foreign(paths)
+    words = ["agent-loops", "report", str(table)]
+    words += ["--direction", direction] if direction else []
+    made = Made(display.clean(shlex.join(words), 200), datetime.now(timezone.utc), __version__)
+    learnt = lessons.learn(ledger, lambda _: Change())
+    page = Page(ledger, learnt, made, reading=_reading(paths, ledger, reading, environ))
+    _write(paths, page)
+    return _answer(ledger, ledger.standing, str(paths.root))
+
+
+def _write(paths: ReportPaths, page: Page) -> None:
     ledger, learnt = page.ledger, page.lessons
     summary = files.dump_json(summary_file.values(ledger, learnt), indent=1)
+    analysis = analysis_page.render(ledger, learnt, page.reading)
     report_folder.write(paths.root, {
         paths.picture: progress_picture.png(ledger),
         paths.page: report_page.render(page).encode("utf-8", "replace"),
-        paths.analysis: analysis_page.render(ledger, learnt, reading).encode("utf-8", "replace"),
+        paths.analysis: analysis.encode("utf-8", "replace"),
         paths.summary: f"{summary}\n".encode("utf-8", "replace"),
     })  # fmt: skip
 
 
-def _reading(paths: ReportPaths) -> str:
-    """What the agent wrote before; "" where there is none."""
+def _reading(
+    paths: ReportPaths, ledger: Ledger, text: str | None, environ: Mapping[str, str]
+) -> str:
+    """The agent's reading as it is kept; without a `text` what it wrote before."""
+    if text is not None:
+        secrets = display.secret_values(environ)
+        return readings.written(text, experiments=len(ledger.rows), secrets=secrets)
     try:
         return readings.of_page(files.read_regular(paths.analysis).decode("utf-8", "replace"))
     except OSError:
