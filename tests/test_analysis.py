@@ -65,7 +65,7 @@ def test_a_reading_stays_and_says_whose_it_is(tmp_path: Path) -> None:
     for page in (first, analysis.read_text()):
         place = page.partition(f"{readings.BEGIN}\n")[2].partition(f"\n{readings.END}")[0]
         assert place.startswith("*Written by the agent")
-        assert "As of 1 experiments" in place
+        assert "As of 1 experiment." in place
         assert place.endswith("#### What it means\n\nThe *baseline* is **all** there is: #1.")
         assert page.count(readings.BEGIN) == page.count(readings.END) == 1
     assert project.call("report", "--reading", "-", stdin="Another.").code == 0

@@ -110,7 +110,9 @@ def crashes(ideas: Sequence[Row]) -> tuple[Pattern, ...]:
     ).values():
         text = ": ".join(dict.fromkeys(part for part in (rows[0].kind, rows[0].reason) if part))
         told = [f"#{row.number} by #{by[row.number]}" for row in rows if row.number in by]
-        text = f"{text or 'no reason recorded'}{'; mended: ' if told else ''}{', '.join(told)}"
+        more = f" and {len(told) - _MOST} more" if len(told) > _MOST else ""
+        text = f"{text or 'no reason recorded'}{'; mended: ' if told else ''}"
+        text += ", ".join(told[:_MOST]) + more
         found.append(_pattern(text, rows))
     return tuple(sorted(found, key=lambda item: -len(item.numbers)))
 
