@@ -103,7 +103,7 @@ _REASONS = ("", " - the curve still falls at the end", " (hypothesis: less noise
 
 def realistic(count: int) -> Iterator[Tried]:
     """Ideas as a long night has them: six of ten set a parameter, one of nine is kept."""
-    changed = itertools.product(_TWISTS, _PARTS)
+    changed = itertools.cycle(itertools.product(_TWISTS, _PARTS))
     incumbent: tuple[dict[str, float], list[str]] = (dict.fromkeys(_PARAMETERS, 0.5), [])
     for n in range(count):
         values, layers = dict(incumbent[0]), list(incumbent[1])

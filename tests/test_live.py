@@ -88,9 +88,10 @@ def test_a_run_appears_with_its_bar_and_goes_as_it_ends(
     assert "next: agent-loops wait" in screen.sees("q ends")
     screen.resize(80, 24)
     (tmp_path / "hold").unlink()
-    assert "running" not in screen.sees(
-        "experiments 3: 3 keep", "slower steps", "next: agent-loops try"
-    )
+    screen.sees("#3 has ended, which is not recorded yet")
+    project.ask("wait")
+    text = screen.sees("experiments 3: 3 keep", "slower steps", "next: agent-loops try")
+    assert "running" not in text
 
 
 @pytest.mark.parametrize("key", ["q", "C-c"])
