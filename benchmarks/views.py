@@ -1,4 +1,4 @@
-"""What looking at a campaign costs: `status` and `history`, beside what a person would type instead.
+"""What looking at a campaign costs: `status` and `history`, beside what one would type instead.
 
     python benchmarks/views.py [--experiments 10 1000 10000] [--rounds 9]
 
@@ -45,7 +45,7 @@ VIEWS: Sequence[tuple[tuple[str, ...], str]] = (
 
 
 def campaign(folder: Path, experiments: int) -> Project:
-    """A campaign of so many experiments, whose tables and caches are as its last `try` left them."""
+    """A campaign of so many experiments, its tables and caches as the last `try` left them."""
     project = long_records.begun(Project(folder))
     long_records.lengthen(project, list(long_records.realistic(experiments - 2)))
     subprocess.run([*COMMAND, "note", "x"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
