@@ -61,10 +61,10 @@ class ReviewBranch:
         return None
 
     def _in_the_way(self, branch: str, why: str) -> Refused:
+        rename = f"git branch -m {shlex.quote(branch)} NEW-NAME"
         return Refused(
             "branch exists", f"the branch {branch} {why}",
-            next_step=f"`git branch -m {shlex.quote(branch)} NEW-NAME` keeps it under another name; "
-            "then the same command again",
+            next_step=f"`{rename}` keeps it under another name; then the same command again",
         )  # fmt: skip
 
     def has_commit(self, commit: str) -> bool:
