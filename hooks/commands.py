@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ALLOWED = frozenset(
     "try wait status history show diff note checkout override infer doctor ready pause stop "
-    "rebaseline resume report confirm papers analyze".split()
+    "rebaseline resume report confirm papers analyze finalize".split()
 )
 READING = frozenset("wait status history show diff".split())
 _PERSONS = {

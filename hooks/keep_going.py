@@ -23,7 +23,7 @@ _QUICK_S = 60.0
 _WAIT = "`agent-loops wait --wait-s 580` (Bash timeout 600000)"
 _CONFIRM = "`agent-loops confirm --wait-s 580` (Bash timeout 600000)"
 _WAITING = tuple(
-    f"agent-loops {name}" for name in ("try", "wait", "ready", "rebaseline", "confirm")
+    f"agent-loops {name}" for name in ("try", "wait", "ready", "rebaseline", "confirm", "finalize")
 )
 _TRY_ANALYSED = (
     "`agent-loops try 'IDEA' --anchor FILE:KEY=VALUE --predict 'FILE:KEY < NUMBER' --wait-s 580 "

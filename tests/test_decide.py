@@ -160,6 +160,25 @@ def test_equal_is_within_half_a_deviation_of_incumbent_and_best(
 
 
 @pytest.mark.parametrize(
+    ("gain", "lines", "status"),
+    [
+        (0.0, 0, "keep"),  # one change fewer, at no line more
+        (-0.4, 0, "keep"),
+        (-0.7, 0, "discard"),
+        (0.0, 1, "discard"),
+    ],
+)
+def test_an_incumbent_without_a_change_is_simpler(gain: float, lines: int, status: str) -> None:
+    judgement = Judgement("discard", gain, gain - 1, gain + 1, 0.2, 0.4, 1.0)
+    weighed = decide.Weighed(judgement, behind=0.0, more_lines=lines, pairs=0, takes_back=True)
+    assert decide.weigh(weighed).status == status
+    assert verdict([gain], [gain], DOWN) == ("discard", "equal")
+    plain = decide.decide([1.0], [1.0], direction=DOWN, is_simpler=True)
+    assert (plain.status, plain.kind) == ("keep", "simpler")
+    assert decide.decide([1.1], [1.0], direction=DOWN, is_simpler=True).status == "discard"
+
+
+@pytest.mark.parametrize(
     ("walls_s", "told"),
     [((60.0, 56.5), True), ((60.0, 58.0), False), ((1.0, 0.6), False), ((60.0, 60.0), False)],
 )

@@ -174,17 +174,18 @@ class Repository:
             found[staged.path] = None
         return list(found)
 
-    def untracked_or_changed(self, paths: Sequence[str]) -> list[str]:
-        """Those of `paths` whose bytes or mode in the work tree are not what HEAD holds.
+    def untracked_or_changed(self, paths: Sequence[str], commit: str = "HEAD") -> list[str]:
+        """Those of `paths` whose bytes or mode in the work tree are not what `commit` holds.
 
         The files themselves are read: no stat data and no assume-unchanged flag is trusted.
         """
-        if not paths or self.head().commit is None:
+        if not paths or (commit == "HEAD" and self.head().commit is None):
             return list(paths)
         wanted = {self._in_tree(path): path for path in paths}
         links = self._submodules()
         changed = {path for path in wanted if self._obstacle(path, links)}
-        changed |= self._trees.changed_files([path for path in wanted if path not in changed])
+        plain = [path for path in wanted if path not in changed]
+        changed |= self._trees.changed_files(plain, commit)
         return [path for tree_path, path in wanted.items() if tree_path in changed]
 
     def head(self) -> Head:
@@ -246,16 +247,21 @@ class Repository:
             )
         self.check_no_operation()
         self._check_name_is_free(tag)
+        step = "edit editable_files, or use iter_strategy: snapshots"
+        self.check_can_hold(paths, next_step=step)
+        self._check_index_of([self._in_tree(path) for path in paths])
+
+    def check_can_hold(self, paths: Sequence[str], *, next_step: str) -> None:
+        """Refuses where a commit of this repository cannot hold one of these paths."""
         links = self._submodules()
         for path in paths:
             if obstacle := self._obstacle(self._in_tree(path), links):
                 raise Refused(
                     "git",
                     f"{path} {obstacle}; it cannot be committed from here",
-                    next_step="edit editable_files, or use iter_strategy: snapshots",
+                    next_step=next_step,
                     files=[path],
                 )
-        self._check_index_of([self._in_tree(path) for path in paths])
 
     def check_no_operation(self) -> None:
         if operation := self._operation():
@@ -333,6 +339,17 @@ class Repository:
         except (git.GitError, GitFailed, ValueError, OSError):
             pass
         return found
+
+    @property
+    def names_nobody(self) -> bool:
+        """Whether git has no name or address to commit by, so that commits are agent-loops'."""
+        return "agent-loops@localhost" in _identity(self._trees.config()).values()
+
+    @property
+    def wants_signatures(self) -> bool:
+        """Whether the person's own commits are signed; ours are not."""
+        said = self._git.run("config", "--type=bool", "--get-all", "commit.gpgSign")
+        return said.line.split("\n")[:-1][-1:] == ["true"]  # the last one is our own
 
     def start_branch(self, tag: str) -> str:
         """Makes the branch at HEAD's commit and points HEAD at it, as `git checkout -b` does.

@@ -74,15 +74,7 @@ def make(
     else:
         number = campaign.incumbent_number
     if edit is not None:
-        # The experiment whose code lies here: the incumbent's, or another's since a `checkout`.
-        number = campaign.holders.get(snapshots.digest(present))
-        if number is None:
-            raise Refused(
-                "edits", f"edited by hand: {', '.join(edited[:5])}; `--edit` would leave that out",
-                files=edited,
-                next_step="`agent-loops try 'IDEA'` without --edit measures it; `agent-loops "
-                f"checkout {_base_number(campaign)}` sets it aside",
-            )  # fmt: skip
+        number = _holder(campaign, present, base)
         tree = _edited(campaign, present, edit)
         if not campaign.wants_baseline and number != campaign.incumbent_number:
             notes += (f"built on #{number}, whose code lies in the files",)
@@ -97,6 +89,33 @@ def make(
             f"`agent-loops checkout {_base_number(campaign)}`"
         )
     return Candidate(tree, base, number, notes, left_behind)
+
+
+def made_elsewhere(
+    workspace: Workspace, campaign: Campaign, base: snapshots.Tree, tree: snapshots.Tree
+) -> Candidate:
+    """The candidate of these bytes, which grew from the incumbent's; `base` is those.
+
+    Raises:
+        Refused: it would leave out what somebody edited.
+    """
+    _holder(campaign, workspace.present(), base)
+    notes = _metric_line_notes(campaign, base, tree) + _seed_notes(base, tree)
+    return Candidate(tree, base, campaign.incumbent_number, notes)
+
+
+def _holder(campaign: Campaign, present: snapshots.Tree, base: snapshots.Tree) -> int:
+    """The experiment whose code lies here: the incumbent's, or another's since a `checkout`."""
+    number = campaign.holders.get(snapshots.digest(present))
+    if number is not None:
+        return number
+    edited = snapshots.differing(present, base)
+    raise Refused(
+        "edits", f"edited by hand: {', '.join(edited[:5])}; this candidate would leave that out",
+        files=edited,
+        next_step="`agent-loops try 'IDEA'` without --edit measures it; `agent-loops "
+        f"checkout {_base_number(campaign)}` sets it aside",
+    )  # fmt: skip
 
 
 def _base_number(campaign: Campaign) -> int:

@@ -157,6 +157,21 @@ def _confirm_arguments(command: argparse.ArgumentParser) -> None:
     _add_wait(command)
 
 
+def _finalize_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--squash", action="store_true", help="one commit for all of it")
+    command.add_argument(
+        "--minimal", action="store_true",
+        help="first measure without each kept change, and leave out what does not matter",
+    )  # fmt: skip
+    command.add_argument(
+        "--budget", type=_duration, metavar="T", help="with --minimal: at most so much time (2h)"
+    )
+    command.add_argument(
+        "--runs", type=_count, metavar="N", help="with --minimal: begin nothing past N runs"
+    )
+    _add_wait(command)
+
+
 def _papers_arguments(command: argparse.ArgumentParser) -> None:
     from agent_loops.literature import papers_arguments
 
@@ -267,6 +282,10 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
         "the morning claim: best and baseline on fresh seeds, and one plain sentence",
         _confirm_arguments,
     ),
+    "finalize": (
+        "a clean branch of what was kept, a commit an idea, with the text of a pull request",
+        _finalize_arguments,
+    ),
     "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
     "report": ("picture, page and analysis of the campaign, for people", _report_arguments),
     "serve": ("the report's page, live in a browser of this machine", _serve_arguments),
@@ -334,6 +353,15 @@ def _seconds(text: str) -> float:
         value = -1.0
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _duration(text: str) -> float:
+    from agent_loops.bindings import duration_s
+
+    value = duration_s(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration with its unit, 2h or 90 min")
     return value
 
 
@@ -560,6 +588,19 @@ def _confirm(run: Loop, parsed: argparse.Namespace) -> Answer:
     )  # fmt: skip
 
 
+def _finalize(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.finalizing import finalize, removals
+
+    bounded = parsed.budget is not None or parsed.runs is not None
+    if bounded and not parsed.minimal:
+        raise UsageError("--budget and --runs bound what --minimal measures: add --minimal")
+    return finalize.run(
+        run, squash=parsed.squash, wait_s=_wait_s(parsed),
+        minimal=removals.Bound(parsed.budget, parsed.runs) if parsed.minimal else None,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+    )  # fmt: skip
+
+
 def _rewind(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops import rewinding
 
@@ -637,6 +678,7 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "wait": _wait,
     "ready": _ready,
     "confirm": _confirm,
+    "finalize": _finalize,
     "analyze": _analyze,
     "report": _write_report,
     "serve": _serve,

@@ -54,6 +54,7 @@ def decide(
     broken_guard: str = "",
     failed_checks: str = "",
     weighed: Weighed | None = None,
+    is_simpler: bool = False,
 ) -> Verdict:
     """Better than the incumbent is kept, equal or worse is not: as read, or as `weighed` says.
 
@@ -65,6 +66,7 @@ def decide(
         broken_guard: which printed number does not hold; empty where all do.
         failed_checks: why `checks_cmd` did not pass; empty where it did, or has not run.
         weighed: what the noise-aware rule makes of the readings; None for the plain rule.
+        is_simpler: by the plain rule too equal is kept, for the candidate is known to be simpler.
     """
     if not incumbent:
         return Verdict(KEEP, "baseline", "the baseline that ideas are compared with")
@@ -79,6 +81,8 @@ def decide(
     new, old = estimate(candidate), estimate(incumbent)
     if direction.better(new, old):
         return Verdict(KEEP, "better", "better than the incumbent")
+    if new == old and is_simpler:
+        return Verdict(KEEP, "simpler", "equal to the incumbent, with one change fewer")
     if new == old:
         return Verdict(DISCARD, "equal", "equal to the incumbent")
     return Verdict(DISCARD, "worse", "worse than the incumbent")
@@ -89,13 +93,24 @@ class Weighed(NamedTuple):
 
     `behind` is how much worse than the best ever it is taken to be, in metric units; `more_lines`
     the lines added less those removed; `pairs` how many runs of the incumbent stood beside its own,
-    0 where it is compared with what was read before.
+    0 where it is compared with what was read before. `takes_back` tells that a kept change is taken
+    out, which is simpler where it costs no line either.
     """
 
     judgement: Judgement
     behind: float
     more_lines: int
     pairs: int
+    takes_back: bool = False
+
+    @property
+    def is_simpler(self) -> bool:
+        return self.more_lines < int(self.takes_back)
+
+    @property
+    def how_simpler(self) -> str:
+        """What is saved, in words."""
+        return f"{-self.more_lines} lines fewer" if self.more_lines else "one change fewer"
 
 
 def weigh(weighed: Weighed) -> Verdict:
@@ -117,8 +132,9 @@ def weigh(weighed: Weighed) -> Verdict:
             why = f"less than one run's noise ({judgement.noise:.2g}) for {more} lines more"
             return Verdict(DISCARD, "complexity", f"{said}; {why}")
         return Verdict(KEEP, "better", said)
-    if more < 0 and weighed.behind <= _EQUAL * judgement.noise and _may_be_equal(judgement):
-        return Verdict(KEEP, "simpler", f"{said}; equal within the noise, {-more} lines fewer")
+    is_close = weighed.behind <= _EQUAL * judgement.noise and _may_be_equal(judgement)
+    if weighed.is_simpler and is_close:
+        return Verdict(KEEP, "simpler", f"{said}; equal within the noise, {weighed.how_simpler}")
     return Verdict(DISCARD, "worse" if judgement.gain else "equal", said)
 
 

@@ -45,6 +45,7 @@ class ExperimentStarted(NamedTuple):
     each of the candidate's. `basis` is the finding of the literature that it tries, or "". In the
     analysis-first loop it rests on `anchors`, `predictions` and the rows of a `plan`; `move` is
     what it does in exploration, and `axes` in how many distant places it changes the code.
+    `takes_back` is the kept experiment without whose change the incumbent is measured.
     """
 
     experiment: int
@@ -71,6 +72,7 @@ class ExperimentStarted(NamedTuple):
     plan: tuple[str, ...] = ()
     move: str = ""
     axes: int = 0
+    takes_back: int | None = None
 
 
 class RunStarted(NamedTuple):

@@ -121,8 +121,8 @@ class Trees:
                 )
         return found
 
-    def changed_files(self, paths: Sequence[str]) -> set[str]:
-        """Those of these work-tree files that HEAD does not hold as they are.
+    def changed_files(self, paths: Sequence[str], commit: str = "HEAD") -> set[str]:
+        """Those of these work-tree files that `commit` does not hold as they are.
 
         Reads the files: neither stat data nor an assume-unchanged flag is trusted.
         """
@@ -135,9 +135,9 @@ class Trees:
                 "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{real}"'.replace("\n", "\\n"),
             }
             git = Git(self.top, variables, _PLAIN_INDEX)
-            git.run("read-tree", "HEAD")
+            git.run("read-tree", commit)
             git.run("update-index", "--add", "--remove", "-z", "--stdin", stdin=nul(paths))
-            command = ("diff-index", "--cached", "--no-renames", "--name-only", "-z", "HEAD")
+            command = ("diff-index", "--cached", "--no-renames", "--name-only", "-z", commit)
             return set(git.run(*command).records) & set(paths)
 
     def _common_dir(self) -> Path:

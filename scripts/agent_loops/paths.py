@@ -174,6 +174,16 @@ class CampaignPaths(NamedTuple):
         return self.experiment(number) / _numbered("curve", run, ".json")
 
     @property
+    def report(self) -> Path:
+        """What the campaign amounts to, for people: derived, and made anew on request."""
+        return self.root / "report"
+
+    @property
+    def pull_request(self) -> Path:
+        """The text for a review of what was kept."""
+        return self.report / "pull-request.md"
+
+    @property
     def holdout(self) -> Path:
         """What `holdout_cmd` printed, and the figures of it: for the person, not for an agent."""
         return self.root / "holdout"

@@ -42,6 +42,13 @@ class Idea(NamedTuple):
         return display.clean(self.text, DESCRIPTION_CHARACTERS)
 
 
+class Removal(NamedTuple):
+    """A candidate that is the incumbent without the change of one kept experiment, `of`."""
+
+    of: int
+    tree: snapshots.Tree
+
+
 def deadline_after(wait_s: float | None) -> float | None:
     return None if wait_s is None else time.monotonic() + wait_s
 
@@ -54,6 +61,7 @@ def try_idea(
     repeat: int | None,
     wait_s: float | None,
     claims: Claims | None = None,
+    removal: Removal | None = None,
 ) -> Answer:
     """One experiment: checks, runs, measures, decides, keeps or restores, records.
 
@@ -64,6 +72,8 @@ def try_idea(
         repeat: how many runs; given at all, code that was tried before may run again.
         wait_s: seconds after which a run that still goes on is answered as running.
         claims: what the idea is said to rest on, in the analysis-first loop.
+        removal: the candidate, where it is made of the record instead of an edit; it is no new
+            idea, and rests on nothing.
 
     Raises:
         Refused: nothing was run; the reason, the files and the next command.
@@ -79,14 +89,19 @@ def try_idea(
                 from agent_loops.literature import basis  # most campaigns have no literature
 
                 idea = idea._replace(basis=basis.require(campaign, idea.basis))
-            draft = _draft(run.workspace, campaign, edit, claims)
+            draft = None
+            if removal is None:
+                draft = _draft(run.workspace, campaign, edit, claims)
             base = candidates.base_of(run.workspace, campaign)
             tip = ""
             if campaign.bindings.iter_strategy == "branches":
                 expected = base if campaign.incumbent is not None else {}
                 tip = stand_on_branch(run.workspace, campaign, expected)
             blocks = edit if draft is None else draft.edit
-            candidate = candidates.make(run.workspace, campaign, base, blocks)
+            if removal is None:
+                candidate = candidates.make(run.workspace, campaign, base, blocks)
+            else:
+                candidate = candidates.made_elsewhere(run.workspace, campaign, base, removal.tree)
             gates.refuse_changed_harness(run.workspace)
             gates.refuse_elsewhere(run.workspace, campaign)
             gates.refuse_touched_locks(campaign, candidate)
@@ -98,6 +113,7 @@ def try_idea(
             start(
                 run.workspace, campaign, candidate, idea,
                 tip=tip, runs_wanted=wanted, grounds=grounds,
+                takes_back=removal.of if removal is not None else None,
             )  # fmt: skip
         except Refused as error:
             run.store.append(
@@ -217,6 +233,7 @@ def start(
     runs_wanted: int = 1,
     rehearsal: bool = False,
     grounds: Grounds | None = None,
+    takes_back: int | None = None,
 ) -> None:
     """Saves the candidate and records the experiment; from here on a kill loses nothing.
 
@@ -271,6 +288,7 @@ def start(
             warmups=campaign.bindings.warmup_runs,
             paired=campaign.paired and not (baseline or rehearsal or same),
             basis="" if baseline else idea.basis,
+            takes_back=takes_back,
             **more,
         )
     )

@@ -136,7 +136,10 @@ def _weighed(campaign: Campaign, experiment: Experiment, *, closing: bool) -> de
     judgement = rule.judge(belief, losses, most=len(losses) if cut_short else rule.MOST)
     more_lines = experiment.started.lines_added - experiment.started.lines_removed
     pairs = len(losses) if experiment.started.paired and not cut_short else 0
-    return decide.Weighed(judgement, _behind(campaign, judgement.gain), more_lines, pairs)
+    return decide.Weighed(
+        judgement, _behind(campaign, judgement.gain), more_lines, pairs,
+        takes_back=experiment.started.takes_back is not None,
+    )  # fmt: skip
 
 
 def _figures(
@@ -259,7 +262,14 @@ def _verdict(
         broken_guard=_broken_guard(campaign, experiment),
         failed_checks=_failed_checks(experiment),
         weighed=weighed,
+        is_simpler=_takes_back(experiment),
     )
+
+
+def _takes_back(experiment: Experiment) -> bool:
+    """Whether it is the incumbent less one change, at no more lines."""
+    started = experiment.started
+    return started.takes_back is not None and started.lines_added <= started.lines_removed
 
 
 def _compared_with(campaign: Campaign, experiment: Experiment) -> Experiment | None:

@@ -23,7 +23,8 @@ class Row(NamedTuple):
     incumbent's estimated metric after it, `best_low` to `best_high` its 90% interval. `wall_s` is
     one run's, `machine_s` all runs' that it took. Times are UTC in ISO 8601, "" where unknown.
     `session` is that of the agent that tried it; `by_name` says in what other terms a table told it
-    (`baseline` as a status, a commit as its name).
+    (`baseline` as a status, a commit as its name). `takes_back` is the kept experiment without
+    whose change the incumbent was measured.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Row(NamedTuple):
     predictions: str = ""
     basis: str = ""
     by_name: str = ""
+    takes_back: int | None = None
 
     @property
     def is_idea(self) -> bool:

@@ -169,6 +169,7 @@ def _row(campaign: Campaign, item: Experiment) -> Row:
         findings=display.clean(item.analysed.findings, _REASON) if item.analysed else "",
         predictions=display.clean(item.analysed.predictions, _REASON) if item.analysed else "",
         basis=display.clean(item.started.basis, 40),
+        takes_back=item.started.takes_back,
     )  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""The figures and descriptions of experiments in words that a code host shows as they are; pure.
+
+Chooses nothing: which experiments are told of is for `messages` and `pull_request`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agent_loops import answers, decide, display
+from agent_loops.reporting.ledger import Ledger, Row
+
+_NUMBER_SIGN = re.compile(r"#(?=\d)")
+
+
+def plain(text: str, secrets: Sequence[str], limit: int = 400) -> str:
+    """One clean line without secrets; `#7` would be an issue of the repository's, and closed."""
+    return _NUMBER_SIGN.sub("no. ", masked(text, secrets, limit))
+
+
+def masked(text: str, secrets: Sequence[str], limit: int = 2000) -> str:
+    """One clean line without secrets, word for word."""
+    return display.cut(display.mask(display.one_line(text), secrets), limit)
+
+
+def code(text: str) -> str:
+    """A clean line as code in Markdown, where neither markup, links nor names mean anything."""
+    runs = [len(run) for run in re.findall(r"`+", text)]
+    fence = "`" * (max(runs, default=0) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}" if text else ""
+
+
+def gain(row: Row) -> str:
+    """`gain 0.0134, 90% interval 0.012 to 0.015, 97% sure to be better`; "" where none is known."""
+    if row.gain is None:
+        return ""
+    word = "gain" if row.gain >= 0 else "loss"
+    low, high = row.gain_low, row.gain_high
+    if low is None or high is None or row.probability is None:
+        return f"{word} {abs(row.gain):.4g}"
+    if low == high:
+        return f"{word} {abs(row.gain):.4g}, no noise seen"
+    if row.gain < 0:
+        low, high = -high, -low
+    sure = decide.percent(row.probability)
+    return f"{word} {abs(row.gain):.4g}, 90% interval {low:.3g} to {high:.3g}, {sure} to be better"
+
+
+def change(metric: str, before: Row | None, row: Row) -> str:
+    """`val_bpb 2.2549 -> 2.0087`, or the value alone where there is nothing to compare with."""
+    if before is None or not before.text or before.epoch != row.epoch:
+        return f"{metric} {row.text}" if row.text else ""
+    return f"{metric} {before.text} -> {row.text}"
+
+
+def effort(row: Row) -> str:
+    runs = f"{row.runs} run{'' if row.runs == 1 else 's'}"
+    lines = f"+{row.lines_added} -{row.lines_removed} lines"
+    return f"{runs}, {answers.duration(row.machine_s)} of the machine, {lines}"
+
+
+def better(ledger: Ledger) -> str:
+    return "lower is better" if ledger.direction.sign > 0 else "higher is better"
+
+
+def counts(ledger: Ledger) -> str:
+    """How many ideas were tried and what became of them."""
+    ideas = ledger.ideas
+    told = [row.status for row in ideas]
+    each = ", ".join(
+        f"{told.count(status)} {word}"
+        for status, word in ((decide.KEEP, "kept"), (decide.DISCARD, "discarded"),
+                             (decide.CRASH, "crashed"))
+    )  # fmt: skip
+    return f"{len(ideas)} ideas tried: {each}"
