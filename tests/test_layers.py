@@ -48,6 +48,8 @@ LEVELS: dict[str, list[str]] = {
         "attaching finding",
         "records paper_ids papers_arguments",
         "ledger",
+        "constants exported targets",
+        "flat_tables parameters",
         "semantic_scholar arxiv openalex full_text",
     ],
     "2, effects": [
@@ -80,6 +82,12 @@ LEVELS: dict[str, list[str]] = {
         "rewinding confirm reanalysis",
         "lookout",
         "watchdog",
+    ],
+    "3, other people's tools": [
+        "csv_files parquet_files mlflow_runs wandb_runs event_files",
+        "gathering elsewhere",
+        "exporter",
+        "export_command",
     ],
     "3, a project that has no bindings yet": [
         "survey",
@@ -140,6 +148,10 @@ THIRD_PARTY = {
     "stamina": "fetching",
     "urllib3": "fetching",
     "defusedxml": "arxiv",
+    "mlflow": "mlflow_runs",
+    "wandb": "wandb_runs",
+    "tensorboard": "event_files",
+    "pyarrow": "parquet_files",
 }
 # Who starts processes at all, and which.
 STARTERS = {
@@ -151,6 +163,8 @@ STARTERS = {
     "client_process": "the coding client that is watched",
     "processes": "the run",
     "supervise": "the supervisor, by a fork",
+    "exporter": "the Python that has the tool to export to",
+    "wandb_runs": "wandb, to upload",
     "rehearsal": "what begins the run and is killed, by a fork",
 }
 STARTING = {

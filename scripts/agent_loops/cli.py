@@ -185,6 +185,18 @@ def _analyze_arguments(command: argparse.ArgumentParser) -> None:
     _add_wait(command)
 
 
+def _export_arguments(command: argparse.ArgumentParser) -> None:
+    from agent_loops.exporting.targets import TARGETS
+
+    command.add_argument("--to", required=True, choices=TARGETS, help="the tool or the format")
+    command.add_argument(
+        "--out", metavar="DIR", help="where to write (default: export/ in the campaign's folder)"
+    )
+    command.add_argument(
+        "--python", metavar="P", help="the Python that has the tool's library (default: our own)"
+    )
+
+
 def _add_wait(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wait-s", type=_seconds, metavar="S",
@@ -218,6 +230,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
         _confirm_arguments,
     ),
     "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
+    "export": ("the campaign into MLflow, W&B, TensorBoard, CSV or Parquet", _export_arguments),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -524,6 +537,12 @@ def _analyze(run: Loop, parsed: argparse.Namespace) -> Answer:
     return reanalysis.run_again(run, parsed.number, edit=edit, wait_s=_wait_s(parsed))
 
 
+def _export(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.exporting import export_command
+
+    return export_command.run(run, parsed.to, parsed.out, parsed.python)
+
+
 # Each imports what it needs when it is called: starting up is most of what a `try` costs.
 _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "try": _try,
@@ -531,6 +550,7 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "ready": _ready,
     "confirm": _confirm,
     "analyze": _analyze,
+    "export": _export,
     **dict.fromkeys(("status", "history", "show", "diff"), _report),
     **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
     **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),
