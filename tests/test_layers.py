@@ -47,7 +47,7 @@ LEVELS: dict[str, list[str]] = {
         "rounds sentences corpus",
         "attaching finding",
         "records paper_ids papers_arguments merging",
-        "ledger printed_progress widths parameters categories diff_html page_parts",
+        "ledger constants exported targets flat_tables varying printed_progress widths parameters categories diff_html page_parts",
         "near_misses pace fitting telling_words chart chart_labels",
         "tried drawing",
         "compact loss_svg",
@@ -101,6 +101,12 @@ LEVELS: dict[str, list[str]] = {
         "finalize",
         "lookout",
         "watchdog",
+    ],
+    "3, other people's tools": [
+        "csv_files parquet_files mlflow_runs wandb_runs event_files",
+        "gathering elsewhere",
+        "exporter",
+        "export_command",
     ],
     "3, a project that has no bindings yet": [
         "survey",
@@ -165,6 +171,10 @@ THIRD_PARTY = {
     "urllib3": "fetching",
     "defusedxml": "arxiv",
     "rich": "screen",
+    "mlflow": "mlflow_runs",
+    "wandb": "wandb_runs",
+    "tensorboard": "event_files",
+    "pyarrow": "parquet_files",
 }
 # Who starts processes at all, and which.
 STARTERS = {
@@ -176,6 +186,8 @@ STARTERS = {
     "client_process": "the coding client that is watched",
     "processes": "the run",
     "supervise": "the supervisor, by a fork",
+    "exporter": "the Python that has the tool to export to",
+    "wandb_runs": "wandb, to upload",
     "rehearsal": "what begins the run and is killed, by a fork",
 }
 STARTING = {

@@ -250,6 +250,18 @@ def _serve_arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _export_arguments(command: argparse.ArgumentParser) -> None:
+    from agent_loops.exporting.targets import TARGETS
+
+    command.add_argument("--to", required=True, choices=TARGETS, help="the tool or the format")
+    command.add_argument(
+        "--out", metavar="DIR", help="where to write (default: export/ in the campaign's folder)"
+    )
+    command.add_argument(
+        "--python", metavar="P", help="the Python that has the tool's library (default: our own)"
+    )
+
+
 def _add_wait(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--wait-s", type=_seconds, metavar="S",
@@ -289,6 +301,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None] | None
     "papers": ("look things up in the literature; quoted, never invented", _papers_arguments),
     "report": ("picture, page and analysis of the campaign, for people", _report_arguments),
     "serve": ("the report's page, live in a browser of this machine", _serve_arguments),
+    "export": ("the campaign into MLflow, W&B, TensorBoard, CSV or Parquet", _export_arguments),
     "doctor": ("what is missing or in the way on this machine and in this project", None),
     "demo": ("watch a whole campaign on a small real training script", _demo_arguments),
 }  # fmt: skip
@@ -672,6 +685,12 @@ def _analyze(run: Loop, parsed: argparse.Namespace) -> Answer:
     return reanalysis.run_again(run, parsed.number, edit=edit, wait_s=_wait_s(parsed))
 
 
+def _export(run: Loop, parsed: argparse.Namespace) -> Answer:
+    from agent_loops.exporting import export_command
+
+    return export_command.run(run, parsed.to, parsed.out, parsed.python)
+
+
 # Each imports what it needs when it is called: starting up is most of what a `try` costs.
 _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "try": _try,
@@ -684,6 +703,7 @@ _HANDLERS: dict[str, Callable[[Loop, argparse.Namespace], Answer]] = {
     "serve": _serve,
     "status": _status,
     "history": _history,
+    "export": _export,
     **dict.fromkeys(("show", "diff"), _report),
     **dict.fromkeys(("override", "checkout", "rebaseline"), _rewind),
     **dict.fromkeys(("pause", "stop", "resume", "note"), _switch),

@@ -97,6 +97,11 @@ class CampaignPaths(NamedTuple):
         return self.root / "corpus.tsv"
 
     @property
+    def exports(self) -> Path:
+        """Where `export` writes, a folder for each tool, unless the person names another."""
+        return self.root / "export"
+
+    @property
     def told(self) -> Path:
         """What the person was notified of already."""
         return self.root / "notified.json"
