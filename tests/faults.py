@@ -28,7 +28,7 @@ _SERVER = """\
 import errno, fcntl, json, os, signal, stat, sys, time
 sys.path.insert(0, sys.argv[1])
 from agent_loops import cli, candidates, gates, rewinding, runs, settling, setup, switches, trying
-from agent_loops import journal, loop, report, verdicts
+from agent_loops import journal, loop, verdicts
 import ctypes, difflib, pathspec  # what the library imports only where it is needed
 
 REAL_WRITE, REAL_FSYNC, REAL_OPEN = os.write, os.fsync, os.open

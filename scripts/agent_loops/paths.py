@@ -200,11 +200,6 @@ class CampaignPaths(NamedTuple):
         """The whole of a claim on a holdout."""
         return self.holdout / f"claim-{first_seed}.json"
 
-    @property
-    def report(self) -> Path:
-        """Derived: what the campaign amounts to, for people."""
-        return self.root / "report"
-
     def run_results(self, number: int, run: int) -> Path:
         """What the probe saw of a run, and what was made of it."""
         return self.experiment(number) / _numbered("results", run, "")

@@ -10,18 +10,20 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from agent_loops.decide import KEEP
-from agent_loops.reporting import categories, patterns, proposals, reviews, trends
+from agent_loops.reporting import categories, near_misses, patterns, proposals, reviews, trends
 from agent_loops.reporting.changes import Change
 from agent_loops.reporting.ledger import Ledger, Row
 from agent_loops.reporting.patterns import Category, Pattern
+
+_MOST_NEAR = 10
 
 
 class Lessons(NamedTuple):
     """All of it; figures are in metric units, and positive gains are better.
 
     `progression` is what was kept, in order. `to_review` are the kept changes that a person should
-    read first, each with the reasons. `cost` are labels with their texts. `category_of` says of
-    each idea, by its number, in which category it was counted.
+    read first, each with the reasons; `near_misses` the nearest ten. `cost` are labels with their
+    texts. `category_of` says of each idea, by its number, in which category it was counted.
     """
 
     categories: tuple[Category, ...]
@@ -52,13 +54,13 @@ def learn(ledger: Ledger, change_of: Callable[[int], Change], context: str = "")
         if row.status == KEEP:
             kept[row.number] = change
     table = patterns.table(ideas, category_of)
-    near = patterns.near_misses(ideas)
+    near = near_misses.of(ideas)
     dead_ends = patterns.dead_ends(ideas, near)
     return Lessons(
         categories=table,
         failed=patterns.failed(table, ideas, category_of),
         crashes=patterns.crashes(ideas),
-        near_misses=near,
+        near_misses=near[:_MOST_NEAR],
         dead_ends=dead_ends,
         progression=tuple(ledger.kept),
         diminishing=trends.diminishing(ideas),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from agent_loops.curves import median
 from agent_loops.decide import DISCARD, KEEP
+from agent_loops.objective import median
 from agent_loops.reporting.ledger import Row
 
 RULE = (

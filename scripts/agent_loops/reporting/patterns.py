@@ -135,22 +135,6 @@ def mended(ideas: Sequence[Row]) -> dict[int, int]:
     return found
 
 
-def near_misses(ideas: Sequence[Row]) -> tuple[Row, ...]:
-    """What was discarded though it came close, the closest first.
-
-    Close is a gain above zero, or a loss smaller than the noise of one reading; where no noise is
-    known, a loss smaller than half of what the median kept idea gained.
-    """
-    gains = sorted(row.gain for row in ideas if row.status == KEEP and row.gain)
-    usual = max(0.0, gains[len(gains) // 2]) / 2 if gains else 0.0
-    near = [
-        (row.gain, row)
-        for row in ideas
-        if row.status == DISCARD and row.gain is not None and row.gain > -(row.noise or usual)
-    ]
-    return tuple(row for _, row in sorted(near, key=lambda item: -item[0])[:_MOST])
-
-
 def dead_ends(ideas: Sequence[Row], near: Iterable[Row]) -> tuple[Pattern, ...]:
     """Subjects that at least three ideas named, of which none was kept or came close.
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from agent_loops.curves import median
+from agent_loops.objective import median
 
 _OF = re.compile(r"(?<![\w.,/:-])(\d{1,12})\s?(?:/|of)\s?(\d{1,12})(?![\w/:]|\.\d)", re.IGNORECASE)
 _PERCENT = re.compile(r"(?<![\w.+-])(\d{1,3}(?:\.\d+)?)\s?%")

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from agent_loops import display, files, machine, tails
-from agent_loops.curves import median
 from agent_loops.experiments import Run, is_here
 from agent_loops.loop import Loop
+from agent_loops.objective import median
 from agent_loops.reporting import printed_progress
 from agent_loops.reporting.printed_progress import Estimate
 
