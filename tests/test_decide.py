@@ -160,18 +160,23 @@ def test_equal_is_within_half_a_deviation_of_incumbent_and_best(
 
 
 @pytest.mark.parametrize(
-    ("gain", "lines", "status"),
+    ("gain", "low", "lines", "status"),
     [
-        (0.0, 0, "keep"),  # one change fewer, at no line more
-        (-0.4, 0, "keep"),
-        (-0.7, 0, "discard"),
-        (0.0, 1, "discard"),
+        (0.0, -0.9, 0, "keep"),  # one change fewer, at no line more
+        (-0.4, -0.9, 0, "keep"),
+        (-0.4, -1.4, 0, "discard"),  # it may well have been worth something
+        (-0.7, -0.9, 0, "discard"),
+        (0.0, -0.9, 1, "discard"),
     ],
 )
-def test_an_incumbent_without_a_change_is_simpler(gain: float, lines: int, status: str) -> None:
-    judgement = Judgement("discard", gain, gain - 1, gain + 1, 0.2, 0.4, 1.0)
+def test_an_incumbent_without_a_change_is_simpler_where_little_can_be_lost(
+    gain: float, low: float, lines: int, status: str
+) -> None:
+    judgement = Judgement("discard", gain, low, gain + 1, 0.2, 0.4, 1.0)
     weighed = decide.Weighed(judgement, behind=0.0, more_lines=lines, pairs=0, takes_back=True)
     assert decide.weigh(weighed).status == status
+    again = decide.weigh(weighed._replace(may_repeat=True))
+    assert (again.status == "repeat") == (low < -1 and status == "discard")
     assert verdict([gain], [gain], DOWN) == ("discard", "equal")
     plain = decide.decide([1.0], [1.0], direction=DOWN, is_simpler=True)
     assert (plain.status, plain.kind) == ("keep", "simpler")

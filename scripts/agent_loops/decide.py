@@ -94,7 +94,7 @@ class Weighed(NamedTuple):
     `behind` is how much worse than the best ever it is taken to be, in metric units; `more_lines`
     the lines added less those removed; `pairs` how many runs of the incumbent stood beside its own,
     0 where it is compared with what was read before. `takes_back` tells that a kept change is taken
-    out, which is simpler where it costs no line either.
+    out, which is simpler where it costs no line either; then it `may_repeat` until it is clear.
     """
 
     judgement: Judgement
@@ -102,6 +102,7 @@ class Weighed(NamedTuple):
     more_lines: int
     pairs: int
     takes_back: bool = False
+    may_repeat: bool = False
 
     @property
     def is_simpler(self) -> bool:
@@ -133,6 +134,10 @@ def weigh(weighed: Weighed) -> Verdict:
             return Verdict(DISCARD, "complexity", f"{said}; {why}")
         return Verdict(KEEP, "better", said)
     is_close = weighed.behind <= _EQUAL * judgement.noise and _may_be_equal(judgement)
+    if weighed.is_simpler and is_close and weighed.takes_back and _may_lose(judgement):
+        why = "without the change a loss of more than one run's noise is not ruled out"
+        status = REPEAT if weighed.may_repeat else DISCARD
+        return Verdict(status, "unclear", f"{said}; {why}")
     if weighed.is_simpler and is_close:
         return Verdict(KEEP, "simpler", f"{said}; equal within the noise, {weighed.how_simpler}")
     return Verdict(DISCARD, "worse" if judgement.gain else "equal", said)
@@ -140,6 +145,11 @@ def weigh(weighed: Weighed) -> Verdict:
 
 def _may_be_equal(judgement: Judgement) -> bool:
     return judgement.gain >= -_EQUAL * judgement.noise
+
+
+def _may_lose(judgement: Judgement) -> bool:
+    """What was kept for its gain is not given up for an estimate that could be luck."""
+    return judgement.low < -_WITHIN_NOISE * judgement.noise
 
 
 def advice(weighed: Weighed) -> str:

@@ -139,6 +139,7 @@ def _weighed(campaign: Campaign, experiment: Experiment, *, closing: bool) -> de
     return decide.Weighed(
         judgement, _behind(campaign, judgement.gain), more_lines, pairs,
         takes_back=experiment.started.takes_back is not None,
+        may_repeat=not cut_short and len(experiment.readings) < rule.MOST,
     )  # fmt: skip
 
 
