@@ -97,7 +97,7 @@ def test_hostile_words_everywhere_fit(tmp_path: Path) -> None:
     project.call("stop", "--why", ODD[0])
     assert "next: agent-loops resume" in fits(project.call("status"))
     value = project.ask("status")
-    assert value["notes"][3].endswith("x" * 150)
+    assert "x" * 150 in value["notes"][3]
     assert value["recent"][1]["description"].startswith("\u2764")
 
 
