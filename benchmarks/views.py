@@ -76,7 +76,8 @@ def main() -> None:
     )
     print("| experiments | view | time | bytes | plain | time | bytes | ratio |")
     print("|---|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as temporary:
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # ten thousand snapshots are synced
+    with tempfile.TemporaryDirectory(dir=memory) as temporary:
         for experiments in arguments.experiments:
             folder = Path(temporary, str(experiments))
             campaign(folder, experiments)

@@ -93,11 +93,11 @@ def test_hostile_words_everywhere_fit(tmp_path: Path) -> None:
     for words in ("campaign t1  active", "experiments 11/500: 10 keep", "gain", "best      #3",
                   "in the way: the harness", "next: agent-loops try"):  # fmt: skip
         assert words in out, (words, out)
-    assert all(line.isprintable() for line in out.splitlines())
+    assert out.replace("\u200d", "").replace("\n", "").isprintable()  # emoji are joined by it
     project.call("stop", "--why", ODD[0])
     assert "next: agent-loops resume" in fits(project.call("status"))
     value = project.ask("status")
-    assert value["notes"][3].endswith("x" * 150)
+    assert "x" * 150 in value["notes"][3]
     assert value["recent"][1]["description"].startswith("\u2764")
 
 
