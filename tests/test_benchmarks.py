@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
         ("end_of_run", ["--rounds", "1", "--polls", "0.1"], 5, "polling with `sleep 0.1`"),
         ("metric_reading", ["--sizes-mb", "0.5", "--rounds", "1"], 8, "| 0.5 MB, carr"),
         ("hook_latency", ["--rounds", "1"], 8, "| idle, any hook |"),
+        ("report_size", ["--experiments", "3", "--rounds", "1"], 1, "| 3 |"),
     ],
 )
 def test_it_prints_a_table(

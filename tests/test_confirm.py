@@ -379,13 +379,14 @@ def test_the_holdout_is_claimed_and_its_values_are_the_persons_alone(tmp_path: P
     )
     assert "; in training val_bpb 2.0" in answer["sentence"]
     assert "7.128906" in project.call("status").out
-    for words in (["confirm"], ["status"], ["wait"], ["show", "2"], ["history"]):
+    for words in (["confirm"], ["status"], ["wait"], ["show", "2"], ["history"], ["report"]):
         for said in (project.call(*words, env=AGENT), project.ask(*words, env=AGENT)):
             assert "7.128906" not in said.out + said.err, words
             assert "0.871094" not in said.out
     shown = project.ask("status", env=AGENT)["confirmed"]
     assert shown["verdict"] == "improved"
     assert "its figures are for the person" in shown["sentence"]
+    assert "7.128906" in project.call("report").out
     told = {
         path.relative_to(project.sandbox).parts[0]
         for path in [*project.sandbox.rglob("*"), project.root / ".agent-loops/active.json"]

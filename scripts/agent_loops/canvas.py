@@ -18,6 +18,9 @@ _NO_GLYPH = "\N{WHITE VERTICAL RECTANGLE}"
 
 def new(wide: float, high: float, *, dpi: int = 110) -> Figure:
     """An empty sheet of so many inches."""
+    import logging
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # says where it keeps its cache
     from matplotlib.figure import Figure
 
     return Figure(figsize=(wide, high), dpi=dpi, layout="constrained")

@@ -51,12 +51,17 @@ class LastWord(NamedTuple):
 
 def last_word(environ: Mapping[str, str], session: str) -> LastWord:
     """The end of a session's conversation; where there is none, an empty one of long ago."""
+    newest = transcript(environ, session)
+    return LastWord(_mtime(newest), _error(newest)) if newest else LastWord()
+
+
+def transcript(environ: Mapping[str, str], session: str) -> str:
+    """The file that holds a session's conversation; "" where there is none."""
     if not session or not session.replace("-", "").isalnum():
-        return LastWord()
+        return ""
     # The folder is named after the project in a way that changed between versions.
     paths = glob.glob(f"{glob.escape(str(_home(environ)))}/projects/*/{session}.jsonl")
-    newest = max(paths, key=_mtime, default="")
-    return LastWord(_mtime(newest), _error(newest)) if newest else LastWord()
+    return max(paths, key=_mtime, default="")
 
 
 def _error(path: str) -> str:

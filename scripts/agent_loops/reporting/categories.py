@@ -76,8 +76,8 @@ _KNOBS = {
     ),
     "systems": (
         "compile|eager|bf|fp|tf|amp|mxfp|int4|int6|int8|dtype|precision|fused|flash|cuda|"
-        "workers|throughput|checkpointing|quant|quantization|autotune|jit|cache|prefetch|"
-        "precompute|vectorize|numba|speed|memory"
+        "workers|throughput|checkpointing|quant|quantization|autotune|fullgraph|jit|cache|prefetch|"
+        "precompute|vectorize|numba|speed|memory|progress every|log every|print every"
     ),
 }
 _PARTS = {
@@ -86,7 +86,7 @@ _PARTS = {
         "arch|architecture|depth|width|wide|wider|deep|deeper|dim|dims|hidden|layer|layers|block|"
         "blocks|head|heads|kv|qk|attention|attn|mqa|gqa|mlp|ffn|activation|relu|gelu|silu|swiglu|"
         "swish|tanh|sigmoid|glu|norm|norms|rmsnorm|layernorm|batchnorm|batch norm|layer norm|"
-        "embed|embd|embedding|embeddings|ve|residual|residuals|resid|resid lambda|skip|window|"
+        "embed|embd|embedding|embeddings|sdpa|ve|residual|residuals|resid|resid lambda|skip|window|"
         "windows|context|rope|rotary|position|positional|conv|convolution|conv kernel|pool|"
         "pooling|gate|gates|"
         "gated|gating|channel|channels|aspect|aspect ratio|lm head|moe|expert|experts|router|"

@@ -34,7 +34,8 @@ def reader(workspace: Workspace) -> Callable[[int], Detail]:
     @cache
     def read(number: int) -> Detail:
         change = changes.of(workspace, number, saved)
-        lines = tuple(display.mask(line, secrets) for line in change.lines)
+        masked = display.mask("\n".join(change.lines), secrets)
+        lines = tuple(masked.split("\n")) if masked else ()
         return Detail(change._replace(lines=lines), *_log(workspace, number, secrets))
 
     return read

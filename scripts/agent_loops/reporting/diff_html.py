@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
 
 _LINE_CHARS = 240
-_HEAD = ("--- ", "+++ ")
 # The few kinds of tokens that are worth a colour, by the name of Pygments' CSS classes.
 _COLOURED = {"k": "k", "s": "s", "c": "c", "m": "n", "nf": "f", "nc": "f", "nd": "f"}
 
@@ -29,9 +28,13 @@ class Shown(NamedTuple):
 
 
 def plain(lines: Sequence[str], *, most_lines: int, most_chars: int) -> Shown:
-    """Each line that came in <ins>, each that went in <del>."""
+    """Each line that came in <ins>, each that went in <del>, those that name places in <b>."""
     kept = list(_fitting(lines, most_lines, most_chars))
-    return Shown("".join(_wrapped(line, escape(line)) for line in kept), len(lines) - len(kept))
+    html = [
+        _place(line) if _is_place(kept, at) else _wrapped(line, escape(line))
+        for at, line in enumerate(kept)
+    ]
+    return Shown("".join(html), len(lines) - len(kept))
 
 
 def highlighted(lines: Sequence[str], *, most_lines: int, most_chars: int) -> Shown:
@@ -41,14 +44,13 @@ def highlighted(lines: Sequence[str], *, most_lines: int, most_chars: int) -> Sh
     hunk: list[str] = []
     lexer: Lexer | None = None
     for at, line in enumerate(kept):
-        if line.startswith("@@") or _is_head(kept, at):
-            html += _hunk(hunk, lexer)
-            hunk = []
-            html.append(_wrapped(line, escape(line)))
-            if line.startswith("+++ "):
-                lexer = _lexer(line[4:])
-        else:
+        if not _is_place(kept, at):
             hunk.append(line)
+            continue
+        html += [*_hunk(hunk, lexer), _place(line)]
+        hunk = []
+        if line.startswith("+++ "):
+            lexer = _lexer(line[4:])
     return Shown("".join([*html, *_hunk(hunk, lexer)]), len(lines) - len(kept))
 
 
@@ -73,17 +75,21 @@ def _fitting(lines: Sequence[str], most_lines: int, most_chars: int) -> Iterator
         yield shown
 
 
-def _is_head(lines: Sequence[str], at: int) -> bool:
-    """Whether a line names a file; `--- ` may begin a line that went, too."""
+def _is_place(lines: Sequence[str], at: int) -> bool:
+    """Whether a line names a file or a place in it; a line that went may begin with `--- `, too."""
     line = lines[at]
     if line.startswith("--- "):
         return at + 1 < len(lines) and lines[at + 1].startswith("+++ ")
-    return line.startswith("+++ ") and at > 0 and lines[at - 1].startswith("--- ")
+    if line.startswith("+++ "):
+        return at > 0 and lines[at - 1].startswith("--- ")
+    return line.startswith("@@")
+
+
+def _place(line: str) -> str:
+    return f"<b>{escape(line)}\n</b>"
 
 
 def _wrapped(line: str, html: str) -> str:
-    if line.startswith(_HEAD) or line.startswith("@@"):
-        return f"<b>{html}\n</b>"
     if line.startswith("+"):
         return f"<ins>{html}\n</ins>"
     if line.startswith("-"):

@@ -65,7 +65,7 @@ class Drawing(NamedTuple):
 
 def of(told: Chart, *, width: float, height: float, size: float, most_labels: int) -> Drawing:
     """The chart on a sheet; `size` is that of its letters."""
-    y_ticks = chart.ticks(told.low, told.high, max(4, int(height / 55)))
+    y_ticks = chart.ticks(told.low, told.high, max(5, int(height / 42)))
     names = [*(text for _, text in y_ticks), *(chart.NAMES[kind] for kind in told.lanes)]
     left = 10 + max(chart_labels.width(name, size) for name in names)
     bottom = height - _AXIS - _LANE * len(told.lanes)

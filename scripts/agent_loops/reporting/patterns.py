@@ -100,7 +100,7 @@ def _is_unclear(row: Row) -> bool:
 def crashes(ideas: Sequence[Row]) -> tuple[Pattern, ...]:
     """The crashes by their reason, numbers in it aside; the most frequent first.
 
-    One is called mended where a later idea that did not crash begins with its description.
+    One is called mended where an idea that did not crash begins with its description.
     """
     crashed = [row for row in ideas if row.status == CRASH]
     by = mended(ideas)
@@ -110,24 +110,28 @@ def crashes(ideas: Sequence[Row]) -> tuple[Pattern, ...]:
     ).values():
         text = ": ".join(dict.fromkeys(part for part in (rows[0].kind, rows[0].reason) if part))
         told = [f"#{row.number} by #{by[row.number]}" for row in rows if row.number in by]
-        text = f"{text or 'no reason recorded'}{'; mended: ' if told else ''}{', '.join(told)}"
+        more = f" and {len(told) - _MOST} more" if len(told) > _MOST else ""
+        text = f"{text or 'no reason recorded'}{'; mended: ' if told else ''}"
+        text += ", ".join(told[:_MOST]) + more
         found.append(_pattern(text, rows))
     return tuple(sorted(found, key=lambda item: -len(item.numbers)))
 
 
 def mended(ideas: Sequence[Row]) -> dict[int, int]:
-    """Which crashes were mended, and by which: the first later idea that did not crash and whose
+    """Which crashes were mended, and by which: the first idea that did not crash and whose
     description begins with the crash's.
     """
-    open_: dict[str, list[int]] = {}
+    crashed: dict[str, list[int]] = {}
+    for row in ideas:
+        if row.status == CRASH and (said := row.description.strip().lower()):
+            crashed.setdefault(said, []).append(row.number)
+    lengths = {len(said) for said in crashed}
     found: dict[int, int] = {}
     for row in ideas:
         said = row.description.strip().lower()
-        if row.status == CRASH and said:
-            open_.setdefault(said, []).append(row.number)
-        elif open_:
-            begins = [text for text in open_ if said.startswith(text)]
-            found |= {number: row.number for text in begins for number in open_.pop(text)}
+        begins = [said[:length] for length in lengths if length <= len(said)]
+        for number in (n for text in begins if row.status != CRASH for n in crashed.get(text, ())):
+            found.setdefault(number, row.number)
     return found
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _INK, _DIM, _GREY = "#1b1f24", "#59636e", "#8b949e"
 _BLUE, _VERMILION, _OCHRE = "#0072b2", "#d55e00", "#a27c00"  # Okabe and Ito; the last darker
 _LABEL_PT = 8.5
+_WIDER = 1.1  # than the average font is matplotlib's own
 _DRAWN: dict[str, dict[str, Any]] = {
     DISCARD: {"marker": "o", "s": 16, "color": _GREY, "alpha": 0.7, "lw": 0},
     REHEARSAL: {"marker": "D", "s": 18, "facecolor": "none", "edgecolor": _GREY},
@@ -162,6 +163,7 @@ def _lanes(below: Axes, told: Chart) -> None:
 def _labels(figure: Figure, axes: Axes, told: Chart) -> None:
     """Texts beside the largest wins, placed when the plot has its final size."""
     figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # texts must not move the plot that they were placed in
     scale = 72 / figure.dpi
     box = axes.get_window_extent()
     high = box.y1
@@ -186,7 +188,7 @@ def _labels(figure: Figure, axes: Axes, told: Chart) -> None:
     area = Box(box.x0 * scale, 0.0, box.x1 * scale, (high - box.y0) * scale)
     dots = [place_ for n, place_ in at.items() if kinds[n] not in (KEEP, BASELINE)]
     for label in chart_labels.place(
-        anchors, size=_LABEL_PT, area=area, taken=[*kept, *lines], dots=dots,
+        anchors, size=_LABEL_PT * _WIDER, area=area, taken=[*kept, *lines], dots=dots,
         prefer_down=told.better_is_down,
     ):  # fmt: skip
         _write(axes, label, high * scale)

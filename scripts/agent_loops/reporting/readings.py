@@ -46,4 +46,5 @@ def written(text: str, *, experiments: int, secrets: Sequence[str]) -> str:
             f"it has {len(tamed)} characters, {MOST_CHARS} are allowed",
             next_step="shorten it, then again",
         )
-    return f"*{_WHOSE} As of {experiments} experiments.*\n\n{tamed}"
+    count = "1 experiment" if experiments == 1 else f"{experiments} experiments"
+    return f"*{_WHOSE} As of {count}.*\n\n{tamed}"

@@ -62,14 +62,15 @@ def write(folder: Path, contents: Mapping[Path, bytes]) -> None:
     with files.locked(folder / ".lock", wait_s=_LOCK_WAIT_S):
         for left in files.leftovers(folder):
             left.unlink(missing_ok=True)
-        written: list[tuple[Path, Path]] = []
+        ready: list[tuple[Path, Path]] = []
         try:
             for path, data in contents.items():
-                written.append((files.write_temporary(path, data), path))
-        except BaseException:
-            for temporary, _ in written:
+                ready.append((files.write_temporary(path, data), path))
+            for temporary, path in ready:
+                os.replace(temporary, path)
+        except OSError as error:
+            raise files.explain(error, folder) from error
+        finally:
+            for temporary, _ in ready:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
-            raise
-        for temporary, path in written:
-            os.replace(temporary, path)

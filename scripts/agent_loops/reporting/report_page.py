@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _STATUSES = (KEEP, DISCARD, CRASH, OPEN)
-_PAGE_CHARS = 2_300_000  # with what marks it up at most 3 MB at 1,000 experiments
+_PAGE_CHARS = 2_150_000  # with what marks it up at most 3 MB at 1,000 experiments
 _ROW_CHARS = 1000  # of markup and figures in each row
 _KEPT_CHARS, _MOST_COLOURED = 120_000, 150  # of the changes that were kept, colours cost twice
 _LOG_CHARS = 600
 _MOST_REVIEWED = 30
+# Control characters, and those that turn the direction of the text after them.
+_HIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 _NOTHING, _MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 _MOST_DETAILED = 2000
 _MOST_LINES = 120
@@ -90,7 +92,7 @@ def render(page: Page) -> str:
     styles = [_read("report.css")] + ([page.live.style] if page.live else [])
     scripts = [_read("report.js")] + ([page.live.script] if page.live else [])
     early = "document.documentElement.className='js'"
-    return _environment().get_template("report.html.jinja").render(
+    text = _environment().get_template("report.html.jinja").render(
         ledger=ledger, lessons=page.lessons, made=page.made, live=page.live, reading=page.reading,
         has_files=page.detail_of is not None, names=chart.NAMES,
         rule=categories.RULE, most_reviewed=_MOST_REVIEWED, statuses=_STATUSES,
@@ -102,6 +104,7 @@ def render(page: Page) -> str:
         early=early, styles=styles, scripts=scripts,
         policy=_policy(styles, [early, *scripts], page.live),
     )  # fmt: skip
+    return _HIDDEN.sub("", text)
 
 
 def _headline(ledger: Ledger) -> str:

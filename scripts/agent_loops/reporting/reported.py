@@ -17,6 +17,7 @@ from agent_loops.objective import Direction
 from agent_loops.paths import ReportPaths
 from agent_loops.reporting import (
     analysis_page,
+    contexts,
     details,
     foreign_ledger,
     lessons,
@@ -39,7 +40,8 @@ def of_campaign(run: Loop, reading: str | None = None) -> Answer:
     seen = Loop(run.store, run.workspace.root, {**run.workspace.environ, "CLAUDECODE": "1"})
     ledger = own_ledger.of(seen, now)
     detail_of = details.reader(run.workspace)
-    learnt = lessons.learn(ledger, lambda number: detail_of(number).change)
+    context = contexts.in_words(run.workspace.environ, (row.session for row in ledger.rows))
+    learnt = lessons.learn(ledger, lambda number: detail_of(number).change, context)
     paths = ReportPaths(run.store.paths.report)
     page = Page(ledger, learnt, Made("agent-loops report", now, __version__), detail_of)
     _write(paths, page._replace(reading=_reading(paths, ledger, reading, run.workspace.environ)))

@@ -20,7 +20,11 @@ _PARTS = ("first", "second", "last")
 def diminishing(ideas: Sequence[Row]) -> str:
     """What each third of the ideas gained, in one sentence; fewer than nine tell nothing."""
     if len(ideas) < _FEWEST:
-        return f"{len(ideas)} ideas are too few to tell."
+        return (
+            "1 idea is too few to tell."
+            if len(ideas) == 1
+            else (f"{len(ideas)} ideas are too few to tell.")
+        )
     if not any(row.status == KEEP for row in ideas):
         return f"None of {len(ideas)} ideas was kept."
     ends = [0, len(ideas) // 3, 2 * len(ideas) // 3, len(ideas)]
