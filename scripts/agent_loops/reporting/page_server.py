@@ -122,6 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: Server
     command = ""
+    default_request_version = "HTTP/1.0"  # what is no request is answered with a status too
 
     def handle(self) -> None:
         head = _head_of(self.connection)
@@ -130,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         if head is None:
             return
         if len(head) > _HEAD_BYTES:
-            self.requestline, self.request_version = "", "HTTP/1.0"
+            self.request_version = self.default_request_version
             self.send_error(431)
             return
         self.rfile = io.BufferedReader(io.BytesIO(head))

@@ -46,7 +46,7 @@
     figure.hidden = !now || !now.svg;
     // Markup that the server made of numbers; nothing of a log is in it but an escaped name.
     figure.querySelector('div').innerHTML = now ? now.svg : '';
-    figure.querySelector('b').textContent = now ? now.curve : '';
+    figure.querySelector('b').textContent = now ? `${now.curve} of this run` : '';
     byId('now-earlier').hidden = !figure.querySelector('.earlier:not(.l)');
     tick();
   }
@@ -125,8 +125,14 @@
 
   // Keeps under the eye what is there, whatever grows above it.
   function steadily(change) {
-    const place = 'tbody, section, header, dl.figures';
-    const top = document.elementFromPoint(innerWidth / 2, 8)?.closest(place);
+    const place = (from) => from?.closest('tbody, section, header, dl.figures');
+    const inView = (from) => {
+      const { top, bottom } = from.getBoundingClientRect();
+      return bottom > 0 && top < innerHeight;
+    };
+    const focused = place(document.activeElement);
+    const top = focused && inView(focused) ? focused
+      : place(document.elementFromPoint(innerWidth / 2, 8));
     const at = top && main.contains(top) && scrollY > 8 ? top.getBoundingClientRect().top : null;
     const name = top?.getAttribute('aria-labelledby');
     change();
@@ -164,7 +170,7 @@
     clock = null;
     document.documentElement.classList.add('gone');
     const at = new Date().toLocaleTimeString();
-    if (byId('link').hidden) {
+    if (text || byId('link').hidden) {
       link(text || `The server is gone. This is how it stood at ${at}. `
         + 'This page goes on by itself if it comes back; else start `agent-loops serve` again.');
     }
