@@ -352,6 +352,7 @@ def test_parquet_reads_back_with_types_and_units(campaign: Project) -> None:
     assert curves >= 8
 
 
+@pytest.mark.timeout(900)  # starting MLflow takes seconds, on a busy machine half a minute
 @pytest.mark.parametrize("to", TOOLS)
 def test_exporting_again_adds_what_is_new_and_changes_what_changed(
     campaign: Project, to: str
