@@ -27,7 +27,7 @@ class Measure(NamedTuple):
 
     def is_near(self, row: Row) -> bool:
         """Whether a row is a near miss by `RULE`."""
-        if not row.is_idea or row.status != DISCARD or row.gain is None or row.metric is None:
+        if not row.is_idea or row.status != DISCARD or row.gain is None:
             return False
         return row.gain > 0 or -row.gain <= (row.noise or self.losses.get(row.epoch, 0.0))
 

@@ -164,8 +164,9 @@ def _row(campaign: Campaign, item: Experiment) -> Row:
         code=item.started.code,
         session=item.started.session,
         override_why=display.clean(item.override_why, _REASON),
-        notes=tuple(display.clean(note, _NOTE)
-                    for note in (*(decided.notes if decided else ()), *item.notes)),
+        notes=tuple(display.clean(note, _NOTE) for note in dict.fromkeys(
+            (*(decided.notes if decided else ()), *item.notes)
+        )),
         findings=display.clean(item.analysed.findings, _REASON) if item.analysed else "",
         predictions=display.clean(item.analysed.predictions, _REASON) if item.analysed else "",
         basis=display.clean(item.started.basis, 40),
