@@ -151,7 +151,7 @@ def _tried(here: Campaign, rows: list[Row]) -> list[str]:
     near = _near_misses(here, rows)
     if near:
         lines.append("Near misses: " + "; ".join(row.in_words(60) for row in near))
-    lines.append("All of it: `agent-loops history`.")
+    lines.append("All of it: `agent-loops history --compact`.")
     return lines
 
 

@@ -198,6 +198,11 @@ def until(condition: Callable[[], object], *, timeout_s: float = 30) -> None:
         time.sleep(0.01)
 
 
+def unwrapped(answer: Answer) -> str:
+    """What it printed, without the line ends that a narrow terminal needs."""
+    return " ".join(answer.out.split())
+
+
 def words(answer: Answer, *expected: str) -> Sequence[str]:
     """Those of `expected` that the answer does not contain."""
     return [word for word in expected if word not in answer.out + answer.err]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from copies import copied
-from support import PYTHON, Answer, Project, commit_all, git, processes_with, until
+from support import PYTHON, Answer, Project, commit_all, git, processes_with, until, unwrapped
 
 # The reading depends on the seed and on the code; SPREAD is the deviation between runs.
 TRAIN = """\
@@ -88,7 +88,7 @@ def test_a_real_gain_is_improved_by_pairs_on_fresh_seeds_in_alternation(project:
         project.events("decided")[0]["metric"]
     )
     assert status["confirmed"]["sentence"] == answer["sentence"]
-    assert answer["sentence"] in project.call("status").out
+    assert answer["sentence"] in unwrapped(project.call("status"))
     assert project.ask("wait")["sentence"] == answer["sentence"]
 
 
@@ -341,7 +341,7 @@ def test_a_claim_is_about_the_best_that_it_measured(project: Project) -> None:
     second = project.ask("confirm")
     assert second["sentence"].endswith("; claim 2 on this code")
     tried(project, "GAIN = 0.2", "GAIN = 0.5")
-    assert "the best is #3 now, which is not confirmed" in project.call("status").out
+    assert "the best is #3 now, which is not confirmed" in unwrapped(project.call("status"))
     assert project.ask("status")["confirmed"]["is_best"] is False
 
 
@@ -423,7 +423,7 @@ def test_a_changed_log_of_the_holdout_does_not_count(tmp_path: Path) -> None:
     assert answer["verdict"] == "inconclusive"
     assert "runs of #2 ended without a value on the holdout" in answer["sentence"]
     (project.sandbox / "holdout" / f"claim-{confirming_runs(project)[0]['seed']}.json").unlink()
-    assert "the holdout's file is gone or changed" in project.call("status").out
+    assert "the holdout's file is gone or changed" in unwrapped(project.call("status"))
 
 
 # ---- time set aside ------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent_loops import campaigns, files
-from support import Answer, Project, commit_all, edit_block, processes_with, until
+from support import Answer, Project, commit_all, edit_block, processes_with, until, unwrapped
 from terminal import Terminal, changes, measured, picture
 
 Files = dict[str, str]
@@ -834,7 +834,7 @@ def test_another_metric_is_never_shown_beside_the_first(
     assert answer["description"] == "larger steps (rebaseline: a space)"
     status = terminal.ask("status")
     assert (status["gain"], status["gain_before_rebaseline"]) == (0, pytest.approx(0.02))
-    assert "0.02 before the rebaseline" in terminal.call("status").out
+    assert "0.02 before the rebaseline" in unwrapped(terminal.call("status"))
     assert [row[0] for row in project.rows()] == ["1", "2", "3"]
 
     project.bind(metric="peak_vram_mb")

@@ -6,6 +6,7 @@ which it counts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,9 +15,11 @@ from agent_loops.reporting.tried import CRASHED, KEPT, MARKS, NEAR, WORSE, Idea
 
 MOST_BYTES = 4096
 LEGEND = "+ kept, ~ near miss, - worse, x crashed; a parameter's values by what became of them"
+_FACTORED = "a(b,c): a b, a c"
 _MORE = "left out {count} older: `agent-loops history --status discard,crash` has all"
 _TITLES = {KEPT: "kept", NEAR: "near misses", WORSE: "worse"}
 _SPREAD = 8
+_WORTH = 6  # bytes: below that the brackets are dearer than the word
 
 
 class _Detail(NamedTuple):
@@ -39,7 +42,7 @@ _DETAILS = (
     _Detail(3, 2, numbers=True, tight=True),
     _Detail(3, 2, numbers=False, tight=True),
     _Detail(2, 1, numbers=False, tight=True),
-    _Detail(2, 1, numbers=False, tight=True, spread=True),
+    _Detail(1, 1, numbers=False, tight=True),
     _Detail(1, 1, numbers=False, tight=True, spread=True),
 )
 
@@ -86,9 +89,11 @@ def _cut(
 
 
 def _text(begin: Sequence[str], ideas: Sequence[Idea], telling: Telling, detail: _Detail) -> str:
-    lines = [*begin, *_parameters(ideas, detail)]
+    words = _words(ideas, telling, detail)
+    is_factored = any("(" in one for _, told in words for one in told)
+    lines = [*begin, *([_FACTORED] if is_factored else []), *_parameters(ideas, detail)]
     between = ";" if detail.tight else "; "
-    for title, told in _words(ideas, telling, detail):
+    for title, told in words:
         lines.append(f"{title}: {between.join(told)}")
     return "\n".join(lines)
 
@@ -140,13 +145,46 @@ def _spread(values: Sequence[str]) -> list[str]:
 
 def _words(ideas: Sequence[Idea], telling: Telling, detail: _Detail) -> list[tuple[str, list[str]]]:
     """Titles with their ideas: kept, near misses, worse, and crashes by their cause."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[_Told]] = {}
     order = sorted((idea for idea in ideas if idea.words), key=lambda idea: MARKS.index(idea.mark))
     for idea in order:
-        title = _TITLES.get(idea.mark) or f"crashed, {idea.cause}" if idea.cause else "crashed"
-        title = _TITLES.get(idea.mark, title)
         is_telling = idea.mark in (KEPT, NEAR)
         said = telling.fewest(idea.words, detail.kept if is_telling else detail.failed)
         number = f"#{idea.row.number} " if detail.numbers and is_telling else ""
-        found.setdefault(title, []).append(number + said)
-    return [(title, list(dict.fromkeys(told))) for title, told in found.items()]
+        found.setdefault(_title(idea), []).append(_Told(number, said))
+    tell = _factored if detail.tight else _plainly
+    return [(title, tell(list(dict.fromkeys(told)))) for title, told in found.items()]
+
+
+class _Told(NamedTuple):
+    """An idea as it is told: its number or "", and its words."""
+
+    number: str
+    words: tuple[str, ...]
+
+
+def _title(idea: Idea) -> str:
+    if idea.mark == CRASHED:
+        return f"crashed, {idea.cause}" if idea.cause else "crashed"
+    return _TITLES[idea.mark]
+
+
+def _plainly(told: Sequence[_Told]) -> list[str]:
+    return [one.number + " ".join(one.words) for one in told]
+
+
+def _factored(told: Sequence[_Told]) -> list[str]:
+    """Ideas that share a word are told behind it: `tied(gate,head)` is a tied gate, a tied head."""
+    left, found = list(told), list[str]()
+    while True:
+        counts = Counter(word for one in left if len(one.words) > 1 for word in one.words)
+        saved = {word: (count - 1) * len(word) for word, count in counts.items()}
+        word = max(saved, key=saved.__getitem__, default="")
+        if not word or saved[word] < _WORTH:
+            return [*found, *_plainly(left)]
+        group = [one for one in left if word in one.words and len(one.words) > 1]
+        rests = (
+            one.number + " ".join(other for other in one.words if other != word) for one in group
+        )
+        found.append(f"{word}({','.join(rests)})")
+        left = [one for one in left if one not in group]

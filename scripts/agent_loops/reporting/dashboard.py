@@ -26,6 +26,7 @@ _MOST_LINES = 24
 _RECENT = 5
 _COMMIT = 7
 _LONG_S = 300
+_BESIDE = 64
 
 
 class Sight(NamedTuple):
@@ -221,7 +222,7 @@ def _head(campaign: Campaign, sight: Sight) -> list[Item]:
     return [
         Item("", f"campaign {tag}  {word}" + (f" ({reason})" if reason else "") + idle, 0, 2),
         Item("metric", f"{metric} ({bindings.metric_direction})", 2),
-        Item("", f"experiments {done}: {told}"),
+        Item("", f"experiments {done}: {told}", 0, 2),
         *_speed(sight),
     ]
 
@@ -373,8 +374,7 @@ def _asked(campaign: Campaign, sight: Sight) -> list[Item]:
         Item("", f"note for the next verdict: {display.one_line(text)}", 6, 3)
         for text in campaign.pending_notes
     ]
+    if len(sight.ledger.source) + len(sight.next_step) <= _BESIDE:
+        return [*found, Item("", f"files: {sight.ledger.source}   next: {sight.next_step}", 0, 3)]
     shown = Item("", f"files: {display.clean(sight.ledger.source, 200)}", 5, 2)
-    whole = f"files: {sight.ledger.source}   next: {sight.next_step}"
-    if len(whole) <= COLUMNS:
-        return [*found, Item("", whole)]
     return [*found, shown, Item("", f"next: {sight.next_step}", 0, 2)]

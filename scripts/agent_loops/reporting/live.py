@@ -10,10 +10,10 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from agent_loops import answers, campaigns
+from agent_loops import answers, campaigns, display
 from agent_loops.errors import AgentLoopsError
 from agent_loops.loop import Loop
-from agent_loops.reporting import dashboard, keyboard, screen
+from agent_loops.reporting import dashboard, keyboard, screen, widths
 from agent_loops.reporting.dashboard import Sight
 from agent_loops.reporting.screen import Bar, Screen
 
@@ -71,7 +71,7 @@ class _View:
             self._sight = dashboard.look(self.run, datetime.now(timezone.utc))
             self._problem = ""
         except (AgentLoopsError, OSError) as error:
-            self._problem = f"{error}; as it was before:"
+            self._problem = f"as it was before: {display.one_line(str(error))}"
         self._seen, self._seen_s = marks, time.monotonic()
 
     def _marks(self) -> Marks:
@@ -85,7 +85,7 @@ class _View:
         width, height = shown.size
         columns = max(screen.NARROWEST, min(dashboard.COLUMNS, width))
         bar = _bar(self._sight) if self._sight is not None else None
-        lines = [self._problem[:columns]] if self._problem else []
+        lines = widths.wrap(self._problem, columns, columns, 3) if self._problem else []
         if self._sight is not None:
             room = height - 1 - len(lines) - (bar is not None)
             lines += dashboard.lines(

@@ -30,7 +30,7 @@ _NAME = r"[A-Za-z][\w.]*(?:[ _/-][A-Za-z][\w.]*){0,2}"
 _FROM_TO = re.compile(
     rf"({_NAME}):? (?:from )?\(?({_NUMBER})\)?(?: ?(?:->|→|=>) ?| to )\(?({_NUMBER})(?![\w.])"
 )
-_TO = re.compile(rf"({_NAME}) (?:to|at|of|is) ({_NUMBER})(?![\w.])")
+_TO = re.compile(rf"({_NAME}) (?:to|at) ({_NUMBER})(?![\w.])")
 _EQUALS = re.compile(rf"({_NAME}) ?= ?({_NUMBER}|True|False|None)(?![\w.])")
 _PLAIN = re.compile(rf"^({_NAME}) ({_NUMBER})(?![\w.])")
 _VERBS = frozenset(
@@ -56,8 +56,8 @@ class Setting(NamedTuple):
 
 
 def settings_of(description: str, diff: Sequence[str]) -> tuple[Setting, ...]:
-    """What the idea set, by its unified diff; where that is empty, by its description."""
-    found = of_diff(diff) if diff else of_description(description)
+    """What the idea set, by its changed lines; where they do not tell, by its description."""
+    found = of_diff(diff) or of_description(description)
     return found if len(found) <= _MOST else ()
 
 

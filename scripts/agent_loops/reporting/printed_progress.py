@@ -14,6 +14,7 @@ from agent_loops.curves import median
 
 _OF = re.compile(r"(?<![\w.,/:-])(\d{1,12})\s?(?:/|of)\s?(\d{1,12})(?![\w/:]|\.\d)", re.IGNORECASE)
 _PERCENT = re.compile(r"(?<![\w.+-])(\d{1,3}(?:\.\d+)?)\s?%")
+_SAME = 0.02
 _LEAST = 0.02  # before that a run's start counts for too much
 
 
@@ -28,12 +29,11 @@ class Estimate(NamedTuple):
 def share_of(line: str) -> float | None:
     """What part of the run is done, by a line: `step 30/100`, `45%`; None where it is unclear."""
     counts = [(int(a), int(b)) for a, b in _OF.findall(line)]
-    shares = {round(a / b, 2) for a, b in counts if 0 <= a <= b and b > 1}
-    shares |= {round(float(value) / 100, 2) for value in _PERCENT.findall(line)[:1]}
-    if not shares or max(shares) - min(shares) > 0.02 or max(shares) > 1:
+    shares = [a / b for a, b in counts if 0 <= a <= b and b > 1]
+    shares += [float(value) / 100 for value in _PERCENT.findall(line)[:1]]
+    if not shares or max(shares) - min(shares) > _SAME or max(shares) > 1:
         return None
-    exact = [a / b for a, b in counts if 0 <= a <= b and b > 1]
-    return exact[0] if exact else shares.pop()
+    return shares[0]
 
 
 def estimate(elapsed_s: float, line: str, earlier_s: Sequence[float]) -> Estimate | None:

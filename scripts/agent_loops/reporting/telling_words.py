@@ -51,14 +51,14 @@ class Telling:
                 self._holders.setdefault(word, set()).add(at)
         self.shared = Counter({word: len(at) for word, at in self._holders.items()})
 
-    def fewest(self, words: Sequence[str], least: int) -> str:
+    def fewest(self, words: Sequence[str], least: int) -> tuple[str, ...]:
         """At least so many of the words, where there are so many, and what it takes beyond that.
 
         The rarest first, in the order in which they stand; what is taken out stays so.
         """
         places = sorted(
             (at for at, word in enumerate(words) if word != NO),
-            key=lambda at: (self._holders[words[at]].__len__(), at),
+            key=lambda at: (words[at].isalpha() is False, len(self._holders[words[at]]), at),
         )
         chosen: set[int] = set()
         holders: set[int] | None = None
@@ -73,5 +73,9 @@ class Telling:
                 continue
             chosen.add(at)
             holders = narrowed
-        chosen |= {at - 1 for at in chosen if at and words[at - 1] == NO}
-        return " ".join(words[at] for at in sorted(chosen))
+        return tuple(_with_no(words, at) for at in sorted(chosen))
+
+
+def _with_no(words: Sequence[str], at: int) -> str:
+    """The word, behind NO where it was taken out."""
+    return f"{NO} {words[at]}" if at and words[at - 1] == NO else words[at]

@@ -56,7 +56,8 @@ def ideas_of(
             continue
         diff = diff_of(row.number)
         settings = parameters.settings_of(row.description, diff)
-        words = () if settings else tuple(telling_words.words_of(row.description))
+        named = telling_words.words_of(row.description) or [f"#{row.number}"]
+        words = () if settings else tuple(named)
         crashed = row.status == decide.CRASH
         mark = CRASHED if crashed else KEPT if row.status == decide.KEEP else WORSE
         mark = NEAR if near.is_near(row) else mark

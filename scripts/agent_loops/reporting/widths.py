@@ -6,6 +6,7 @@ Knows no terminal: one that draws a character wider than Unicode says is not fol
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 _CUT = "…"
 _VARIATION = "\ufe0f"
@@ -14,23 +15,27 @@ _JOINER = "\u200d"
 
 def columns(text: str) -> int:
     """The columns that a clean line takes: two for CJK and emoji, none for what combines."""
-    if text.isascii():
-        return len(text)
-    total, last = 0, 0
-    for at, char in enumerate(text):
-        if char == _VARIATION and last == 1:
-            width = 1  # turns a sign into an emoji, which is wide
-        elif at and text[at - 1] == _JOINER:
+    return len(text) if text.isascii() else sum(_widths(text))
+
+
+def _widths(text: str) -> Iterator[int]:
+    """What each character adds."""
+    before, last = "", 0
+    for char in text:
+        if char == _VARIATION:
+            width = int(last == 1)  # turns a sign into an emoji, which is wide
+        elif before == _JOINER:
             width = 0  # one emoji with the one before
         else:
             width = _width(char)
-        total += width
-        last = width
-    return total
+        yield width
+        before, last = char, width
 
 
 def _width(char: str) -> int:
-    if char in (_JOINER, _VARIATION) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+    if char.isascii():
+        return 1
+    if char == _JOINER or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
@@ -48,10 +53,8 @@ def cut(text: str, most: int) -> str:
 def _fitting(text: str, most: int, most_bytes: int) -> int:
     """How many characters fit: whole ones, with all that combines with them."""
     used, size, whole = 0, 0, 0
-    for at, char in enumerate(text):
-        width = columns(text[: at + 1]) - used if not char.isascii() else 1
-        starts = width > 0 and not (at and text[at - 1] == _JOINER)
-        if starts:
+    for at, (char, width) in enumerate(zip(text, _widths(text), strict=True)):
+        if width and char != _VARIATION:
             whole = at
         used, size = used + width, size + len(char.encode())
         if used > most or size > most_bytes:
