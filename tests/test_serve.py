@@ -600,10 +600,11 @@ def test_a_run_under_way_is_followed_to_its_end(project: Project, browser: Chrom
                 assert wide <= width
             go.touch()
             assert running.wait(timeout=60) == 0
-        until(lambda: element(browser, "#e2").get_attribute("data-status") == "keep")
+        until(lambda: browser.find_elements("css selector", "#e2[data-status=keep]"))
         until(lambda: text(browser, "#now-line").startswith("Nothing is running. The last was #2"))
         assert HOSTILE in text(browser, "#e2 .open")
-        element(browser, "#e2 .open").click()
+        browser.execute_script("document.querySelector('#e2 .open').click()")
+        until(lambda: browser.find_elements("css selector", "#e2 pre.log"))
         assert "<b onclick='1'>&amp;</b>" in text(browser, "#e2 pre.log")
         assert "owned" not in browser.title
         assert complaints(browser) == []

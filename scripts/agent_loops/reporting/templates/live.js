@@ -51,10 +51,11 @@
     tick();
   }
 
+  // No <template>: in one, scripts count as switched off, and <noscript> would not be text.
   function element(html) {
-    const template = document.createElement('template');
-    template.innerHTML = html;
-    return template.content.firstElementChild;
+    const holder = document.createElement(html.startsWith('<tbody') ? 'table' : 'div');
+    holder.innerHTML = html;
+    return holder.firstElementChild;
   }
 
   function part(name) {
