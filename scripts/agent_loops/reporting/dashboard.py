@@ -238,9 +238,7 @@ def _idle(campaign: Campaign, sight: Sight) -> str:
 def _speed(sight: Sight) -> list[Item]:
     parts = []
     if sight.pace is not None:
-        rate = sight.pace.experiments_per_hour
-        shown = f"{rate:,.0f}" if rate >= 100 else f"{rate:.2g}"
-        parts.append(f"{shown} an hour, machine busy {sight.pace.busy:.0%}")
+        parts.append(pace.in_words(sight.pace))
     if sight.left_s is not None and sight.ledger.state == "active":
         parts.append(f"about {answers.duration(sight.left_s)} to go")
     return [Item("pace", "; ".join(parts), 4)] if parts else []

@@ -1,6 +1,6 @@
 """How fast a campaign goes: experiments an hour, the share of time in which the machine was busy.
 
-Only of the latest experiments: what came before says little of what is to come.
+Of the rows it is given: for what is to come the latest say more than what was before.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ def of(rows: Sequence[Row]) -> Pace | None:
         return None
     busy_s = sum(min(machine_s, end - begin) for begin, end, machine_s in spans)
     return Pace(3600.0 * len(ended) / whole_s, min(1.0, busy_s / whole_s), len(ended))
+
+
+def in_words(pace: Pace) -> str:
+    """`461 an hour, machine busy 65%`."""
+    per_hour = pace.experiments_per_hour
+    shown = f"{per_hour:,.0f}" if per_hour >= 100 else f"{per_hour:.2g}"
+    return f"{shown} an hour, machine busy {pace.busy:.0%}"
 
 
 def _time(text: str) -> float:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent_loops import answers, display
 from agent_loops.decide import CRASH, DISCARD, KEEP, percent
-from agent_loops.reporting import categories, chart, diff_html, drawing
+from agent_loops.reporting import categories, chart, diff_html, drawing, pace
 from agent_loops.reporting.details import Detail
 from agent_loops.reporting.diff_html import Shown
 from agent_loops.reporting.ledger import OPEN, Ledger, Row
@@ -100,6 +100,7 @@ def render(page: Page) -> str:
         wide=drawing.of(picture, width=1060, height=430, size=12, most_labels=20),
         narrow=drawing.of(picture, width=360, height=330, size=11, most_labels=6),
         headline=_headline(ledger), standing=_standing(ledger),
+        pace=pace.in_words(went) if (went := pace.of(ledger.rows)) else "",
         open_row=next((row for row in ledger.rows if row.status == OPEN), None),
         early=early, styles=styles, scripts=scripts,
         policy=_policy(styles, [early, *scripts], page.live),

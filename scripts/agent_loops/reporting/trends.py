@@ -11,6 +11,7 @@ from datetime import datetime
 
 from agent_loops import answers
 from agent_loops.decide import CRASH, DISCARD, KEEP
+from agent_loops.reporting import pace
 from agent_loops.reporting.ledger import Ledger, Row
 
 _FEWEST = 9
@@ -77,13 +78,10 @@ def cost(ledger: Ledger, context: str = "") -> tuple[tuple[str, str], ...]:
         spent = sum(row.machine_s for row in ideas if row.status == status)
         if spent:
             found.append((label, f"{answers.duration(spent)} ({spent / machine_s:.0%})"))
-    span_s = span(ledger)
-    if span_s:
-        busy = min(1.0, machine_s / span_s)
-        found.append(
-            ("from first to last", f"{answers.duration(span_s)}, the machine busy {busy:.0%}")
-        )
-        found.append(("ideas an hour", f"{3600 * len(ideas) / span_s:.3g}"))
+    if span_s := span(ledger):
+        found.append(("time it was active", answers.duration(span_s)))
+    if went := pace.of(ledger.rows):
+        found.append(("pace", pace.in_words(went)))
     if kept:
         found.append(("per kept idea", answers.duration(machine_s / len(kept))))
     found += _per_percent(ledger)
