@@ -19,6 +19,7 @@ _FACTORED = "a(b,c): a b, a c"
 _MORE = "left out {count} older: `agent-loops history --status discard,crash` has all"
 _TITLES = {KEPT: "kept", NEAR: "near misses", WORSE: "worse"}
 _SPREAD = 8
+_FEWEST_BYTES = 3  # that an idea takes which is told by a word
 _WORTH = 6  # bytes: below that the brackets are dearer than the word
 
 
@@ -56,36 +57,40 @@ class Compact(NamedTuple):
 
 def render(ideas: Sequence[Idea], head: Sequence[str], *, most_bytes: int = MOST_BYTES) -> Compact:
     """The ideas behind the `head` lines, in as many words as fit."""
-    telling = Telling([idea.words for idea in ideas if idea.words])
     begin = [*head, LEGEND] if ideas else list(head)
-    for detail in _DETAILS:
+    order = sorted(ideas, key=_importance)
+    worded = [at for at, idea in enumerate(order) if idea.words]
+    hopeless = set(worded[: max(0, len(worded) - most_bytes // _FEWEST_BYTES)])
+    order = [idea for at, idea in enumerate(order) if at not in hopeless]
+    telling = Telling([idea.words for idea in order if idea.words])
+    for detail in () if hopeless else _DETAILS:
         text = _text(begin, ideas, telling, detail)
         if len(text.encode()) <= most_bytes:
             return Compact(text, 0)
-    return _without_oldest(begin, ideas, telling, most_bytes)
+    return _without_oldest(begin, order, telling, most_bytes, already=len(hopeless))
+
+
+def _importance(idea: Idea) -> tuple[int, bool, int]:
+    """What is told least of all comes first: the oldest failures, those without a parameter."""
+    rank = {WORSE: 0, CRASHED: 0, NEAR: 1, KEPT: 2}
+    return rank[idea.mark], bool(idea.settings), idea.row.number
 
 
 def _without_oldest(
-    begin: Sequence[str], ideas: Sequence[Idea], telling: Telling, most_bytes: int
+    begin: Sequence[str], order: Sequence[Idea], telling: Telling, most_bytes: int, *, already: int
 ) -> Compact:
-    """The text at the least detail with as few of the oldest failures left out as it takes."""
-    rank = {WORSE: 0, CRASHED: 0, NEAR: 1, KEPT: 2}
-    order = sorted(ideas, key=lambda idea: (rank[idea.mark], bool(idea.settings), idea.row.number))
+    """The text at the least detail with as few of the first left out as it takes."""
     low, high = 1, len(order)
     while low < high:
         middle = (low + high) // 2
-        text = _cut(begin, ideas, order[:middle], telling)
+        text = _cut(begin, order[middle:], already + middle, telling)
         low, high = (low, middle) if len(text.encode()) <= most_bytes else (middle + 1, high)
-    return Compact(_cut(begin, ideas, order[:low], telling), low)
+    return Compact(_cut(begin, order[low:], already + low, telling), already + low)
 
 
-def _cut(
-    begin: Sequence[str], ideas: Sequence[Idea], left_out: Sequence[Idea], telling: Telling
-) -> str:
-    gone = {idea.row.number for idea in left_out}
-    kept = [idea for idea in ideas if idea.row.number not in gone]
-    told = [*begin, _MORE.format(count=len(gone))]
-    return _text(told, kept, telling, _DETAILS[-1])
+def _cut(begin: Sequence[str], left: Sequence[Idea], gone: int, telling: Telling) -> str:
+    ideas = sorted(left, key=lambda idea: idea.row.number)
+    return _text([*begin, _MORE.format(count=gone)], ideas, telling, _DETAILS[-1])
 
 
 def _text(begin: Sequence[str], ideas: Sequence[Idea], telling: Telling, detail: _Detail) -> str:
