@@ -14,7 +14,7 @@ from agent_loops.curves import Curve, Reader
 from agent_loops.objective import MetricSpec
 
 _MOST_PIECES = 300
-_LEAST_BYTES, _MOST_BYTES = 200, 4 << 10  # of one piece: of what is longer, its end
+_LEAST_BYTES, _MOST_BYTES = 200, 2 << 10  # of one piece: of what is longer, its end
 
 
 class GrowingLog:

@@ -133,7 +133,7 @@
     };
     const focused = place(document.activeElement);
     const top = focused && inView(focused) ? focused
-      : place(document.elementFromPoint(innerWidth / 2, 8));
+      : place(document.elementFromPoint(innerWidth / 2, innerHeight / 2));
     const at = top && main.contains(top) && scrollY > 8 ? top.getBoundingClientRect().top : null;
     const name = top?.getAttribute('aria-labelledby');
     change();
@@ -172,15 +172,15 @@
     document.documentElement.classList.add('gone');
     const at = new Date().toLocaleTimeString();
     if (text || byId('link').hidden) {
-      link(text || `The server is gone. This is how it stood at ${at}. `
-        + 'This page goes on by itself if it comes back; else start `agent-loops serve` again.');
+      steadily(() => link(text || `The server is gone. This is how it stood at ${at}. `
+        + 'This page goes on by itself if it comes back; else start `agent-loops serve` again.'));
     }
   }
 
   function back() {
     if (!document.documentElement.classList.contains('gone')) return;
     document.documentElement.classList.remove('gone');
-    link('');
+    steadily(() => link(''));
   }
 
   async function ask() {
