@@ -139,9 +139,3 @@ def test_every_category_is_in_the_list_once_and_the_rule_is_told() -> None:
     assert set(LABELLED) == set(CATEGORIES)
     assert len(set(CATEGORIES)) == len(CATEGORIES)
     assert "description" in categories.RULE
-
-
-def test_subjects_are_the_names_that_the_rule_knows() -> None:
-    assert categories.subjects_of("embedding WD 0.01 (with LR 0.9)") == ["embedding", "wd"]
-    assert categories.subjects_of("lower weight decay") == ["weight decay"]
-    assert categories.subjects_of("exp3: nothing known") == []

@@ -60,7 +60,7 @@ def of_change(diff: Iterable[str]) -> frozenset[str]:
     """The themes of a unified diff's changed lines."""
     found: set[str] = set()
     for line in diff:
-        if line.startswith(("+", "-")) and not line.startswith(("+++", "---")):
+        if is_changed(line):
             found |= _of_line(line[1:])
     return frozenset(found)
 
@@ -68,6 +68,11 @@ def of_change(diff: Iterable[str]) -> frozenset[str]:
 def words(text: str) -> list[str]:
     """The words of a text or of the names in a line of code, in lower case: `nEmbd` are two."""
     return [word.lower() for word in _PART.findall(text)]
+
+
+def is_changed(line: str) -> bool:
+    """Whether a line of a unified diff is one that was put in or taken out."""
+    return line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
 
 
 def _of_line(line: str) -> frozenset[str]:

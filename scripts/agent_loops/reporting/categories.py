@@ -148,13 +148,6 @@ def category_of(description: str, diff: Sequence[str]) -> str:
     return OTHER
 
 
-def subjects_of(description: str) -> list[str]:
-    """What the description says it is about, by the names that the rule knows: `weight decay`."""
-    _, idea = _idea(description)
-    said = _REMARK.split(idea, maxsplit=1)[0]
-    return [" ".join(name) for name in dict.fromkeys(_named(_words(said)))]
-
-
 def _idea(description: str) -> tuple[str, str]:
     """The kind before a colon, "" without one, and what comes behind it and behind tags."""
     kind, idea = exploring.kind_of(description), description

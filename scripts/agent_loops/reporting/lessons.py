@@ -6,14 +6,24 @@ one that the record does not show is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from agent_loops import display
 from agent_loops.decide import KEEP
-from agent_loops.reporting import categories, near_misses, patterns, proposals, reviews, trends
+from agent_loops.reporting import (
+    categories,
+    near_misses,
+    patterns,
+    proposals,
+    reviews,
+    trends,
+    tried,
+)
 from agent_loops.reporting.changes import Change
 from agent_loops.reporting.ledger import Ledger, Row
 from agent_loops.reporting.patterns import Category, Pattern
+from agent_loops.themes import is_changed
 
 _MOST_NEAR = 10
 
@@ -47,15 +57,18 @@ def learn(ledger: Ledger, change_of: Callable[[int], Change], context: str = "")
     """
     ideas = ledger.ideas
     kept: dict[int, Change] = {}
+    lines: dict[int, Sequence[str]] = {}
     category_of: dict[int, str] = {}
     for row in ideas:
         change = change_of(row.number)
         category_of[row.number] = categories.category_of(row.description, change.lines)
+        lines[row.number] = [line for line in change.lines if is_changed(line)]
         if row.status == KEEP:
             kept[row.number] = change
     table = patterns.table(ideas, category_of)
     near = near_misses.of(ideas)
-    dead_ends = patterns.dead_ends(ideas, near)
+    in_vain = tried.dead_ends(tried.ideas_of(ideas, ledger.rows, lines.__getitem__))
+    dead_ends = tuple(Pattern(display.clean(item.text, 200), item.numbers) for item in in_vain)
     return Lessons(
         categories=table,
         failed=patterns.failed(table, ideas, category_of),

@@ -116,13 +116,7 @@ def _dead_ends(run: Loop, ledger: Ledger, rows: Sequence[Row]) -> _View:
 
 def _dead_line(item: DeadEnd) -> str:
     numbers = " ".join(f"#{number}" for number in item.numbers)
-    since = f" since #{item.since} was kept" if item.since else ""
-    values = f" ({', '.join(item.values)})" if item.values else ""
-    crashed = sum(idea.mark == tried.CRASHED for idea in item.ideas)
-    told = f", {crashed} crashed" if crashed else ""
-    return display.clean(
-        f"{item.name}: {len(item.ideas)} tried, none kept{since}{told}{values}: {numbers}", 300
-    )
+    return display.clean(f"{item.text}: {numbers}", 300)
 
 
 def _compact(run: Loop, ledger: Ledger, rows: Sequence[Row]) -> _View:

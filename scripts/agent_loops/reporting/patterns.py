@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agent_loops.decide import CRASH, DISCARD, KEEP
-from agent_loops.reporting.categories import CATEGORIES, subjects_of
+from agent_loops.reporting.categories import CATEGORIES
 from agent_loops.reporting.ledger import Row
 
 _FEWEST = 3
@@ -133,28 +133,6 @@ def mended(ideas: Sequence[Row]) -> dict[int, int]:
         for number in (n for text in begins if row.status != CRASH for n in crashed.get(text, ())):
             found.setdefault(number, row.number)
     return found
-
-
-def dead_ends(ideas: Sequence[Row], near: Iterable[Row]) -> tuple[Pattern, ...]:
-    """Subjects that at least three ideas named, of which none was kept or came close.
-
-    A subject is a name that the categories' rule knows, in what the description says of the idea.
-    """
-    close = {row.number for row in near}
-    by_subject: dict[str, list[Row]] = {}
-    for row in ideas:
-        for subject in subjects_of(row.description):
-            by_subject.setdefault(subject, []).append(row)
-    found: dict[tuple[int, ...], str] = {}
-    for subject, rows in by_subject.items():
-        numbers = tuple(row.number for row in rows)
-        hopeless = all(row.status != KEEP and row.number not in close for row in rows)
-        if len(rows) >= _FEWEST and hopeless:
-            found[numbers] = f"{found[numbers]}, {subject}" if numbers in found else subject
-    return tuple(
-        Pattern(f"{names}: none of {len(numbers)} was kept or came close", numbers)
-        for numbers, names in sorted(found.items(), key=lambda item: -len(item[0]))
-    )
 
 
 def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:

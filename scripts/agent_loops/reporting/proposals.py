@@ -108,7 +108,7 @@ def _untried(table: Sequence[Category]) -> Iterator[str]:
 def _leave(dead_ends: Sequence[Pattern]) -> Iterator[str]:
     if dead_ends:
         subjects = "; ".join(item.text.partition(":")[0] for item in dead_ends[:5])
-        yield f"Leave alone what never came close: {subjects}."
+        yield f"Leave alone what was tried in vain: {subjects}."
 
 
 def _larger_step(ideas: Sequence[Row]) -> Iterator[str]:

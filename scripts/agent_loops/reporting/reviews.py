@@ -61,6 +61,6 @@ def _reasons(row: Row, change: Change, *, mixed: bool) -> Iterator[tuple[int, st
 def _words(lines: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for line in lines:
-        if line.startswith(("+", "-")) and not line.startswith(("+++", "---")):
+        if themes.is_changed(line):
             found.update(dict.fromkeys(themes.words(line[1:])))
     return list(found)

@@ -83,6 +83,15 @@ class DeadEnd(NamedTuple):
     def numbers(self) -> tuple[int, ...]:
         return tuple(idea.row.number for idea in self.ideas)
 
+    @property
+    def text(self) -> str:
+        """`DEPTH: 3 tried, none kept (6, 3, 4)`."""
+        since = f" since #{self.since} was kept" if self.since else ""
+        values = f" ({', '.join(self.values)})" if self.values else ""
+        crashed = sum(idea.mark == CRASHED for idea in self.ideas)
+        told = f", {crashed} crashed" if crashed else ""
+        return f"{self.name}: {len(self.ideas)} tried, none kept{since}{told}{values}"
+
 
 def dead_ends(ideas: Sequence[Idea]) -> list[DeadEnd]:
     """Parameters, and words of ideas without one, of three ideas or more of which none was kept.
