@@ -185,9 +185,13 @@ class CampaignPaths(NamedTuple):
         """The whole of a claim on a holdout."""
         return self.holdout / f"claim-{first_seed}.json"
 
+    def results_of(self, number: int) -> Path:
+        """What was seen of the run that the analysis rests on, and what was made of it."""
+        return self.experiment(number) / "results"
+
     def run_results(self, number: int, run: int) -> Path:
-        """What the probe saw of a run, and what was made of it."""
-        return self.experiment(number) / _numbered("results", run, "")
+        """What the probe saw of another run: a warmup, a repeat, one that gave no reading."""
+        return self.experiment(number) / f"results-{run}"
 
     def outputs(self, number: int, run: int) -> Path:
         """`{run_dir}`: a fresh folder for what the run writes."""

@@ -70,14 +70,25 @@ def example(keys: Sequence[str]) -> str:
 
 def check(prediction: Prediction, data: bytes | None) -> Outcome:
     """Whether it held; `data` is the file's content, None where there is no file to read."""
-    key = display.clean(prediction.place.key, 60)
     found = figures.at(data, prediction.place.path, prediction.place.key) if data else []
     if not found:
-        return Outcome(None, f"{key} {prediction.sign} {prediction.bound} (not measured)")
-    value = found[-1]
+        return Outcome(None, f"{_key(prediction)} {_comparison(prediction)} (not measured)")
+    return compared(prediction, found[-1])
+
+
+def compared(prediction: Prediction, value: float) -> Outcome:
+    """Whether it held of this value."""
     held = _COMPARISONS[prediction.sign](value, figures.value_of(prediction.bound))
-    said = f"{key} {prediction.sign} {prediction.bound} ({figures.shown(value)})"
+    said = f"{_key(prediction)} {_comparison(prediction)} ({figures.shown(value)})"
     return Outcome(held, said)
+
+
+def _key(prediction: Prediction) -> str:
+    return display.clean(prediction.place.key, 60)
+
+
+def _comparison(prediction: Prediction) -> str:
+    return f"{prediction.sign} {prediction.bound}"
 
 
 def in_words(outcomes: Sequence[Outcome]) -> str:
