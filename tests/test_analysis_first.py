@@ -169,6 +169,7 @@ def test_an_anchor_that_does_not_hold_is_refused_with_what_is_there(
         "results/layers.csv:dead_share=0.02",
         "iter1/results/summary.json:headroom=0.040",
         "results/findings.json:0.value=0.97",
+        "summary.json:headroom=0.04",  # as `analyze` prints it
     ],
 )
 def test_an_anchor_may_be_in_json_a_table_or_any_text(project: Project, anchor: str) -> None:
@@ -179,7 +180,7 @@ def test_an_anchor_may_be_in_json_a_table_or_any_text(project: Project, anchor: 
 def test_without_an_anchor_nothing_runs(begun: Project) -> None:
     kind, reason = refusal(attempt(begun, lr("0.03") + plan(), anchor=None))
     assert kind == "anchor"
-    assert "--anchor results/summary.json" in reason
+    assert "--anchor results/summary.json:dead_share_max=0.970" in reason  # which would hold
     assert "agent-loops analyze 1" in reason
     bare = begun.ask("try", "act: x", "--edit", "-", stdin=lr("0.03"))
     assert "also missing: analysis/plan.md and --predict" in bare["reason"]
@@ -191,6 +192,24 @@ def test_a_link_in_the_results_is_not_followed(begun: Project, tmp_path: Path) -
     kind, reason = refusal(attempt(begun, lr("0.03") + plan(), anchor="results/mine.json:a=0.25"))
     assert kind == "anchor"
     assert "is a link" in reason
+
+
+def test_before_the_baseline_there_is_no_anchor_yet(project: Project) -> None:
+    project.setup()
+    kind, reason = refusal(project.ask("try", "baseline", "--anchor", ANCHOR))
+    assert kind == "anchor"
+    assert "no experiment has results yet | `agent-loops try baseline`" in reason
+    baseline = project.ask("try", "baseline")
+    assert baseline["next"] == "`agent-loops analyze 1`"
+
+
+def test_what_was_repeated_stays_the_incumbents_code(project: Project) -> None:
+    project.baseline()
+    attempt(project, lr("0.03") + plan())
+    assert project.ask("try", "again", "--repeat")["kind"] == "repeat"
+    rows = plan(row(output="results/layers.csv:dead_share"))
+    attempt(project, lr("0.04", "0.03") + rows, anchor="results/summary.json:headroom=0.04")
+    assert project.events("experiment_started")[-1]["base"] == 2
 
 
 def test_numbers_that_the_agent_noted_itself_are_no_anchor(begun: Project) -> None:
@@ -229,7 +248,7 @@ def test_a_prediction_that_nobody_can_check_is_refused_with_one_that_can_be(
     kind, reason = refusal(attempt(begun, lr("0.03") + plan(), predict=predict))
     assert kind == "prediction"
     assert said in reason
-    assert "--predict 'results/summary.json:train_loss_last < 0.5" in reason  # a key that is there
+    assert "--predict 'results/summary.json:dead_share_max < 0.97; " in reason  # the top finding
 
 
 def test_what_was_not_measured_is_neither_held_nor_not(project: Project) -> None:

@@ -198,6 +198,20 @@ def test_the_plan_may_be_mended_too(project: Project) -> None:
     assert [item["script"] for item in mended["plan"]] == ["analyze"]
 
 
+def test_a_block_that_fits_nowhere_is_corrected_by_the_same_command(project: Project) -> None:
+    attempt(project, with_script("1 / 0\n"))
+    wrong = edit_block("analysis/a.py", "2 / 0", WRITES)
+    refused = project.ask("analyze", "--run", "--edit", "-", stdin=wrong)
+    assert (refused.code, refused["kind"]) == (3, "edit")
+    assert "call `agent-loops analyze --run 2 --edit -`" in refused["next"]
+
+
+def test_show_names_each_scripts_own_log(project: Project) -> None:
+    attempt(project, with_script(WRITES))
+    shown = project.call("show", "2").out
+    assert "run 2 (analysis/a.py): passed  sandbox/t1/iter2/analysis/a.log" in shown
+
+
 def test_a_baseline_may_be_analysed_later(project: Project) -> None:
     bare = project.ask("analyze", "--run")
     assert (bare.code, bare["kind"]) == (3, "plan")

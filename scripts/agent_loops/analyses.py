@@ -54,15 +54,15 @@ def start(workspace: Workspace) -> None:
     script = steps.next_script(campaign)
     assert script is not None
     folder = paths.experiment(experiment.number)
-    log = f"{script.removesuffix('.py')}.log"
+    log = paths.script_log(experiment.number, script)
     for row in plans.rows_of(experiment.plan):
         if row.script == script:  # what an earlier run of it left does not pass for this one's
             result_files.remove(folder, row.output.partition(":")[0])
-    result_files.remove(folder, log)
+    result_files.remove(folder, str(log.relative_to(folder)))
     integrity.Stamps(paths.stat_cache).begin_run()
     launching.launch(
         workspace, experiment,
-        functools.partial(_spec, workspace, experiment, script, folder / log),
+        functools.partial(_spec, workspace, experiment, script, log),
         purpose=ANALYSIS, seed=_seed(experiment), script=script,
     )  # fmt: skip
 

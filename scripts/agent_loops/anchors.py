@@ -15,6 +15,12 @@ from agent_loops.figures import Place
 EXAMPLE = "--anchor results/summary.json:dead_share_max=0.97"
 
 
+def example(key: str, value: float) -> str:
+    """An anchor in the form that is asked for, that would hold; "" as key where there is none."""
+    shown = f"{value:#.3g}".rstrip(".")
+    return f"--anchor results/summary.json:{display.clean(key, 60)}={shown}" if key else EXAMPLE
+
+
 class Anchor(NamedTuple):
     """A number at a place, with the digits that were given."""
 
@@ -31,10 +37,10 @@ def parse(text: str) -> Anchor:
     Raises:
         ValueError: it is neither, and why.
     """
-    file, colon, rest = text.strip().partition(":")
+    file, colon, rest = figures.in_results(text).partition(":")
     key, equals, value = rest.rpartition("=")
     if not colon or not value.strip():
-        raise ValueError(f"{display.clean(text, 80)!r} is not FILE:KEY=VALUE: `{EXAMPLE}`")
+        raise ValueError(f"{display.clean(text, 80)!r} is not FILE:KEY=VALUE")
     figures.value_of(value.strip())
     key = key.strip() if equals else ""
     return Anchor(figures.place(f"{file}:{key}"), value.strip())

@@ -29,6 +29,11 @@ class Run(NamedTuple):
     finished: events.RunFinished | None = None
 
     @property
+    def what_for(self) -> str:
+        """Its purpose, or the script of the analysis that it ran."""
+        return self.started.script or self.started.purpose
+
+    @property
     def reading(self) -> float | None:
         """The metric value that counts, in metric units."""
         if self.finished is None or self.finished.crash_kind or self.finished.outcome == "lost":

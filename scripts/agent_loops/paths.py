@@ -145,6 +145,14 @@ class CampaignPaths(NamedTuple):
     def log(self, number: int, run: int) -> Path:
         return self.experiment(number) / _numbered("run", run, ".log")
 
+    def script_log(self, number: int, script: str) -> Path:
+        """What a script of the analysis printed."""
+        return self.experiment(number) / f"{script.removesuffix('.py')}.log"
+
+    def log_of(self, number: int, run: int, script: str) -> Path:
+        """A run's log; `script` names what an analysis ran, "" where it was another run."""
+        return self.script_log(number, script) if script else self.log(number, run)
+
     def eval_log(self, number: int, run: int) -> Path:
         return self.experiment(number) / _numbered("eval", run, ".log")
 

@@ -54,7 +54,7 @@ def parse(text: str) -> Prediction:
         raise ValueError(f"{display.clean(text, 80)!r} has no comparison that can be checked")
     bound, _, prose = match["rest"].partition(";")
     figures.value_of(bound.strip())
-    place = figures.place(match["place"])
+    place = figures.place(figures.in_results(match["place"]))
     if place.experiment is not None:
         raise ValueError("a prediction is of the experiment's own results: leave iter<N>/ out")
     if not place.key:
@@ -62,10 +62,10 @@ def parse(text: str) -> Prediction:
     return Prediction(place, match["sign"], bound.strip(), display.clean(prose, _WORDS))
 
 
-def example(keys: Sequence[str]) -> str:
-    """A prediction in the form that is asked for, about a key that there is."""
-    key = keys[0] if keys else "train_loss_last"
-    return f"--predict 'results/summary.json:{display.clean(key, 60)} < 0.5; and the loss falls'"
+def example(key: str, value: float) -> str:
+    """A prediction in the form that is asked for, about a number that there is."""
+    place = f"results/summary.json:{display.clean(key, 60) or 'train_loss_last'}"
+    return f"--predict '{place} < {figures.shown(value)}; and the loss falls'"
 
 
 def check(prediction: Prediction, data: bytes | None) -> Outcome:

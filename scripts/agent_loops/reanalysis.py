@@ -5,6 +5,7 @@ Starts no training and changes no verdict.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from agent_loops import (
@@ -100,14 +101,13 @@ def _mended(run: Loop, experiment: Experiment, edit: str) -> tuple[str, ...]:
     Everything is checked before anything is written.
     """
     folder = run.store.paths.experiment(experiment.number)
-    blocks = edits.parse(edit)
-    present = {}
-    for path in {block.path for block in blocks}:
-        try:
-            present[path] = result_files.read(folder, path)
-        except NoResult:
-            continue
-    made = _replacing(blocks, present)
+    try:
+        made = _made(folder, edit)
+    except Refused as error:
+        again = f"agent-loops analyze --run {experiment.number} --edit -"
+        raise Refused(
+            error.kind, error.reason, files=error.files, next_step=f"correct it and call `{again}`"
+        ) from None
     plan = grounding.rows_of(made[grounding.PLAN]) if grounding.PLAN in made else ()
     for script in plans.scripts(plan or plans.rows_of(experiment.plan)):
         if script not in made and script not in result_files.names(folder):
@@ -116,8 +116,16 @@ def _mended(run: Loop, experiment: Experiment, edit: str) -> tuple[str, ...]:
     return tuple(map(str, plan))
 
 
-def _replacing(blocks: tuple[edits.Block, ...], present: dict[str, bytes]) -> dict[str, bytes]:
-    """As `grounding.written`; an empty search replaces the whole of a file that is there."""
+def _made(folder: Path, edit: str) -> dict[str, bytes]:
+    """What the edit makes of the files in an experiment's folder."""
+    blocks = edits.parse(edit)
+    present = {}
+    for path in {block.path for block in blocks}:
+        try:
+            present[path] = result_files.read(folder, path)
+        except NoResult:
+            continue
+    # An empty search replaces the whole of a file that is there.
     whole = {block.path for block in blocks if not block.search}
     kept = {path: data for path, data in present.items() if path not in whole}
     return grounding.written(blocks, kept)
@@ -130,7 +138,8 @@ def show(run: Loop, number: int | None) -> Answer:
     analysed = experiment.analysed or events.Analysed(experiment.number)
     rows = plans.rows_of(experiment.plan)
     names = result_files.names(folder)
-    next_step = grounding.mend(experiment.number) if analysed.missing else ""
+    own = grounding.mend(experiment.number) if analysed.missing else ""
+    next_step = own or run.next_after(experiment)
     values: dict[str, Any] = {
         "schema": answers.SCHEMA,
         "experiment": experiment.number,
