@@ -14,6 +14,7 @@ from agent_loops.paths import CampaignPaths, ProjectPaths
 from grounded import (
     ANCHOR,
     HEAD,
+    PREDICTION,
     SCRIPT,
     attempt,
     bind,
@@ -142,6 +143,7 @@ def test_a_script_runs_in_the_environment_of_the_training(project: Project) -> N
         ("results/summary.json:dead_share_mx=0.97", "it has dead_share_max"),
         ("results/summary.json:dead=0.97", "has no 'dead'; it has dead_share_max"),
         ("results/summary.json:dead_share_max=1", "give at least two digits"),
+        ("results/summary.json:dead_share_max=0.5", "holds dead_share_max=0.97 |"),
         ("results/nothing.json:x=0.97", "is not there; there are results/findings.json"),
         ("results/layers.csv:0.55", "the nearest number in it is 0.97"),
         ("results/layers.csv:dead_share=0.55", "goes from 0.02 to 0.97"),
@@ -240,6 +242,8 @@ def test_what_is_not_finite_or_not_json_is_no_number(begun: Project) -> None:
         ("results/summary.json:headroom < much", "'much' is no number"),
         ("/etc/passwd:x < 1", "leads out"),
         ("analysis/x.json:a < 1", "no row of the plan writes analysis/x.json"),
+        ("results/summary.json:headrom < 1", "has no 'headrom'; it has headroom"),
+        (f"{PREDICTION}; results/summary.json:headroom > 0.1", "give --predict twice"),
     ],
 )
 def test_a_prediction_that_nobody_can_check_is_refused_with_one_that_can_be(
@@ -253,8 +257,10 @@ def test_a_prediction_that_nobody_can_check_is_refused_with_one_that_can_be(
 
 def test_what_was_not_measured_is_neither_held_nor_not(project: Project) -> None:
     project.baseline()
-    answer = attempt(project, lr("0.03") + plan(), predict="results/summary.json:gone < 0.5")
+    rows = plan(row(output="results/summary.json:gone"))
+    answer = attempt(project, lr("0.03") + rows, predict="results/summary.json:gone < 0.5")
     assert "unknown: gone < 0.5 (not measured)" in answer["notes"]
+    assert "predictions held" not in project.rows()[1][-2]
 
 
 # --- the plan -----------------------------------------------------------------------------------

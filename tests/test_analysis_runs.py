@@ -103,3 +103,20 @@ def test_with_repeats_a_script_and_the_results_are_of_one_run(tmp_path: Path) ->
     assert (seen, seeds[1:3]) == ("1", [1, 2])
     assert answer["metric"] == 0.95
     assert any(note.startswith("did not hold: val_bpb < 0.95 (0.95)") for note in answer["notes"])
+
+
+def test_a_time_out_of_the_first_run_names_what_limits_it(tmp_path: Path) -> None:
+    project = project_in(tmp_path / "p", timeout_minutes=0.02)
+    project.write("train.py", "import time\nLR = 0.01\ntime.sleep(60)\n")
+    project.setup()
+    answer = project.ask("try", "baseline")
+    assert answer["status"] == "crash"
+    assert "`timeout_minutes` in loop.run.yaml" in answer["next"]
+
+
+def test_one_printed_loss_is_no_curve(tmp_path: Path) -> None:
+    project = project_in(tmp_path / "p")
+    project.write("train.py", "LR = 0.01\nprint('loss: 3.25')\nprint('val_bpb: 1.5')\n")
+    project.baseline()
+    summary = json.loads((project.sandbox / "iter1/results/summary.json").read_text())
+    assert not {"train_loss_first", "train_loss_last", "steps"} & set(summary)

@@ -212,6 +212,34 @@ def test_show_names_each_scripts_own_log(project: Project) -> None:
     assert "run 2 (analysis/a.py): passed  sandbox/t1/iter2/analysis/a.log" in shown
 
 
+def test_what_several_scripts_left_out_is_told_in_brief_after_the_predictions(
+    project: Project,
+) -> None:
+    names = ("one", "two", "three")
+    rows = [row(f"{name}.py", f"{name}.csv") for name in names]
+    scripts = "".join(new_file(f"analysis/{name}.py", "1 / 0\n") for name in names)
+    told = attempt(project, lr("0.03") + plan(*rows, row()) + scripts)["notes"]
+    assert told[0].startswith("held: dead_share_max < 0.5")
+    assert told[1].startswith("analysis lacks 3 of 4 rows: one.py ZeroDivisionError: division by")
+    assert "; three.py ZeroDivisionError" in told[1]
+    assert "3 of 4 rows: one.py" in project.ask("status")["in_the_way"][0]
+
+
+def test_what_the_plans_own_scripts_found_is_shown(project: Project) -> None:
+    edit = with_script(WRITES, row("analysis/a.py", "analysis/a.csv:x"))
+    attempt(project, edit)
+    shown = project.call("analyze", "2").out
+    assert "analysis/a.csv:x = 1.5\n" in shown
+
+
+def test_a_limit_that_was_changed_later_is_said_not_to_hold(project: Project) -> None:
+    attempt(project, with_script("1 / 0\n"))
+    config = project.read("loop.run.yaml").replace('"20 s"', '"1 s"')
+    project.write("loop.run.yaml", config)
+    mended = project.ask("analyze", "--run", "--edit", "-", stdin=new_file("analysis/a.py", WRITES))
+    assert mended["notes"][0].startswith("analysis_timeout was 20 s, as frozen")
+
+
 def test_a_baseline_may_be_analysed_later(project: Project) -> None:
     bare = project.ask("analyze", "--run")
     assert (bare.code, bare["kind"]) == (3, "plan")
@@ -232,6 +260,8 @@ def test_what_cannot_be_analysed_says_so(project: Project) -> None:
     assert attempt(project, crash + plan())["status"] == "crash"
     crashed = project.ask("analyze", "--run", "2")
     assert (crashed.code, crashed["kind"]) == (3, "no reading")
+    assert "agent-loops show 2" in crashed["next"]
+    assert "agent-loops checkout 2" in crashed["next"]
     assert (
         attempt(project, lr("0.03") + plan())["status"] == "keep"
     )  # what crashed measured nothing

@@ -186,7 +186,8 @@ def conclude(workspace: Workspace) -> None:
     outcomes = _by_the_mean(campaign, experiment, _outcomes(folder, experiment))
     held = sum(outcome.held is True for outcome in outcomes)
     told = [_top_finding(folder)]
-    told += [f"{held} of {len(outcomes)} predictions held"] if outcomes else []
+    known = sum(outcome.held is not None for outcome in outcomes)
+    told += [f"{held} of {known} predictions held"] if known else []
     workspace.store.append(
         events.Analysed(
             experiment=number,

@@ -30,6 +30,7 @@ from agent_loops import (
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused, UsageError
 from agent_loops.plans import Row
+from agent_loops.predictions import Prediction
 from agent_loops.result_files import NoResult
 from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
@@ -210,7 +211,8 @@ def refuse_unanalysed(workspace: Workspace, campaign: Campaign) -> None:
     assert analysed is not None
     folder = workspace.shown(workspace.store.paths.analysis(number))
     raise Refused(
-        "analysis", f"the analysis of #{number} lacks {'; '.join(analysed.missing)} "
+        "analysis", f"the analysis of #{number} lacks "
+        f"{plans.lacking(analysed.missing, len(campaign.experiments[number].plan))} "
         f"(its logs are in {folder})", next_step=mend(number),
     )  # fmt: skip
 
@@ -311,7 +313,29 @@ def _predictions(
                 "prediction", f"no row of the plan writes {item.place.path}",
                 next_step=f"add the row, or predict what results/ will have: {example}",
             )  # fmt: skip
+    for item in parsed:
+        _refuse_unknown_key(workspace, item, rows, example)
     return tuple(map(str, parsed))
+
+
+def _refuse_unknown_key(
+    workspace: Workspace, item: Prediction, rows: Sequence[Row], example: str
+) -> None:
+    """A key that the same file of the incumbent lacks is mistyped, unless the plan names it."""
+    place, number = item.place, workspace.campaign.incumbent_number
+    if number is None or str(place) in {row.output for row in rows}:
+        return
+    try:
+        data = result_files.read(workspace.store.paths.experiment(number), place.path)
+    except NoResult:
+        return
+    if not place.path.startswith(FOLDER) and not figures.at(data, place.path, place.key):
+        raise Refused(
+            "prediction", f"iter{number}/{place.path} has no {place.key!r}"
+            f"{anchors.nearest(place.key, figures.keys(data, place.path))}",
+            next_step=f"{example}; where your change adds the key, a row of the plan says so: "
+            f"| {plans.BUILT_IN} | {place} | … |",
+        )  # fmt: skip
 
 
 def _most_telling(workspace: Workspace) -> tuple[str, float]:

@@ -325,26 +325,14 @@ class Loop:
         if reason:
             return f"the campaign is finished ({reason}); {rounds.closing_words(campaign, now)}"
         if experiment.is_open_baseline:
-            return (
-                "mend what is wrong, then `agent-loops try baseline` again; where that was "
-                "loop.run.yaml or a frozen file, `agent-loops rebaseline --why …` instead"
-            )
-        is_baseline = experiment.started.baseline
+            return _after_open_baseline(experiment)
         if campaign.analysis_first and experiment.verdict != decide.CRASH:
-            look = f"`agent-loops analyze {experiment.number}`"
-            advice = self._after_analysis(experiment)
-            return f"{look}; then {advice}".removesuffix("; then ") if is_baseline else advice
+            looks = [f"`agent-loops analyze {experiment.number}`"] * experiment.started.baseline
+            return "; then ".join(filter(None, [*looks, self._after_analysis(experiment)]))
         finished = experiment.last_finished
         if experiment.verdict != decide.CRASH or finished is None:
             return ""
-        checkout = f"`agent-loops checkout {experiment.number}`"
-        if finished.crash_kind == "idea":
-            return f"another idea; or {checkout}, mend it, try again"
-        if finished.crash_kind == "elsewhere":
-            return f"{stamps.BACK_OR_ANEW}; then the same idea again"
-        if finished.crash_kind == "edited":
-            return f"{checkout}, then the same idea again: it does not count as a duplicate"
-        return "the same idea again, it does not count as a duplicate; or another"
+        return _after_crash(experiment, finished)
 
     def next_idea(self) -> str:
         """The next command while nothing is under way: what stands before an idea, or a plain one.
@@ -376,6 +364,27 @@ class Loop:
         advice = ablation.advice(experiment.started.axes) if is_kept else ""
         due = exploring.due(self.campaign)
         return advice or (f"a {due} is due, {exploring.command(due)}" if due else "")
+
+
+def _after_open_baseline(experiment: Experiment) -> str:
+    finished = experiment.last_finished
+    if finished is not None and finished.outcome == "timed_out":
+        return "a larger `timeout_minutes` in loop.run.yaml, then `agent-loops rebaseline --why …`"
+    return (
+        "mend what is wrong, then `agent-loops try baseline` again; where that was "
+        "loop.run.yaml or a frozen file, `agent-loops rebaseline --why …` instead"
+    )
+
+
+def _after_crash(experiment: Experiment, finished: events.RunFinished) -> str:
+    checkout = f"`agent-loops checkout {experiment.number}`"
+    if finished.crash_kind == "idea":
+        return f"another idea; or {checkout}, mend it, try again"
+    if finished.crash_kind == "elsewhere":
+        return f"{stamps.BACK_OR_ANEW}; then the same idea again"
+    if finished.crash_kind == "edited":
+        return f"{checkout}, then the same idea again: it does not count as a duplicate"
+    return "the same idea again, it does not count as a duplicate; or another"
 
 
 def _timeout_of(experiment: Experiment) -> float | None:

@@ -19,6 +19,7 @@ _COMPARISONS = {
     ">": operator.gt, ">=": operator.ge, "≥": operator.ge,
 }  # fmt: skip
 _FORM = re.compile(r"\s*(?P<place>[^<>≤≥;]+?)\s*(?P<sign><=|>=|[<>≤≥])\s*(?P<rest>.+)", re.DOTALL)
+_SECOND = re.compile(r"[\w./:-]+\s*(?:<=|>=|[<>≤≥])\s*[-+]?\.?[0-9][\w.+-]*")
 _WORDS = 200
 _LONGEST = 1000
 
@@ -53,6 +54,11 @@ def parse(text: str) -> Prediction:
     if match is None:
         raise ValueError(f"{display.clean(text, 80)!r} has no comparison that can be checked")
     bound, _, prose = match["rest"].partition(";")
+    if second := _SECOND.search(prose):
+        raise ValueError(
+            f"{display.clean(second[0], 80)!r} behind the semicolon would not be checked: give "
+            "--predict twice"
+        )
     figures.value_of(bound.strip())
     place = figures.place(figures.in_results(match["place"]))
     if place.experiment is not None:
