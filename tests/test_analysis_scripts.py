@@ -180,7 +180,7 @@ def test_a_script_cannot_forge_the_record(project: Project) -> None:
 
 def test_text_of_the_agents_is_shown_clean_and_short(project: Project) -> None:
     script = "raise SystemExit('\\x1b[2J' + 'x' * 5000)\n"
-    answer = attempt(project, with_script(script), predict="results/summary.json:a\x1b[2J < 1")
+    answer = attempt(project, with_script(script), predict="analysis/a.csv:a\x1b[2J < 1")
     text = project.call("wait").out
     assert "\x1b" not in text
     assert len(text) <= 600
