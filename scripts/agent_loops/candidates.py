@@ -75,7 +75,7 @@ def make(
         number = campaign.incumbent_number
     if edit is not None:
         # The experiment whose code lies here: the incumbent's, or another's since a `checkout`.
-        number = campaign.holders.get(snapshots.digest(present))
+        number = _holder(campaign, snapshots.digest(present))
         if number is None:
             raise Refused(
                 "edits", f"edited by hand: {', '.join(edited[:5])}; `--edit` would leave that out",
@@ -97,6 +97,13 @@ def make(
             f"`agent-loops checkout {_base_number(campaign)}`"
         )
     return Candidate(tree, base, number, notes, left_behind)
+
+
+def _holder(campaign: Campaign, code: str) -> int | None:
+    """Whose code this is; the incumbent's own is never a repeat's."""
+    incumbent = campaign.incumbent
+    same = incumbent is not None and incumbent.started.code == code
+    return campaign.incumbent_number if same else campaign.holders.get(code)
 
 
 def _base_number(campaign: Campaign) -> int:

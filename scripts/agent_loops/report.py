@@ -233,7 +233,7 @@ def _next(run: Loop, word: str) -> str:
     if run.campaign.wants_baseline:
         return "agent-loops try baseline"
     return (
-        "agent-loops try '…'"
+        run.next_idea()
         if word == "active"
         else rounds.closing_words(run.campaign, datetime.now(timezone.utc))
     )
@@ -249,7 +249,7 @@ def _running(run: Loop) -> dict[str, Any] | None:
     here = is_here(open_, host=machine.host(), boot_id=machine.boot_id())
     if here and not files.is_locked(run.store.paths.run_lock):
         return None
-    log = run.store.paths.log(number, index)
+    log = run.store.paths.log_of(number, index, open_.started.script)
     from agent_loops import tails
 
     progress = ""
@@ -368,11 +368,11 @@ def show(run: Loop, number: int) -> Answer:
                 "wall_s": finished.wall_s if finished else None,
                 "stamp": dict(finished.stamp) if finished else {},
                 "receipt": run.workspace.shown(run.store.paths.receipt(number, item.number)),
-                "log": run.workspace.shown(run.store.paths.log(number, item.number)),
+                "log": run.log_of(number, item),
             }
         )
         what = runs[-1]["crash"] or _ended_as(finished)
-        lines.append(f"run {item.number} ({item.started.purpose}): {what}  {runs[-1]['log']}")
+        lines.append(f"run {item.number} ({item.what_for}): {what}  {runs[-1]['log']}")
     told = {stamps.in_words(item.finished.stamp): None for item in experiment.runs if item.finished}
     lines += [f"measured on: {words}" for words in told if words]
     lines.append(f"code: {run.workspace.shown(run.store.paths.snapshot(number))}")
