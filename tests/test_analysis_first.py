@@ -14,6 +14,7 @@ from agent_loops.paths import CampaignPaths, ProjectPaths
 from grounded import (
     ANCHOR,
     HEAD,
+    PREDICTION,
     SCRIPT,
     attempt,
     bind,
@@ -142,6 +143,7 @@ def test_a_script_runs_in_the_environment_of_the_training(project: Project) -> N
         ("results/summary.json:dead_share_mx=0.97", "it has dead_share_max"),
         ("results/summary.json:dead=0.97", "has no 'dead'; it has dead_share_max"),
         ("results/summary.json:dead_share_max=1", "give at least two digits"),
+        ("results/summary.json:dead_share_max=0.5", "holds dead_share_max=0.97 |"),
         ("results/nothing.json:x=0.97", "is not there; there are results/findings.json"),
         ("results/layers.csv:0.55", "the nearest number in it is 0.97"),
         ("results/layers.csv:dead_share=0.55", "goes from 0.02 to 0.97"),
@@ -169,6 +171,7 @@ def test_an_anchor_that_does_not_hold_is_refused_with_what_is_there(
         "results/layers.csv:dead_share=0.02",
         "iter1/results/summary.json:headroom=0.040",
         "results/findings.json:0.value=0.97",
+        "summary.json:headroom=0.04",  # as `analyze` prints it
     ],
 )
 def test_an_anchor_may_be_in_json_a_table_or_any_text(project: Project, anchor: str) -> None:
@@ -179,7 +182,7 @@ def test_an_anchor_may_be_in_json_a_table_or_any_text(project: Project, anchor: 
 def test_without_an_anchor_nothing_runs(begun: Project) -> None:
     kind, reason = refusal(attempt(begun, lr("0.03") + plan(), anchor=None))
     assert kind == "anchor"
-    assert "--anchor results/summary.json" in reason
+    assert "--anchor results/summary.json:dead_share_max=0.970" in reason  # which would hold
     assert "agent-loops analyze 1" in reason
     bare = begun.ask("try", "act: x", "--edit", "-", stdin=lr("0.03"))
     assert "also missing: analysis/plan.md and --predict" in bare["reason"]
@@ -191,6 +194,24 @@ def test_a_link_in_the_results_is_not_followed(begun: Project, tmp_path: Path) -
     kind, reason = refusal(attempt(begun, lr("0.03") + plan(), anchor="results/mine.json:a=0.25"))
     assert kind == "anchor"
     assert "is a link" in reason
+
+
+def test_before_the_baseline_there_is_no_anchor_yet(project: Project) -> None:
+    project.setup()
+    kind, reason = refusal(project.ask("try", "baseline", "--anchor", ANCHOR))
+    assert kind == "anchor"
+    assert "no experiment has results yet | `agent-loops try baseline`" in reason
+    baseline = project.ask("try", "baseline")
+    assert baseline["next"] == "`agent-loops analyze 1`"
+
+
+def test_what_was_repeated_stays_the_incumbents_code(project: Project) -> None:
+    project.baseline()
+    attempt(project, lr("0.03") + plan())
+    assert project.ask("try", "again", "--repeat")["kind"] == "repeat"
+    rows = plan(row(output="results/layers.csv:dead_share"))
+    attempt(project, lr("0.04", "0.03") + rows, anchor="results/summary.json:headroom=0.04")
+    assert project.events("experiment_started")[-1]["base"] == 2
 
 
 def test_numbers_that_the_agent_noted_itself_are_no_anchor(begun: Project) -> None:
@@ -221,6 +242,8 @@ def test_what_is_not_finite_or_not_json_is_no_number(begun: Project) -> None:
         ("results/summary.json:headroom < much", "'much' is no number"),
         ("/etc/passwd:x < 1", "leads out"),
         ("analysis/x.json:a < 1", "no row of the plan writes analysis/x.json"),
+        ("results/summary.json:headrom < 1", "has no 'headrom'; it has headroom"),
+        (f"{PREDICTION}; results/summary.json:headroom > 0.1", "give --predict twice"),
     ],
 )
 def test_a_prediction_that_nobody_can_check_is_refused_with_one_that_can_be(
@@ -229,13 +252,15 @@ def test_a_prediction_that_nobody_can_check_is_refused_with_one_that_can_be(
     kind, reason = refusal(attempt(begun, lr("0.03") + plan(), predict=predict))
     assert kind == "prediction"
     assert said in reason
-    assert "--predict 'results/summary.json:train_loss_last < 0.5" in reason  # a key that is there
+    assert "--predict 'results/summary.json:dead_share_max < 0.97; " in reason  # the top finding
 
 
 def test_what_was_not_measured_is_neither_held_nor_not(project: Project) -> None:
     project.baseline()
-    answer = attempt(project, lr("0.03") + plan(), predict="results/summary.json:gone < 0.5")
+    rows = plan(row(output="results/summary.json:gone"))
+    answer = attempt(project, lr("0.03") + rows, predict="results/summary.json:gone < 0.5")
     assert "unknown: gone < 0.5 (not measured)" in answer["notes"]
+    assert "predictions held" not in project.rows()[1][-2]
 
 
 # --- the plan -----------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ def test_a_script_cannot_forge_the_record(project: Project) -> None:
 
 def test_text_of_the_agents_is_shown_clean_and_short(project: Project) -> None:
     script = "raise SystemExit('\\x1b[2J' + 'x' * 5000)\n"
-    answer = attempt(project, with_script(script), predict="results/summary.json:a\x1b[2J < 1")
+    answer = attempt(project, with_script(script), predict="analysis/a.csv:a\x1b[2J < 1")
     text = project.call("wait").out
     assert "\x1b" not in text
     assert len(text) <= 600
@@ -196,6 +196,48 @@ def test_the_plan_may_be_mended_too(project: Project) -> None:
     mended = project.ask("analyze", "--run", "--edit", "-", stdin=plan(row()))
     assert (mended.code, mended["missing"]) == (0, []), mended
     assert [item["script"] for item in mended["plan"]] == ["analyze"]
+
+
+def test_a_block_that_fits_nowhere_is_corrected_by_the_same_command(project: Project) -> None:
+    attempt(project, with_script("1 / 0\n"))
+    wrong = edit_block("analysis/a.py", "2 / 0", WRITES)
+    refused = project.ask("analyze", "--run", "--edit", "-", stdin=wrong)
+    assert (refused.code, refused["kind"]) == (3, "edit")
+    assert "call `agent-loops analyze --run 2 --edit -`" in refused["next"]
+
+
+def test_show_names_each_scripts_own_log(project: Project) -> None:
+    attempt(project, with_script(WRITES))
+    shown = project.call("show", "2").out
+    assert "run 2 (analysis/a.py): passed  sandbox/t1/iter2/analysis/a.log" in shown
+
+
+def test_what_several_scripts_left_out_is_told_in_brief_after_the_predictions(
+    project: Project,
+) -> None:
+    names = ("one", "two", "three")
+    rows = [row(f"{name}.py", f"{name}.csv") for name in names]
+    scripts = "".join(new_file(f"analysis/{name}.py", "1 / 0\n") for name in names)
+    told = attempt(project, lr("0.03") + plan(*rows, row()) + scripts)["notes"]
+    assert told[0].startswith("held: dead_share_max < 0.5")
+    assert told[1].startswith("analysis lacks 3 of 4 rows: one.py ZeroDivisionError: division by")
+    assert "; three.py ZeroDivisionError" in told[1]
+    assert "3 of 4 rows: one.py" in project.ask("status")["in_the_way"][0]
+
+
+def test_what_the_plans_own_scripts_found_is_shown(project: Project) -> None:
+    edit = with_script(WRITES, row("analysis/a.py", "analysis/a.csv:x"))
+    attempt(project, edit)
+    shown = project.call("analyze", "2").out
+    assert "analysis/a.csv:x = 1.5\n" in shown
+
+
+def test_a_limit_that_was_changed_later_is_said_not_to_hold(project: Project) -> None:
+    attempt(project, with_script("1 / 0\n"))
+    config = project.read("loop.run.yaml").replace('"20 s"', '"1 s"')
+    project.write("loop.run.yaml", config)
+    mended = project.ask("analyze", "--run", "--edit", "-", stdin=new_file("analysis/a.py", WRITES))
+    assert mended["notes"][0].startswith("analysis_timeout was 20 s, as frozen")
 
 
 def test_a_baseline_may_be_analysed_later(project: Project) -> None:
@@ -218,6 +260,8 @@ def test_what_cannot_be_analysed_says_so(project: Project) -> None:
     assert attempt(project, crash + plan())["status"] == "crash"
     crashed = project.ask("analyze", "--run", "2")
     assert (crashed.code, crashed["kind"]) == (3, "no reading")
+    assert "agent-loops show 2" in crashed["next"]
+    assert "agent-loops checkout 2" in crashed["next"]
     assert (
         attempt(project, lr("0.03") + plan())["status"] == "keep"
     )  # what crashed measured nothing

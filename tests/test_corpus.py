@@ -102,6 +102,8 @@ def test_a_page_that_the_agent_opened_is_marked_as_such(begun: Project) -> None:
     (row,) = table(begun)
     assert (row["source"], row["paper"], row["url"]) == ("web", url, url)
     assert row["title"] == "A post on steps"
+    (strength, *_) = begun.ask("papers", "check", "F1")["gate"]
+    assert strength["why"].endswith("a web page: no catalogue showed it")
 
 
 def test_what_is_missing_is_named(begun: Project) -> None:
@@ -118,10 +120,22 @@ def test_applies_speaks_of_data_model_and_budget(begun: Project, applies: str) -
     assert (said.code, "--applies" in said["reason"]) == (2, True)
 
 
-def test_the_same_claim_of_the_same_paper_is_noted_once(begun: Project) -> None:
-    add(begun)
-    said = add(begun, claim=GOOD["claim"].upper())
+def test_the_same_claim_noted_again_is_corrected_until_it_was_tried(project: Project) -> None:
+    add(project, level="theory")
+    said = add(project, claim=GOOD["claim"].upper())
+    assert (said.code, said["finding"]["id"], said["passes"]) == (0, "F1", True)
+    assert [(row["id"], row["level"]) for row in table(project)] == [("F1", "empirical")]
+    project.ask("try", "settle", "--basis", "F1", "--edit", "-", stdin=BETTER)
+    said = add(project)
     assert (said.code, said["kind"]) == (3, "duplicate")
+
+
+def test_a_mistyped_file_is_refused(begun: Project) -> None:
+    said = add(begun, files="train.py,trian.py")
+    assert (said.code, said["kind"]) == (3, "files")
+    assert "there is no trian.py" in said["reason"]
+    assert "train.py" in said["next"]
+    assert begun.events("finding_noted") == []
 
 
 def test_hostile_words_stay_in_their_cell(begun: Project) -> None:
@@ -154,7 +168,7 @@ def test_findings_are_noted_while_a_run_goes_on(project: Project) -> None:
         ({"applies": "data=no,model=yes,budget=yes"}, "applicability"),
         ({"applies": "data=partly,model=partly,budget=yes"}, "applicability"),
         ({"files": "prepare.py"}, "files"),
-        ({"files": "train.py,../x.py"}, "files"),
+        ({"files": "train.py,prepare.py"}, "files"),
     ],
 )
 def test_the_gate_says_which_condition_failed(
@@ -278,6 +292,7 @@ def test_another_family_retires_what_was_about_the_last(project: Project) -> Non
     refused = project.ask("try", "x", "--basis", "F3", "--edit", "-", stdin=BETTER)
     assert "retired: the architecture is transformer now" in refused["reason"]
     assert project.ask("papers", "check", "F2")["passes"]
+    assert "F3  retired" in project.call("papers", "list").out
     assert project.ask("papers", "family", "transformer").code == 3
     assert project.ask("papers", "family", "rnn", "--keep", "F9").code == 3
 

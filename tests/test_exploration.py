@@ -35,7 +35,8 @@ def test_swings_of_different_kinds_come_first(project: Project) -> None:
     assert "say which move it is, --move swing" in refused(move(project, None, "lr: a", "0.03"))
     said = refused(move(project, "exploit", "lr: a", "0.03"))
     assert "a swing is due, 0 of the first 2 are made" in said
-    assert "approaches.md" in said
+    assert "sandbox/t1/approaches.md" in said
+    assert "`agent-loops try 'APPROACH: …' --move swing`" in said
     assert "begins with its approach" in refused(move(project, "swing", "something", "0.03"))
     assert move(project, "swing", "lr: higher", "0.03")["status"] == "keep"
     assert "of another kind than those before it: lr" in refused(
@@ -54,12 +55,54 @@ def test_after_exploits_without_a_keep_a_swing_or_a_merge_is_required(project: P
     assert "a swing or merge is due, after 2 exploits in a row without a keep" in said
     page = (project.sandbox / "approaches.md").read_text()
     assert "Due next: swing or merge." in page
-    assert "names the experiments that it merges" in refused(
-        move(project, "merge", "lr: with act", "0.05", "0.03")
-    )
+    said = refused(move(project, "merge", "lr: with act", "0.05", "0.03"))
+    assert "names the experiments that it merges" in said
+    assert "--move merge" in said
     assert "of two approaches" in refused(move(project, "merge", "lr: #2 with #4", "0.05", "0.03"))
-    assert move(project, "merge", "lr: #2 with #3", "0.05", "0.03")["status"] == "keep"
+    assert "#3 was built on #2 and holds it already" in refused(
+        move(project, "merge", "lr: #2 with #3", "0.05", "0.03")
+    )
+    status = project.ask("status")["next"]
+    assert "a swing or merge is due, `agent-loops try 'APPROACH: …' --move swing` or" in status
+    assert move(project, "swing", "both: wider", "0.05", "0.03")["status"] == "keep"
     assert move(project, "exploit", "lr: more", "0.06", "0.05")["status"] == "discard"
+
+
+def test_two_approaches_from_one_base_may_be_merged(project: Project) -> None:
+    assert move(project, "swing", "act: other", "0.005")["status"] == "discard"
+    assert move(project, "swing", "lr: higher", "0.03")["status"] == "keep"
+    merged = move(project, "merge", "lr: #2 with #3", "0.05", "0.03")
+    assert merged["status"] == "keep", merged
+
+
+def test_a_merge_is_proposed_of_what_gained_and_is_not_in_the_incumbent(project: Project) -> None:
+    move(project, "swing", "lr: higher", "0.03")
+    assert project.ask("checkout", "1").code == 0
+    better = move(project, "swing", "act: other", "0.025")
+    assert better["status"] == "discard"  # than the incumbent, but better than the baseline
+    page = (project.sandbox / "approaches.md").read_text()
+    assert "To merge with the incumbent #2: #3 (act)." in page
+
+
+def test_a_crash_may_be_mended_as_the_move_that_it_was(project: Project) -> None:
+    assert move(project, "swing", "act: other", "1 / 0")["status"] == "crash"
+    assert move(project, "swing", "act: other", "0.02")["status"] == "keep"
+    assert move(project, "swing", "lr: higher", "0.03", "0.02")["status"] == "keep"
+    assert move(project, "exploit", "lr: far", "0.2", "0.03")["status"] == "discard"
+    assert move(project, "exploit", "lr: farther", "1 / 0", "0.03")["status"] == "crash"
+    assert move(project, "exploit", "lr: farther", "0.3", "0.03")["status"] == "discard"
+    assert "after 2 exploits" in refused(move(project, "exploit", "lr: more", "0.4", "0.03"))
+
+
+def test_after_a_mended_analysis_the_due_move_is_told(project: Project) -> None:
+    tried = lr("0.03") + plan(row("a.py", "a.txt")) + new_file("analysis/a.py", "1 / 0\n")
+    lacking = attempt(project, tried, "--move", "swing", text="lr: higher")
+    assert "analyze --run 2" in lacking["next"]
+    assert "agent-loops analyze --run 2 --edit -" in project.ask("status")["next"]
+    edit = new_file("analysis/a.py", "open('analysis/a.txt', 'w').write('1.0')\n")
+    mended = project.ask("analyze", "--run", "--edit", "-", stdin=edit)
+    assert "a swing is due, `agent-loops try 'APPROACH: …' --move swing`" in mended["next"]
+    assert mended["next"] == project.ask("status")["next"]
 
 
 def test_approaches_are_kept_from_the_record(project: Project) -> None:
@@ -72,7 +115,7 @@ def test_approaches_are_kept_from_the_record(project: Project) -> None:
     assert "- #2 swing keep 1.145000: lr: higher" in text
     assert "1 of 1 predictions held" in text
     assert "## act: 1 tried, 0 kept" in text
-    assert "To merge: the best of each approach, #2 (lr), #3 (act)." in text
+    assert "To merge" not in text  # #3 gained nothing on #2, which it was built on
     page.unlink()
     project.ask("wait")
     assert page.read_text() == text

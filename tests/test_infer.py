@@ -281,6 +281,24 @@ print(f"val_loss: {loss:.4f}")
     assert finding.value("budget") == "30 epochs"
 
 
+def test_the_seed_of_the_run_is_seen_and_no_generator_of_data_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import os\nrng = np.random.default_rng(0)\n"
+        'torch.manual_seed(int(os.environ.get("AGENT_LOOPS_SEED", 1)))\n'
+        "print('val_loss: %.4f' % loss)\n"
+    )
+    finding = infer(tmp_path)
+    assert finding.seed == "given AGENT_LOOPS_SEED (train.py:3)"
+    assert not [w for w in finding.warnings if "seed" in w.kind]
+
+
+def test_what_to_do_about_a_hard_coded_seed_is_not_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("torch.manual_seed(1337)\nprint('val_loss: %.4f' % loss)\n")
+    lines = proposal.run(tmp_path, write=False).lines
+    warned = next(line for line in lines if "hard-coded seed" in line)
+    assert "or `{seed}` into run_cmd: each run is given its own" in warned
+
+
 @pytest.mark.parametrize(
     ("code", "advice"),
     [

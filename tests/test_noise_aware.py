@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -123,6 +124,8 @@ def test_the_incumbent_stands_at_its_estimate_not_at_its_luckiest_reading(
     project.baseline()
     kept = move(project, "0.01", "0.014")
     assert kept["status"] == "keep"
+    incumbent = project.call("show", "1").out
+    assert re.search(r"incumbent is now #2 \(read [0-9.]+, estimated [0-9.]+\)", incumbent)
     status = project.ask("status")
     assert status["incumbent"]["metric"] > kept["metric"]  # a part of such a gain is luck
 

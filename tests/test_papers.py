@@ -127,6 +127,9 @@ def test_an_empty_answer_is_asked_of_the_next_source(catalogues: Catalogues, ask
     said = ask("search", "y", "--json")
     assert said.code == 0
     assert (said.values["status"], said.values["papers"]) == ("nothing found", [])
+    assert "--source" not in said.values["next"]  # each was asked
+    named = ask("search", "y", "--source", "arxiv", "--json")
+    assert "or without --source" in named.values["next"]
 
 
 def test_where_no_source_answers_nothing_is_made_up(catalogues: Catalogues, ask: Any) -> None:

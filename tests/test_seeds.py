@@ -256,6 +256,11 @@ def test_with_the_seed_of_the_run_only_what_calls_state_outright_is_named() -> N
         "np.random.seed(1)"
     ]
     assert reseeding.advice({"t.py": b"SEED = 5\n"}, given=True) is None
+    assert "hard-coded" in (reseeding.advice({"t.py": code}, given=True) or ("",))[0]
+    data = b"rng = np.random.default_rng(0)\n"
+    said, mend = reseeding.advice({"t.py": data}, given=True) or ("", "")
+    assert said == "fixed in every run (t.py:1 np.random.default_rng(0))"
+    assert "right for what makes the data" in mend
 
 
 @pytest.mark.parametrize(

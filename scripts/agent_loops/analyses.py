@@ -35,6 +35,7 @@ from agent_loops.journal import Guard
 from agent_loops.plans import Row
 from agent_loops.predictions import Outcome
 from agent_loops.result_files import NoResult
+from agent_loops.state import Campaign
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
 
@@ -53,15 +54,15 @@ def start(workspace: Workspace) -> None:
     script = steps.next_script(campaign)
     assert script is not None
     folder = paths.experiment(experiment.number)
-    log = f"{script.removesuffix('.py')}.log"
+    log = paths.script_log(experiment.number, script)
     for row in plans.rows_of(experiment.plan):
         if row.script == script:  # what an earlier run of it left does not pass for this one's
             result_files.remove(folder, row.output.partition(":")[0])
-    result_files.remove(folder, log)
+    result_files.remove(folder, str(log.relative_to(folder)))
     integrity.Stamps(paths.stat_cache).begin_run()
     launching.launch(
         workspace, experiment,
-        functools.partial(_spec, workspace, experiment, script, folder / log),
+        functools.partial(_spec, workspace, experiment, script, log),
         purpose=ANALYSIS, seed=_seed(experiment), script=script,
     )  # fmt: skip
 
@@ -113,12 +114,13 @@ def _environment(workspace: Workspace, experiment: Experiment) -> dict[str, str]
     )
     code = [str(paths.snapshot(experiment.number)), str(workspace.root)]
     path = os.pathsep.join([*code, *filter(None, [environ.get("PYTHONPATH", "")])])
-    last = experiment.last_reading
+    run = experiment.measured.number if experiment.measured else 1
     base = experiment.started.base or experiment.number
     return environ | {
         "PYTHONPATH": path,
         "MPLBACKEND": "Agg",
-        "AGENT_LOOPS_RUN_DIR": str(paths.outputs(experiment.number, last.run if last else 1)),
+        "AGENT_LOOPS_RUN_DIR": str(paths.outputs(experiment.number, run)),
+        "AGENT_LOOPS_LOG": str(paths.log(experiment.number, run)),
         "AGENT_LOOPS_BEFORE": str(paths.experiment(base)),
     }
 
@@ -181,10 +183,11 @@ def conclude(workspace: Workspace) -> None:
     failures = _failures(experiment, before)
     rows = plans.rows_of(experiment.plan)
     lacking = {row.dimension: why for row in rows if (why := _lack(folder, row, failures))}
-    outcomes = _outcomes(folder, experiment)
+    outcomes = _by_the_mean(campaign, experiment, _outcomes(folder, experiment))
     held = sum(outcome.held is True for outcome in outcomes)
     told = [_top_finding(folder)]
-    told += [f"{held} of {len(outcomes)} predictions held"] if outcomes else []
+    known = sum(outcome.held is not None for outcome in outcomes)
+    told += [f"{held} of {known} predictions held"] if known else []
     workspace.store.append(
         events.Analysed(
             experiment=number,
@@ -237,6 +240,23 @@ def _outcomes(folder: Path, experiment: Experiment) -> list[Outcome]:
         with contextlib.suppress(NoResult):
             data = result_files.read(folder, prediction.place.path)
         found.append(predictions.check(prediction, data))
+    return found
+
+
+def _by_the_mean(
+    campaign: Campaign, experiment: Experiment, outcomes: list[Outcome]
+) -> list[Outcome]:
+    """The metric is compared as it is judged, the mean of all readings; the file has one run's."""
+    decided, metric = experiment.decided, f"results/summary.json:{campaign.bindings.metric}"
+    if decided is None or decided.metric is None:
+        return outcomes
+    found = []
+    for text, outcome in zip(experiment.started.predictions, outcomes, strict=True):
+        if outcome.held is not None:
+            prediction = predictions.parse(text)
+            if str(prediction.place) == metric:
+                outcome = predictions.compared(prediction, decided.metric)
+        found.append(outcome)
     return found
 
 

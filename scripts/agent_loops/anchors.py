@@ -15,6 +15,12 @@ from agent_loops.figures import Place
 EXAMPLE = "--anchor results/summary.json:dead_share_max=0.97"
 
 
+def example(key: str, value: float) -> str:
+    """An anchor in the form that is asked for, that would hold; "" as key where there is none."""
+    shown = f"{value:#.3g}".rstrip(".")
+    return f"--anchor results/summary.json:{display.clean(key, 60)}={shown}" if key else EXAMPLE
+
+
 class Anchor(NamedTuple):
     """A number at a place, with the digits that were given."""
 
@@ -31,10 +37,10 @@ def parse(text: str) -> Anchor:
     Raises:
         ValueError: it is neither, and why.
     """
-    file, colon, rest = text.strip().partition(":")
+    file, colon, rest = figures.in_results(text).partition(":")
     key, equals, value = rest.rpartition("=")
     if not colon or not value.strip():
-        raise ValueError(f"{display.clean(text, 80)!r} is not FILE:KEY=VALUE: `{EXAMPLE}`")
+        raise ValueError(f"{display.clean(text, 80)!r} is not FILE:KEY=VALUE")
     figures.value_of(value.strip())
     key = key.strip() if equals else ""
     return Anchor(figures.place(f"{file}:{key}"), value.strip())
@@ -51,7 +57,7 @@ def held_instead(anchor: Anchor, data: bytes) -> str:
     path, key = anchor.place.path, anchor.place.key
     found = figures.at(data, path, key)
     if not found:
-        return f"has no {display.clean(key, 60)!r}{_nearest(key, figures.keys(data, path))}"
+        return f"has no {display.clean(key, 60)!r}{nearest(key, figures.keys(data, path))}"
     if not key:
         wanted = figures.value_of(anchor.value)
         near = min(found, key=lambda value: abs(value - wanted))
@@ -59,8 +65,14 @@ def held_instead(anchor: Anchor, data: bytes) -> str:
     if len(found) > 1:
         return f"has no {anchor.value} in column {display.clean(key, 60)!r}{_range(found)}"
     one_digit = len(re.sub(r"[^1-9]", "", anchor.value)) < 2
-    more = ": give at least two digits" if one_digit else ""
+    more = ": give at least two digits" if one_digit and _is_rounded(anchor.value, found) else ""
     return f"holds {display.clean(key, 60)}={figures.shown(found[0])}{more}"
+
+
+def _is_rounded(text: str, found: list[float]) -> bool:
+    """Whether one digit is all that is wrong with it."""
+    given = figures.value_of(text)
+    return any(given in (value, float(f"{value:.0e}")) for value in found)
 
 
 def _range(found: list[float]) -> str:
@@ -70,7 +82,8 @@ def _range(found: list[float]) -> str:
     return f", which goes from {figures.shown(min(finite))} to {figures.shown(max(finite))}"
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def nearest(key: str, known: list[str]) -> str:
+    """What is there of a like name."""
     parts = [name for name in known if key and key.lower() in name.lower()]
     near = parts[:3] or difflib.get_close_matches(key, known, n=3, cutoff=0.5) or known[:5]
     return f"; it has {', '.join(display.clean(name, 60) for name in near)}" if near else ""

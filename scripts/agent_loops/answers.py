@@ -115,8 +115,12 @@ def _of_analysis(experiment: Experiment) -> list[str]:
     analysed = experiment.analysed
     if analysed is None:
         return []
-    lacks = [f"analysis lacks {'; '.join(analysed.missing)}"] if analysed.missing else []
-    return [*lacks, analysed.predictions, *analysed.notes]
+    lacks = []
+    if analysed.missing:
+        from agent_loops import plans  # of the analysis-first loop alone
+
+        lacks = [f"analysis lacks {plans.lacking(analysed.missing, len(experiment.plan))}"]
+    return [analysed.predictions, *lacks, *analysed.notes]
 
 
 def _compared(values: Mapping[str, Any]) -> str:
@@ -190,10 +194,17 @@ def _standing(campaign: Campaign, experiment: Experiment) -> str:
         line = "is the incumbent now"
     else:
         stays = "stays" if experiment.number == len(campaign.experiments) else "is now"
-        line = f"incumbent {stays} #{incumbent.number} {metric_text(campaign, incumbent)}"
+        line = f"incumbent {stays} {_placed(campaign, incumbent)}"
     if best is not None and best.number != incumbent.number:
-        line += f"; best is #{best.number} {metric_text(campaign, best)}"
+        line += f"; best is {_placed(campaign, best)}"
     return line
+
+
+def _placed(campaign: Campaign, experiment: Experiment) -> str:
+    """Its number and metric; what was read beside what it is taken to be, where these differ."""
+    read, taken = read_text(campaign, experiment), metric_text(campaign, experiment)
+    figures = taken if read == taken else f"(read {read}, estimated {taken})"
+    return f"#{experiment.number} {figures}"
 
 
 def place(campaign: Campaign, experiment: Experiment | None) -> dict[str, Any] | None:

@@ -26,14 +26,13 @@ def render(campaign: Campaign) -> str:
     if baseline is not None and incumbent is not None:
         measured = f"{campaign.bindings.metric} ({campaign.bindings.metric_direction})"
         lines += [f"Baseline #{baseline.number}, incumbent #{incumbent.number}; {measured}.", ""]
-    lines += [f"Due next: {exploring.due(campaign) or 'what the evidence says'}.", ""]
+    lines += [f"Due next: {exploring.due(campaign) or 'any move'}.", ""]
     for kind, items in ranked:
         lines += _section(campaign, kind, items)
-    merge = [_best(campaign, items) for _, items in ranked]
     named = [f"#{item.number} ({exploring.kind_of(item.started.description) or 'other'})"
-             for item in merge if item is not None]  # fmt: skip
-    if len(named) > 1:
-        lines += [f"To merge: the best of each approach, {', '.join(named[:_MOST_LINES])}.", ""]
+             for item in exploring.to_merge(campaign)[:_MOST_LINES]]  # fmt: skip
+    if named and incumbent is not None:
+        lines += [f"To merge with the incumbent #{incumbent.number}: {', '.join(named)}.", ""]
     return "\n".join(lines)
 
 
@@ -53,11 +52,6 @@ def _section(campaign: Campaign, kind: str, items: Sequence[Experiment]) -> list
     if len(ranked) > _MOST_LINES:
         lines.append(f"- and {len(ranked) - _MOST_LINES} more")
     return [*lines, ""]
-
-
-def _best(campaign: Campaign, items: Sequence[Experiment]) -> Experiment | None:
-    readable = [item for item in items if campaign.metric_of(item) is not None]
-    return max(readable, key=lambda item: _delta(campaign, item), default=None)
 
 
 def _best_delta(campaign: Campaign, items: Sequence[Experiment]) -> float:

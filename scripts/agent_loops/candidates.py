@@ -106,7 +106,10 @@ def made_elsewhere(
 
 def _holder(campaign: Campaign, present: snapshots.Tree, base: snapshots.Tree) -> int:
     """The experiment whose code lies here: the incumbent's, or another's since a `checkout`."""
-    number = campaign.holders.get(snapshots.digest(present))
+    code, incumbent = snapshots.digest(present), campaign.incumbent
+    if incumbent is not None and incumbent.started.code == code:
+        return incumbent.number  # a repeat of it has the same
+    number = campaign.holders.get(code)
     if number is not None:
         return number
     edited = snapshots.differing(present, base)

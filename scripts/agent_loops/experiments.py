@@ -29,11 +29,21 @@ class Run(NamedTuple):
     finished: events.RunFinished | None = None
 
     @property
+    def what_for(self) -> str:
+        """Its purpose, or the script of the analysis that it ran."""
+        return self.started.script or self.started.purpose
+
+    @property
     def reading(self) -> float | None:
         """The metric value that counts, in metric units."""
         if self.finished is None or self.finished.crash_kind or self.finished.outcome == "lost":
             return None
         return self.finished.value if self.started.purpose != _WARMUP else None
+
+
+def is_own(purpose: str) -> bool:
+    """Whether such a run is of the experiment's own code, and to be judged."""
+    return purpose != _WARMUP and purpose not in _OTHERS
 
 
 def readings_of(runs: Sequence[Run]) -> tuple[float, ...]:
@@ -66,6 +76,17 @@ class Experiment(NamedTuple):
         """The runs of the present attempt: a baseline that crashed may be tried anew."""
         runs = self.runs[self.first_run_of_attempt :]
         return tuple(run for run in runs if run.started.purpose not in _OTHERS)
+
+    @property
+    def measured(self) -> Run | None:
+        """The run that an analysis rests on: the attempt's first with a reading, else its last."""
+        own = [run for run in self.attempt if is_own(run.started.purpose)]
+        return next((run for run in own if run.reading is not None), own[-1] if own else None)
+
+    def rests_on_next(self, purpose: str) -> bool:
+        """Whether an analysis would rest on the next run, if that gave a reading."""
+        measured = self.measured
+        return is_own(purpose) and (measured is None or measured.reading is None)
 
     @property
     def references(self) -> tuple[Run, ...]:

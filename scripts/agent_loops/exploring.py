@@ -5,6 +5,7 @@ Judges no idea: whether two of them are of one kind is told by the word before t
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -14,6 +15,11 @@ from agent_loops.experiments import Experiment
 from agent_loops.state import Campaign
 
 SWING, MERGE, EXPLOIT = MOVES = ("swing", "merge", "exploit")
+_COMMANDS = {
+    SWING: "`agent-loops try 'APPROACH: …' --move swing`",
+    MERGE: "`agent-loops try 'merge: #A with #B' --move merge`",
+    EXPLOIT: "`agent-loops try 'APPROACH: …' --move exploit`",
+}
 _KIND = re.compile(r"\s*([^:\s][^:]{0,23}):")
 
 
@@ -32,6 +38,11 @@ def due(campaign: Campaign) -> str:
     if left > 0:
         return SWING
     return f"{SWING} or {MERGE}" if _is_stuck(campaign, rules) else ""
+
+
+def command(moves: str) -> str:
+    """How such moves are made."""
+    return " or ".join(text for move, text in _COMMANDS.items() if move in moves)
 
 
 def problem(campaign: Campaign, move: str, description: str, why: str) -> str:
@@ -57,24 +68,20 @@ def tried(campaign: Campaign) -> Iterator[Experiment]:
 
 
 def _swings(campaign: Campaign) -> list[str]:
-    """The kinds of the swings so far; one that the machine spoilt does not count."""
+    """The kinds of the swings so far; a crash showed nothing, and its mend is the swing."""
     return [
         kind_of(item.started.description)
         for item in tried(campaign)
-        if item.started.move == SWING and not _is_spoilt(item)
+        if item.started.move == SWING and item.verdict != decide.CRASH
     ]
-
-
-def _is_spoilt(item: Experiment) -> bool:
-    return (
-        item.verdict == decide.CRASH and item.decided is not None and item.decided.kind == "machine"
-    )
 
 
 def _is_stuck(campaign: Campaign, rules: Explore) -> bool:
     """Whether as many exploits as may be followed one another, and none was kept."""
     count = 0
     for item in tried(campaign):
+        if item.verdict == decide.CRASH:
+            continue  # it may be mended, as the move that it was
         if item.started.move in (SWING, MERGE) or item.verdict == decide.KEEP:
             break
         count += item.started.move == EXPLOIT  # a simplification is none
@@ -103,7 +110,48 @@ def _problem_of_merge(campaign: Campaign, text: str) -> str:
     numbers = {int(number) for number in re.findall(r"#(\d{1,9})\b", text)}
     named = [campaign.experiments[number] for number in sorted(numbers)
              if number in campaign.experiments]  # fmt: skip
-    kinds = {kind_of(item.started.description) for item in named if item.verdict}
-    if len(kinds) < 2:
+    named = [item for item in named if item.verdict]
+    pairs = [(a, b) for a, b in itertools.combinations(named, 2)
+             if kind_of(a.started.description) != kind_of(b.started.description)]  # fmt: skip
+    if not pairs:
         return "a merge names the experiments that it merges, of two approaches: `… of #3 and #5`"
+    if all(a.number in ancestors(campaign, b.number) for a, b in pairs):
+        earlier, later = pairs[-1]
+        return f"#{later.number} was built on #{earlier.number} and holds it already"
     return ""
+
+
+def ancestors(campaign: Campaign, number: int) -> set[int]:
+    """The experiments that one was built on, whose code is in it; itself too."""
+    found: set[int] = set()
+    base: int | None = number
+    while base is not None and base not in found:
+        found.add(base)
+        base = campaign.experiments[base].started.base
+    return found
+
+
+def to_merge(campaign: Campaign) -> list[Experiment]:
+    """The best of each approach that gained on what it was built on, and is not in the incumbent.
+
+    What was merged already is no approach of its own.
+    """
+    held = ancestors(campaign, campaign.incumbent_number) if campaign.incumbent_number else set()
+    best: dict[str, tuple[float, Experiment]] = {}
+    for item in tried(campaign):
+        gain = _gain_on_base(campaign, item)
+        if item.number in held or item.started.move == MERGE or gain <= 0:
+            continue
+        kind = kind_of(item.started.description)
+        if kind not in best or gain > best[kind][0]:
+            best[kind] = (gain, item)
+    return [item for _, item in sorted(best.values(), key=lambda pair: -pair[0])]
+
+
+def _gain_on_base(campaign: Campaign, item: Experiment) -> float:
+    """Positive is better, as it was read; 0 where nothing was."""
+    base = campaign.experiments.get(item.started.base or 0)
+    metric, before = campaign.metric_of(item), campaign.metric_of(base) if base else None
+    if item.verdict == decide.CRASH or metric is None or before is None:
+        return 0.0
+    return campaign.bindings.direction.gain(metric, before)

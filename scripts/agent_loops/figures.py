@@ -56,6 +56,14 @@ def place(text: str) -> Place:
     return Place(number, path, key.strip())
 
 
+def in_results(text: str) -> str:
+    """The text of a place; a bare file name, as `analyze` prints it, is one in results/."""
+    text = text.strip().lstrip("`")
+    path = text.partition(":")[0]
+    is_bare = "/" not in path and path.endswith((".json", ".csv", ".tsv"))
+    return f"results/{text}" if is_bare else text
+
+
 def value_of(text: str) -> float:
     """The finite number that a text is.
 

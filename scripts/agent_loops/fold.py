@@ -377,7 +377,11 @@ def _confirmed(campaign: Campaign, event: events.Confirmed, _: events.Record) ->
 
 
 def _finding_noted(campaign: Campaign, event: events.FindingNoted, _: events.Record) -> None:
-    campaign.corpus.append(event)
+    names = [item.name for item in campaign.corpus]
+    if event.name in names:  # noted again: corrected before anything was tried by it
+        campaign.corpus[names.index(event.name)] = event
+    else:
+        campaign.corpus.append(event)
 
 
 def _family_changed(campaign: Campaign, event: events.FamilyChanged, _: events.Record) -> None:

@@ -6,7 +6,9 @@ idea follows from them is for the agent to say, and for the run to show.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +20,7 @@ from agent_loops import (
     edits,
     exploring,
     figures,
+    files,
     plans,
     predictions,
     result_files,
@@ -27,6 +30,7 @@ from agent_loops import (
 from agent_loops.candidates import Candidate
 from agent_loops.errors import Refused, UsageError
 from agent_loops.plans import Row
+from agent_loops.predictions import Prediction
 from agent_loops.result_files import NoResult
 from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace
@@ -138,14 +142,15 @@ def check(
     no_idea = campaign.wants_baseline or _is_incumbents(campaign, candidate)
     free = no_idea or _is_simpler(candidate, description)
     if campaign.bindings.explore is not None and not no_idea and (claims.move or not free):
-        _refuse_move(campaign, claims.move, description, why)
+        _refuse_move(workspace, claims.move, description, why)
     if max(len(claims.anchors), len(claims.predictions)) > _MOST_CLAIMS:
         raise UsageError(f"at most {_MOST_CLAIMS} anchors and predictions: the telling ones")
     found = [_held(workspace, text) for text in claims.anchors]
     if not found and not free:
         raise Refused(
             "anchor", "a change follows from a number that was seen in the results so far: "
-            f"{anchors.EXAMPLE}{_also_missing(draft, PLAN, '--predict')}",
+            f"{anchors.example(*_most_telling(workspace))}"
+            f"{_also_missing(draft, PLAN, '--predict')}",
             next_step=_look(workspace),
         )  # fmt: skip
     rows, files = _plan(workspace, draft, description, free=free)
@@ -206,16 +211,22 @@ def refuse_unanalysed(workspace: Workspace, campaign: Campaign) -> None:
     assert analysed is not None
     folder = workspace.shown(workspace.store.paths.analysis(number))
     raise Refused(
-        "analysis", f"the analysis of #{number} lacks {'; '.join(analysed.missing)} "
+        "analysis", f"the analysis of #{number} lacks "
+        f"{plans.lacking(analysed.missing, len(campaign.experiments[number].plan))} "
         f"(its logs are in {folder})", next_step=mend(number),
     )  # fmt: skip
 
 
-def _refuse_move(campaign: Campaign, move: str, description: str, why: str) -> None:
+def _refuse_move(workspace: Workspace, move: str, description: str, why: str) -> None:
+    campaign = workspace.campaign
     problem = exploring.problem(campaign, move, description, why)
     if problem:
-        page = "approaches.md in the campaign's folder has what was tried by approach"
-        raise Refused("exploration", problem, next_step=f"another move, or another idea; {page}")
+        page = workspace.shown(workspace.store.paths.approaches)
+        raise Refused(
+            "exploration", problem,
+            next_step=f"{exploring.command(exploring.due(campaign) or move or exploring.EXPLOIT)} "
+            f"with the rest; what was tried by approach: {page}",
+        )  # fmt: skip
 
 
 # --- anchors ------------------------------------------------------------------------------------
@@ -223,7 +234,9 @@ def _refuse_move(campaign: Campaign, move: str, description: str, why: str) -> N
 
 def _held(workspace: Workspace, text: str) -> str:
     """The anchor with the experiment that holds it."""
-    anchor = _parsed(anchors.parse, text, "anchor", anchors.EXAMPLE)
+    anchor = _parsed(
+        anchors.parse, text, "anchor", anchors.example(*_most_telling(workspace))
+    )  # fmt: skip
     place, said = anchor.place, ""
     for number in _looked_in(workspace, place.experiment):
         folder = workspace.store.paths.experiment(number)
@@ -272,6 +285,8 @@ def _is_output(workspace: Workspace, number: int, path: str) -> bool:
 def _look(workspace: Workspace) -> str:
     """Where numbers are to be found."""
     number = next(_with_results(workspace), None)
+    if number is None and workspace.campaign.wants_baseline:
+        return "`agent-loops try baseline` first: its run leaves the first results"
     if number is None:
         return "`agent-loops try again --repeat` runs the incumbent once more, with results"
     folder = workspace.shown(workspace.store.paths.experiment(number))
@@ -284,7 +299,7 @@ def _look(workspace: Workspace) -> str:
 def _predictions(
     workspace: Workspace, claims: Claims, rows: Sequence[Row], *, free: bool
 ) -> tuple[str, ...]:
-    example = predictions.example(_known_keys(workspace) if claims.predictions or not free else ())
+    example = predictions.example(*_most_telling(workspace))
     if not claims.predictions and not free:
         raise Refused(
             "prediction", "say what the results will show if it helps", next_step=f"add {example}"
@@ -298,18 +313,52 @@ def _predictions(
                 "prediction", f"no row of the plan writes {item.place.path}",
                 next_step=f"add the row, or predict what results/ will have: {example}",
             )  # fmt: skip
+    for item in parsed:
+        _refuse_unknown_key(workspace, item, rows, example)
     return tuple(map(str, parsed))
 
 
-def _known_keys(workspace: Workspace) -> list[str]:
+def _refuse_unknown_key(
+    workspace: Workspace, item: Prediction, rows: Sequence[Row], example: str
+) -> None:
+    """A key that the same file of the incumbent lacks is mistyped, unless the plan names it."""
+    place, number = item.place, workspace.campaign.incumbent_number
+    if number is None or str(place) in {row.output for row in rows}:
+        return
+    try:
+        data = result_files.read(workspace.store.paths.experiment(number), place.path)
+    except NoResult:
+        return
+    if not place.path.startswith(FOLDER) and not figures.at(data, place.path, place.key):
+        raise Refused(
+            "prediction", f"iter{number}/{place.path} has no {place.key!r}"
+            f"{anchors.nearest(place.key, figures.keys(data, place.path))}",
+            next_step=f"{example}; where your change adds the key, a row of the plan says so: "
+            f"| {plans.BUILT_IN} | {place} | … |",
+        )  # fmt: skip
+
+
+def _most_telling(workspace: Workspace) -> tuple[str, float]:
+    """A key of the last results and its value: what was most unusual, else any; "" without one."""
     number = next(_with_results(workspace), None)
     if number is None:
-        return []
+        return "", 0.0
+    folder, path = workspace.store.paths.experiment(number), "results/summary.json"
     try:
-        data = result_files.read(workspace.store.paths.experiment(number), "results/summary.json")
+        data = result_files.read(folder, path)
     except NoResult:
-        return []
-    return figures.keys(data, "results/summary.json")
+        return "", 0.0
+    first = ""
+    with contextlib.suppress(
+        NoResult, ValueError, LookupError, TypeError, AttributeError, RecursionError
+    ):
+        found = files.load_json(result_files.read(folder, "results/findings.json"))
+        first = str(found[0].get("key", ""))
+    for key in (first, *figures.keys(data, path)):
+        values = [value for value in figures.at(data, path, key) if math.isfinite(value)]
+        if key and values:
+            return key, values[0]
+    return "", 0.0
 
 
 def _parsed(parse: Callable[[str], _Parsed], text: str, kind: str, example: str) -> _Parsed:

@@ -27,7 +27,7 @@ class Seen:
 
     def __init__(self, workspace: Workspace, experiment: Experiment, run: Run) -> None:
         self.workspace, self.experiment, self.run = workspace, experiment, run
-        self.results = workspace.store.paths.run_results(experiment.number, run.number)
+        self.results = workspace.store.paths.results_of(experiment.number)
 
     @functools.cached_property
     def samples(self) -> Samples:
@@ -105,10 +105,8 @@ def _figures(base: Seen) -> Mapping[str, float]:
 
 
 def measured(experiment: Experiment) -> Run | None:
-    """The run that an experiment is analysed by: its first with a reading, else its last."""
-    own = [run for run in experiment.attempt if run.started.purpose != "warmup"]
-    read = [run for run in own if run.reading is not None]
-    return read[0] if read else own[-1] if own else None
+    """The run that an experiment is analysed by."""
+    return experiment.measured
 
 
 def analyze(workspace: Workspace, number: int, *, most_bytes: int = answers.MOST_BYTES) -> Answer:

@@ -30,7 +30,7 @@ from agent_loops import (
 from agent_loops.answers import Answer
 from agent_loops.campaigns import Store
 from agent_loops.errors import Refused
-from agent_loops.experiments import Experiment
+from agent_loops.experiments import Experiment, Run
 from agent_loops.state import Campaign
 from agent_loops.steps import Step
 from agent_loops.workspace import Workspace
@@ -280,6 +280,11 @@ class Loop:
             number = experiment.checks.run
         return self.workspace.shown(self.store.paths.log(experiment.number, number))
 
+    def log_of(self, number: int, run: Run) -> str:
+        """Where a run of the experiment, or a script of its analysis, left what it printed."""
+        log = self.store.paths.log_of(number, run.number, run.started.script)
+        return self.workspace.shown(log)
+
     def _answer_running(self, experiment: Experiment) -> Answer:
         campaign, started, elapsed_s = self.campaign, None, None
         next_step = "agent-loops wait"
@@ -320,23 +325,32 @@ class Loop:
         if reason:
             return f"the campaign is finished ({reason}); {rounds.closing_words(campaign, now)}"
         if experiment.is_open_baseline:
-            return (
-                "mend what is wrong, then `agent-loops try baseline` again; where that was "
-                "loop.run.yaml or a frozen file, `agent-loops rebaseline --why …` instead"
-            )
+            return _after_open_baseline(experiment)
         if campaign.analysis_first and experiment.verdict != decide.CRASH:
-            return self._after_analysis(experiment)
+            looks = [f"`agent-loops analyze {experiment.number}`"] * experiment.started.baseline
+            return "; then ".join(filter(None, [*looks, self._after_analysis(experiment)]))
         finished = experiment.last_finished
         if experiment.verdict != decide.CRASH or finished is None:
             return ""
-        checkout = f"`agent-loops checkout {experiment.number}`"
-        if finished.crash_kind == "idea":
-            return f"another idea; or {checkout}, mend it, try again"
-        if finished.crash_kind == "elsewhere":
-            return f"{stamps.BACK_OR_ANEW}; then the same idea again"
-        if finished.crash_kind == "edited":
-            return f"{checkout}, then the same idea again: it does not count as a duplicate"
-        return "the same idea again, it does not count as a duplicate; or another"
+        return _after_crash(experiment, finished)
+
+    def next_idea(self) -> str:
+        """The next command while nothing is under way: what stands before an idea, or a plain one.
+
+        With no baseline yet that comes first.
+        """
+        last = self.campaign.last
+        if self.campaign.wants_baseline or last is None:
+            return "agent-loops try baseline"
+        advice = self._after_analysis(last) if self.campaign.analysis_first else ""
+        return advice or "agent-loops try '…'"
+
+    def next_after(self, experiment: Experiment) -> str:
+        """What comes after a look at an experiment's analysis."""
+        if self.campaign.unanalysed is None and experiment is not self.campaign.last:
+            return ""
+        looked = experiment.started.baseline
+        return self._after_analysis(experiment) if looked else self._next_advice(experiment)
 
     def _after_analysis(self, experiment: Experiment) -> str:
         """What stands before another idea, or goes well after this one."""
@@ -349,7 +363,28 @@ class Loop:
         is_kept = experiment.verdict == decide.KEEP
         advice = ablation.advice(experiment.started.axes) if is_kept else ""
         due = exploring.due(self.campaign)
-        return advice or (f"a {due} is due (--move)" if due else "")
+        return advice or (f"a {due} is due, {exploring.command(due)}" if due else "")
+
+
+def _after_open_baseline(experiment: Experiment) -> str:
+    finished = experiment.last_finished
+    if finished is not None and finished.outcome == "timed_out":
+        return "a larger `timeout_minutes` in loop.run.yaml, then `agent-loops rebaseline --why …`"
+    return (
+        "mend what is wrong, then `agent-loops try baseline` again; where that was "
+        "loop.run.yaml or a frozen file, `agent-loops rebaseline --why …` instead"
+    )
+
+
+def _after_crash(experiment: Experiment, finished: events.RunFinished) -> str:
+    checkout = f"`agent-loops checkout {experiment.number}`"
+    if finished.crash_kind == "idea":
+        return f"another idea; or {checkout}, mend it, try again"
+    if finished.crash_kind == "elsewhere":
+        return f"{stamps.BACK_OR_ANEW}; then the same idea again"
+    if finished.crash_kind == "edited":
+        return f"{checkout}, then the same idea again: it does not count as a duplicate"
+    return "the same idea again, it does not count as a duplicate; or another"
 
 
 def _timeout_of(experiment: Experiment) -> float | None:

@@ -150,6 +150,14 @@ class CampaignPaths(NamedTuple):
     def log(self, number: int, run: int) -> Path:
         return self.experiment(number) / _numbered("run", run, ".log")
 
+    def script_log(self, number: int, script: str) -> Path:
+        """What a script of the analysis printed."""
+        return self.experiment(number) / f"{script.removesuffix('.py')}.log"
+
+    def log_of(self, number: int, run: int, script: str) -> Path:
+        """A run's log; `script` names what an analysis ran, "" where it was another run."""
+        return self.script_log(number, script) if script else self.log(number, run)
+
     def eval_log(self, number: int, run: int) -> Path:
         return self.experiment(number) / _numbered("eval", run, ".log")
 
@@ -200,9 +208,13 @@ class CampaignPaths(NamedTuple):
         """The whole of a claim on a holdout."""
         return self.holdout / f"claim-{first_seed}.json"
 
+    def results_of(self, number: int) -> Path:
+        """What was seen of the run that the analysis rests on, and what was made of it."""
+        return self.experiment(number) / "results"
+
     def run_results(self, number: int, run: int) -> Path:
-        """What the probe saw of a run, and what was made of it."""
-        return self.experiment(number) / _numbered("results", run, "")
+        """What the probe saw of another run: a warmup, a repeat, one that gave no reading."""
+        return self.experiment(number) / f"results-{run}"
 
     def outputs(self, number: int, run: int) -> Path:
         """`{run_dir}`: a fresh folder for what the run writes."""

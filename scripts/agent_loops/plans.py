@@ -17,6 +17,7 @@ BUILT_IN = "analyze"
 MOST_BYTES = 64 << 10
 _MOST_ROWS = 20
 _CELL_CHARACTERS = 200
+_BRIEF = 50
 _COLUMNS = ("script", "output", "question", "expected if it helped", "expected if not")
 FORM = "| script | output | question | expected if it helped | expected if not |"
 EXAMPLE = f"{FORM} with a row such as | analyze | results/summary.json:headroom | … | … | … |"
@@ -82,6 +83,19 @@ def scripts(rows: Sequence[Row]) -> tuple[str, ...]:
 def has_news(rows: Sequence[Row], measured: Collection[str]) -> bool:
     """Whether a row measures what no earlier plan of the campaign has."""
     return any(row.dimension not in measured for row in rows)
+
+
+def lacking(missing: Sequence[str], rows: int) -> str:
+    """What has no answer: the one as it is told, of several the script and its reason in brief."""
+    if len(missing) == 1:
+        return missing[0]
+    told = []
+    for text in missing:
+        dimension, _, why = text.partition(": ")
+        script, _, output = dimension.partition(" → ")
+        name = output if script == BUILT_IN else script.removeprefix("analysis/")
+        told.append(f"{name} {display.cut(re.sub(r'^exit code [0-9]+: ', '', why), _BRIEF)}")
+    return f"{len(missing)} of {rows} rows: {'; '.join(dict.fromkeys(told))}"
 
 
 def is_script(path: str) -> bool:

@@ -19,6 +19,7 @@ _COMPARISONS = {
     ">": operator.gt, ">=": operator.ge, "≥": operator.ge,
 }  # fmt: skip
 _FORM = re.compile(r"\s*(?P<place>[^<>≤≥;]+?)\s*(?P<sign><=|>=|[<>≤≥])\s*(?P<rest>.+)", re.DOTALL)
+_SECOND = re.compile(r"[\w./:-]+\s*(?:<=|>=|[<>≤≥])\s*[-+]?\.?[0-9][\w.+-]*")
 _WORDS = 200
 _LONGEST = 1000
 
@@ -53,8 +54,13 @@ def parse(text: str) -> Prediction:
     if match is None:
         raise ValueError(f"{display.clean(text, 80)!r} has no comparison that can be checked")
     bound, _, prose = match["rest"].partition(";")
+    if second := _SECOND.search(prose):
+        raise ValueError(
+            f"{display.clean(second[0], 80)!r} behind the semicolon would not be checked: give "
+            "--predict twice"
+        )
     figures.value_of(bound.strip())
-    place = figures.place(match["place"])
+    place = figures.place(figures.in_results(match["place"]))
     if place.experiment is not None:
         raise ValueError("a prediction is of the experiment's own results: leave iter<N>/ out")
     if not place.key:
@@ -62,22 +68,33 @@ def parse(text: str) -> Prediction:
     return Prediction(place, match["sign"], bound.strip(), display.clean(prose, _WORDS))
 
 
-def example(keys: Sequence[str]) -> str:
-    """A prediction in the form that is asked for, about a key that there is."""
-    key = keys[0] if keys else "train_loss_last"
-    return f"--predict 'results/summary.json:{display.clean(key, 60)} < 0.5; and the loss falls'"
+def example(key: str, value: float) -> str:
+    """A prediction in the form that is asked for, about a number that there is."""
+    place = f"results/summary.json:{display.clean(key, 60) or 'train_loss_last'}"
+    return f"--predict '{place} < {figures.shown(value)}; and the loss falls'"
 
 
 def check(prediction: Prediction, data: bytes | None) -> Outcome:
     """Whether it held; `data` is the file's content, None where there is no file to read."""
-    key = display.clean(prediction.place.key, 60)
     found = figures.at(data, prediction.place.path, prediction.place.key) if data else []
     if not found:
-        return Outcome(None, f"{key} {prediction.sign} {prediction.bound} (not measured)")
-    value = found[-1]
+        return Outcome(None, f"{_key(prediction)} {_comparison(prediction)} (not measured)")
+    return compared(prediction, found[-1])
+
+
+def compared(prediction: Prediction, value: float) -> Outcome:
+    """Whether it held of this value."""
     held = _COMPARISONS[prediction.sign](value, figures.value_of(prediction.bound))
-    said = f"{key} {prediction.sign} {prediction.bound} ({figures.shown(value)})"
+    said = f"{_key(prediction)} {_comparison(prediction)} ({figures.shown(value)})"
     return Outcome(held, said)
+
+
+def _key(prediction: Prediction) -> str:
+    return display.clean(prediction.place.key, 60)
+
+
+def _comparison(prediction: Prediction) -> str:
+    return f"{prediction.sign} {prediction.bound}"
 
 
 def in_words(outcomes: Sequence[Outcome]) -> str:

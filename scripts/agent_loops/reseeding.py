@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from agent_loops import seeds
+from agent_loops import seed_syntax, seeds
 from agent_loops.unseeding import Seed, Unseeding
 
 _SHOWN = 60  # characters of a seed's place
@@ -60,8 +60,16 @@ def advice(sources: Mapping[str, bytes], *, given: bool) -> tuple[str, str] | No
         return None
     places = [f"{path}:{seed.line} {_cut(seed.text)}" for path, seed in found[:3]]
     more = f" and {len(found) - 3} more" if found[3:] else ""
+    if given and not any(_sets_stream(seed) for _, seed in found):
+        said = f"fixed in every run ({'; '.join(places)}{more})"
+        return said, "right for what makes the data, wrong for the training: it has the run's own"
     said = f"hard-coded ({'; '.join(places)}{more}): {seeds.SAME_DRAW}"
     return said, seeds.mend(found[0][1].number)
+
+
+def _sets_stream(seed: Seed) -> bool:
+    """Whether it seeds the library as a whole, and so the training; else one generator."""
+    return seed_syntax.sets_stream(seed.text.partition("(")[0])
 
 
 def _cut(text: str) -> str:

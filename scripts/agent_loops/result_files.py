@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,12 +22,12 @@ class NoResult(Exception):
 
 
 def read(folder: Path, path: str) -> bytes:
-    """A file's content; `results/…` means the last run's where the first left none.
+    """A file's content.
 
     Raises:
         NoResult: it is missing, empty, no regular file, reached by a link, or too large to read.
     """
-    with _opened(folder, _present(folder, path)) as descriptor:
+    with _opened(folder, path) as descriptor:
         size = _size(descriptor)
         if size > MOST_BYTES:
             raise NoResult(f"is {size >> 20} MiB, more than {MOST_BYTES >> 20}: write less into it")
@@ -42,16 +41,15 @@ def size_of(folder: Path, path: str) -> int:
     Raises:
         NoResult: it is missing, empty, no regular file, or reached by a link.
     """
-    with _opened(folder, _present(folder, path)) as descriptor:
+    with _opened(folder, path) as descriptor:
         return _size(descriptor)
 
 
 def has_results(folder: Path) -> bool:
     """Whether any file of results lies there."""
-    for path in [folder / "results", *folder.glob("results-*")]:
-        with contextlib.suppress(OSError):
-            if not path.is_symlink() and any(path.iterdir()):
-                return True
+    path = folder / "results"
+    with contextlib.suppress(OSError):
+        return not path.is_symlink() and any(path.iterdir())
     return False
 
 
@@ -84,17 +82,6 @@ def remove(folder: Path, path: str) -> None:
     *parents, name = path.split("/")
     with contextlib.suppress(NoResult, OSError), _folder(folder, parents) as descriptor:
         os.unlink(name, dir_fd=descriptor)
-
-
-def _present(folder: Path, path: str) -> str:
-    """The path itself; where the first run left no such file (a warmup), the last that did."""
-    head, _, rest = path.partition("/")
-    if head != "results" or os.path.lexists(folder / path):
-        return path
-    later = [int(found[1]) for item in folder.glob("results-*")
-             if (found := re.fullmatch(r"results-(\d{1,6})", item.name))
-             and os.path.lexists(item / rest)]  # fmt: skip
-    return f"results-{max(later)}/{rest}" if later else path
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Judges nothing: what a finished run means is for `verdicts`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import shutil
@@ -65,8 +66,9 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
     run_dir = paths.outputs(experiment.number, number)
     shutil.rmtree(run_dir, ignore_errors=True)
     files.make_dir(run_dir)
+    _set_results_aside(workspace, experiment, purpose)
     if workspace.campaign.bindings.is_probed:
-        results = paths.run_results(experiment.number, number)
+        results = _results(workspace, experiment, number, purpose)
         shutil.rmtree(results, ignore_errors=True)
         files.make_dir(results)
     launching.launch(
@@ -74,6 +76,25 @@ def start(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
         functools.partial(_run_spec, workspace, experiment, tree, number, purpose),
         purpose=purpose, seed=_seed(workspace.campaign, experiment, number), code_of=code_of,
     )  # fmt: skip
+
+
+def _results(workspace: Workspace, experiment: Experiment, number: int, purpose: str) -> Path:
+    """Where the probe writes: `results` is what an analysis reads, whichever run that is."""
+    paths = workspace.store.paths
+    if experiment.rests_on_next(purpose):
+        return paths.results_of(experiment.number)
+    return paths.run_results(experiment.number, number)
+
+
+def _set_results_aside(workspace: Workspace, experiment: Experiment, purpose: str) -> None:
+    """Moves what a run without a reading left out of the way of the one that is to have one."""
+    earlier = [run.number for run in experiment.runs if experiments.is_own(run.started.purpose)]
+    if not earlier or not experiment.rests_on_next(purpose):
+        return
+    paths = workspace.store.paths
+    with contextlib.suppress(OSError):  # nothing there, or a kill came after this
+        aside = paths.run_results(experiment.number, earlier[-1])
+        paths.results_of(experiment.number).rename(aside)
 
 
 def _is_as_given(workspace: Workspace, experiment: Experiment) -> bool:
@@ -165,7 +186,7 @@ def _run_spec(
         return {**seen, "stamp": stamp()}
 
     return RunSpec(
-        command=_command(workspace, experiment, number, checks=checks),
+        command=_command(workspace, experiment, number, purpose),
         workspace=workspace.root,
         log=log,
         receipt=paths.receipt(experiment.number, number),
@@ -189,18 +210,16 @@ def _run_spec(
     )
 
 
-def _command(workspace: Workspace, experiment: Experiment, number: int, *, checks: bool) -> str:
+def _command(workspace: Workspace, experiment: Experiment, number: int, purpose: str) -> str:
     bindings, values = workspace.campaign.bindings, _values(workspace, experiment, number)
-    if checks:
+    if purpose == "checks":
         return commands.fill(bindings.checks_cmd, values)
     command = commands.fill(bindings.run_cmd, values)
     if not bindings.is_probed:
         return command
     from agent_loops.probing import attaching
 
-    return attaching.with_probe(
-        command, workspace.store.paths.run_results(experiment.number, number)
-    )
+    return attaching.with_probe(command, _results(workspace, experiment, number, purpose))
 
 
 def _stamper(

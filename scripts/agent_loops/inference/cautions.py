@@ -105,12 +105,14 @@ def about_metric(
 
 
 def about_seed(seed: Seed, *, given: bool) -> list[Caution]:
+    if seed.kind == "given":
+        return []
     if seed.kind == "hard-coded":
         return [
             Caution(
                 "hard-coded seed",
-                f"hard-coded seed {seed.value} ({seed.place}): {seeds.SAME_DRAW}; "
-                f"{seeds.mend(seed.value)}",
+                f"hard-coded seed {seed.value} ({seed.place}): {seeds.mend(seed.value)}; "
+                f"{seeds.SAME_DRAW}",
             )
         ]
     if seed.kind == "none" or re.search(r"null|None", seed.value):

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from agent_loops import seeds
 from agent_loops.inference.options import Option, number_in
 from agent_loops.inference.survey import Survey
 
@@ -35,7 +36,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """`kind`: "hard-coded", "argument", "config" or "none"."""
+    """`kind`: "hard-coded", "argument", "config", "given" (by the harness) or "none"."""
 
     kind: str
     value: str = ""
@@ -242,6 +243,11 @@ def seed_of(
         if option is not None:
             kind = "config" if "." in option.flag else "argument"
             return Seed(kind, f"{option.flag} default {option.default}", option.place, option)
+    for path in files:
+        text = survey.text(path)
+        if seeds.is_read([text.encode("utf-8", "replace")]):
+            above = text.count("\n", 0, text.index(seeds.VARIABLE))
+            return Seed("given", seeds.VARIABLE, f"{path}:{above + 1}")
     for path in configs:
         for number, line in enumerate(survey.text(path).splitlines(), 1):
             if match := re.match(

@@ -49,7 +49,7 @@ def analyse(
     notes = list(samples.notes)
     if not samples.steps:
         samples = samples._replace(steps=_printed(progress, metric))
-        seen = "what it printed is all that is known" if samples.steps else "nothing was printed"
+        seen = "what it printed is all that is known" if samples.steps else "no curve was printed"
         notes.append(f"the probe saw no training step: {seen}")
     found = [finding for source in _SOURCES for finding in source.findings(samples)]
     if outputs is not None:
@@ -67,6 +67,8 @@ def _printed(progress: Progress | None, metric: str) -> list[Step]:
         return []
     curves = {name: curve for name, curve in progress.curves.items() if name != metric}
     points = max((curve.points for curve in curves.values()), key=len, default=())
+    if len(points) < 2:
+        return []  # the mean of all that was printed: no curve, and no value that was ever seen
     return [Step(number, at_s, value, math.nan) for number, (at_s, value) in enumerate(points)]
 
 

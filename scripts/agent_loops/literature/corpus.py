@@ -12,6 +12,8 @@ from agent_loops import decide, display, events
 from agent_loops.experiments import Experiment
 from agent_loops.state import Campaign
 
+WEB = "web"
+"""The source of what the agent says it opened itself."""
 LEVELS = ("folklore", "theory", "empirical", "replicated")
 VERDICTS = ("supported", "mixed", "contradicted", "untested")
 RELEVANCES = ("high", "medium", "low")
@@ -49,7 +51,8 @@ def gate(
 
 def _strength(finding: events.FindingNoted) -> Condition:
     holds = (finding.level, finding.verdict) in _STRONG
-    return Condition("strength", holds, f"{finding.level}, {finding.verdict}")
+    page = "; a web page: no catalogue showed it" if finding.source == WEB else ""
+    return Condition("strength", holds, f"{finding.level}, {finding.verdict}{page}")
 
 
 def _applicability(finding: events.FindingNoted) -> Condition:

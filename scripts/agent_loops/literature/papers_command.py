@@ -131,7 +131,7 @@ def _search(library: Library, text: str, parsed: argparse.Namespace) -> Answer:
     found = library.search(text, limit=_limit(parsed, 6), source=source)
     next_step = "`agent-loops papers read ID`, or `agent-loops papers snippets ID 'QUESTION'`"
     if not found.items:
-        next_step = "fewer or other words; or `--source arxiv`"
+        next_step = "fewer or other words" + ("; or without --source" if source else "")
     count = len(found.items)
     what = f"{count} paper{'s' if count > 1 else ''}" if count else "papers"
     return quoting.found(what, found, next_step=next_step, more={"query": text})

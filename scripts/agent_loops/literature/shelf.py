@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from agent_loops import answers, display, events
+from agent_loops import answers, display, events, scan
 from agent_loops.answers import Answer
 from agent_loops.campaigns import Store
 from agent_loops.errors import Refused, UsageError
@@ -18,7 +18,6 @@ from agent_loops.literature.papers_arguments import USES
 from agent_loops.literature.records import Paper
 from agent_loops.state import Campaign
 
-WEB = "web"
 _REQUIRED = ("claim", "level", "scope", "relevance", "applies", "verdict", "files")
 _TEXT_CHARACTERS = 500
 _MOST_FILES = 10
@@ -31,7 +30,7 @@ def add(
 
     Raises:
         UsageError: a part of it is missing or no such thing.
-        Refused: it is noted already.
+        Refused: it was tried already, or a file is neither there nor editable.
     """
     missing = [f"--{key}" for key in _REQUIRED if not (getattr(parsed, key) or "").strip()]
     if missing:
@@ -41,9 +40,10 @@ def add(
     paper = _web_page(name, parsed.title) or look_up(name)
     claim = display.clean(parsed.claim, _TEXT_CHARACTERS)
     with store.locked() as campaign:
-        _refuse_known(campaign, paper, claim)
+        _refuse_unknown_files(store, paths)
+        name = _name_of(campaign, paper, claim)
         finding = events.FindingNoted(
-            name=f"F{len(campaign.corpus) + 1}", source=paper.source, paper=paper.id,
+            name=name, source=paper.source, paper=paper.id,
             url=paper.url, title=paper.title, claim=claim, level=parsed.level,
             scope=display.clean(parsed.scope, _TEXT_CHARACTERS), relevance=parsed.relevance,
             verdict=parsed.verdict, applies=applies,
@@ -118,7 +118,7 @@ def _web_page(name: str, title: str | None) -> Paper | None:
         return None
     if not records.url_of(name) or not (title or "").strip():
         raise UsageError("a web page is noted by its URL and --title '…', once you opened it")
-    return Paper(WEB, name, name, records.title_of(title))
+    return Paper(corpus.WEB, name, name, records.title_of(title))
 
 
 def _applies(text: str) -> dict[str, str]:
@@ -132,13 +132,30 @@ def _applies(text: str) -> dict[str, str]:
     return {name: given[name] for name in corpus.DIMENSIONS}
 
 
-def _refuse_known(campaign: Campaign, paper: Paper, claim: str) -> None:
+def _refuse_unknown_files(store: Store, paths: list[str]) -> None:
+    """A file that is neither editable nor there is mistyped; a new one matches the patterns."""
+    patterns = store.campaign.bindings.editable_files
+    editable, root = scan.matcher(patterns), store.project.root
+    own = [path.removeprefix("./") for path in paths]
+    unknown = [path for path in own if not editable(path) and not (root / path).is_file()]
+    if unknown:
+        raise Refused(
+            "files", f"there is no {', '.join(unknown)}",
+            next_step=f"--files with editable ones: {', '.join(patterns)}",
+        )  # fmt: skip
+
+
+def _name_of(campaign: Campaign, paper: Paper, claim: str) -> str:
+    """A new name; that of the same claim where nothing was tried by it yet: it is corrected."""
     for item in campaign.corpus:
         if (item.paper, item.claim.casefold()) == (paper.id, claim.casefold()):
+            if item.name not in campaign.implemented:
+                return item.name
             raise Refused(
                 "duplicate", f"{item.name} is this claim of {paper.id}",
                 next_step=f"`agent-loops papers check {item.name}`",
             )  # fmt: skip
+    return f"F{len(campaign.corpus) + 1}"
 
 
 def _state(campaign: Campaign, finding: events.FindingNoted, fails: list[Any]) -> str:
@@ -146,6 +163,8 @@ def _state(campaign: Campaign, finding: events.FindingNoted, fails: list[Any]) -
     if tried:
         told = corpus.result_of(campaign, campaign.experiments[tried[-1]])
         return display.cut(told or f"#{tried[-1]} under way", 60)
+    if finding.name in campaign.retired:
+        return "retired"
     return f"no: {fails[0].name}" if fails else "ready"
 
 

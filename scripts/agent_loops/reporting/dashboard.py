@@ -98,7 +98,7 @@ def _next(run: Loop, word: str, now: datetime) -> str:
         return "agent-loops resume"
     if run.campaign.wants_baseline:
         return "agent-loops try baseline"
-    return "agent-loops try '…'" if word == "active" else rounds.closing_words(run.campaign, now)
+    return run.next_idea() if word == "active" else rounds.closing_words(run.campaign, now)
 
 
 # --- JSON -----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ _BASES = 4  # trees that are remembered: the base of an idea is mostly that of t
 
 
 class Detail(NamedTuple):
-    """`log` is the end of the last run's log, named `log_name`; "" where there is none."""
+    """`log` is the end of its own last run's log, named `log_name`; "" where there is none."""
 
     change: Change = Change()
     log: str = ""
@@ -44,8 +44,8 @@ def reader(workspace: Workspace) -> Callable[[int], Detail]:
 def _log(workspace: Workspace, number: int, secrets: list[str]) -> tuple[str, str]:
     from agent_loops import tails
 
-    runs = len(workspace.campaign.experiments[number].runs)
-    path = workspace.store.paths.log(number, max(1, runs))
+    own = workspace.campaign.experiments[number].attempt
+    path = workspace.store.paths.log(number, own[-1].number if own else 1)
     try:
         with files.open_regular(path) as stream:
             text = tails.tail(stream, limit=_LOG_CHARS, secrets=secrets)

@@ -53,11 +53,11 @@ def show(run: Loop, number: int) -> Answer:
                 "wall_s": finished.wall_s if finished else None,
                 "stamp": dict(finished.stamp) if finished else {},
                 "receipt": run.workspace.shown(run.store.paths.receipt(number, item.number)),
-                "log": run.workspace.shown(run.store.paths.log(number, item.number)),
+                "log": run.log_of(number, item),
             }
         )
         what = runs[-1]["crash"] or _ended_as(finished)
-        lines.append(f"run {item.number} ({item.started.purpose}): {what}  {runs[-1]['log']}")
+        lines.append(f"run {item.number} ({item.what_for}): {what}  {runs[-1]['log']}")
     told = {stamps.in_words(item.finished.stamp): None for item in experiment.runs if item.finished}
     lines += [f"measured on: {words}" for words in told if words]
     lines.append(f"code: {run.workspace.shown(run.store.paths.snapshot(number))}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from agent_loops import display, files, machine, tails
@@ -47,7 +48,8 @@ def look(run: Loop, now: datetime, *, latest: int) -> UnderWay | None:
     if here and not files.is_locked(run.store.paths.run_lock):
         return None
     elapsed_s = max(0.0, (now - datetime.fromisoformat(open_.time)).total_seconds())
-    printed = _last_line(run, number, index)
+    log = run.store.paths.log_of(number, index, open_.started.script)
+    printed = _last_line(run, log)
     earlier_s = _earlier(run, open_, latest)
     return UnderWay(
         experiment=number,
@@ -62,10 +64,10 @@ def look(run: Loop, now: datetime, *, latest: int) -> UnderWay | None:
     )
 
 
-def _last_line(run: Loop, number: int, index: int) -> str:
+def _last_line(run: Loop, log: Path) -> str:
     secrets = display.secret_values(run.workspace.environ)
     try:
-        with files.open_regular(run.store.paths.log(number, index)) as stream:
+        with files.open_regular(log) as stream:
             lines = tails.tail(stream, limit=400, secrets=secrets).splitlines()
     except OSError:
         return ""
