@@ -232,7 +232,11 @@ def _lack(folder: Path, row: Row, failures: dict[str, str]) -> str:
 def _outcomes(folder: Path, experiment: Experiment) -> list[Outcome]:
     found = []
     for text in experiment.started.predictions:
-        prediction = predictions.parse(text)
+        try:
+            prediction = predictions.parse(text)
+        except ValueError:  # a record that an older version wrote
+            found.append(Outcome(None, display.clean(text, _FINDING)))
+            continue
         data = None
         with contextlib.suppress(NoResult):
             data = result_files.read(folder, prediction.place.path)
