@@ -151,6 +151,7 @@ def test_a_script_runs_in_the_environment_of_the_training(project: Project) -> N
         ("results/layers.csv:0.55", "the nearest number in it is 0.97"),
         ("results/layers.csv:dead_share=0.55", "goes from 0.02 to 0.97"),
         ("iter9/results/summary.json:headroom=0.04", "no experiment has results"),
+        ("iter0/results/summary.json:headroom=0.04", "is no file in results/ or analysis/"),
         ("../train.py:LR=0.01", "leads out of the experiment's folder"),
         ("results/../../x.json:a=0.1", "leads out of the experiment's folder"),
         ("run.log:a=0.1", "is no file in results/ or analysis/"),

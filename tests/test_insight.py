@@ -274,6 +274,13 @@ def test_garbage_of_a_probe_is_left_out(tmp_path: Path, content: str) -> None:
     assert (run.steps, run.changes, run.parameters, run.facts) == ([], [], [], {})
 
 
+def test_a_table_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "_MOST_ROWS", 50)
+    rows = ["step,time_s,loss,learning_rate", *["x"] * 10, *["1,1,1,1"] * 90]
+    (tmp_path / "steps.csv").write_text("\n".join(rows))
+    assert len(samples.read(tmp_path).steps) == 40
+
+
 GIGANTIC = "1" + "0" * 400
 HOSTILE = [GIGANTIC, "1e999", "-1e999", "1e308", "-1e308", "nan", "-1", "0", "5e-324", ""]
 
@@ -506,7 +513,7 @@ def test_a_fault_of_the_analysis_itself_leaves_the_verdict(
     """What no check of what was written has thought of."""
     project = grounded.project_in(tmp_path / "p", probe="auto")
     project.baseline()
-    monkeypatch.setattr(learning, "findings", lambda samples: iter([1 / 0]))
+    monkeypatch.setattr(learning, "findings", lambda _: iter([1 / 0]))
     store = campaigns.open_store(ProjectPaths(project.root), CampaignPaths(project.sandbox))
     workspace = Workspace(store, project.root, {})
     insights.keep(workspace, store.campaign.experiments[1])
@@ -515,7 +522,7 @@ def test_a_fault_of_the_analysis_itself_leaves_the_verdict(
         insights.analyze(workspace, 1)
 
 
-def test_a_loss_that_diverges_in_double_precision_is_told(tmp_path: Path) -> None:
+def test_a_loss_that_diverges_in_double_precision_is_told() -> None:
     steps = [Step(k, float(k + 1), min(1e4**k, 1e305), 0.1) for k in range(70)]
     findings = found(learning, Samples(steps=steps))
     assert findings["rise_share"].is_fault

@@ -159,7 +159,8 @@ class Decided(NamedTuple):
     positive is better. `gain` is what the noise-aware rule makes of the readings, `gain_low` to
     `gain_high` its 90% interval, `probability` that the candidate is better at all and `worse` that
     it is worse, `noise` the deviation of one reading, `standing` the estimated gain over the
-    baseline.
+    baseline. `foretold` is the SHA-256 of the results that its predictions are of, before a script
+    of the analysis ran.
     """
 
     experiment: int
@@ -178,6 +179,7 @@ class Decided(NamedTuple):
     worse: float | None = None
     noise: float | None = None
     standing: float | None = None
+    foretold: str = ""
 
 
 class AnalysisStarted(NamedTuple):

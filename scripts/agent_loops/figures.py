@@ -48,7 +48,7 @@ def place(text: str) -> Place:
     number = None
     if len(text) > _LONGEST_PLACE:
         raise ValueError(f"{text[:80]!r}… is longer than {_LONGEST_PLACE} characters")
-    if named := re.match(r"iter([0-9]{1,9})/", path):
+    if named := re.match(r"iter(0*[1-9][0-9]{0,8})/", path):
         number, path = int(named[1]), path[named.end() :]
     parts = path.split("/")
     if path.startswith(("/", "~")) or ".." in parts or "\\" in path:
