@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_loops import campaigns, fold_cache
+from agent_loops import campaigns, fold_cache, predictions
 from agent_loops.paths import CampaignPaths, ProjectPaths
 from grounded import (
     ANCHOR,
@@ -144,10 +144,15 @@ def test_a_script_runs_in_the_environment_of_the_training(project: Project) -> N
         ("results/summary.json:dead=0.97", "has no 'dead'; it has dead_share_max"),
         ("results/summary.json:dead_share_max=1", "give at least two digits"),
         ("results/summary.json:dead_share_max=0.5", "holds dead_share_max=0.97 |"),
+        ("results/summary.json:headroom=4e-2", "give at least two digits"),
+        ("results/layers.csv:layer=0", "give at least two digits"),
+        ("results/layers.csv:0", "give at least two digits"),
+        ("results/layers.csv:٩٧", "'٩٧' is no number"),
         ("results/nothing.json:x=0.97", "is not there; there are results/findings.json"),
         ("results/layers.csv:0.55", "the nearest number in it is 0.97"),
         ("results/layers.csv:dead_share=0.55", "goes from 0.02 to 0.97"),
         ("iter9/results/summary.json:headroom=0.04", "no experiment has results"),
+        ("iter0/results/summary.json:headroom=0.04", "is no file in results/ or analysis/"),
         ("../train.py:LR=0.01", "leads out of the experiment's folder"),
         ("results/../../x.json:a=0.1", "leads out of the experiment's folder"),
         ("run.log:a=0.1", "is no file in results/ or analysis/"),
@@ -239,6 +244,8 @@ def test_what_is_not_finite_or_not_json_is_no_number(begun: Project) -> None:
         (None, "say what the results will show if it helps"),
         ("the loss will fall", "no comparison that can be checked"),
         ("results/summary.json < 0.5", "names no key"),
+        ("results/summary.json:` ` < 0.5", "names no key"),
+        ("results/summary.json:headroom < ٣", "'٣' is no number"),
         ("results/summary.json:headroom < much", "'much' is no number"),
         ("/etc/passwd:x < 1", "leads out"),
         ("analysis/x.json:a < 1", "no row of the plan writes analysis/x.json"),
@@ -253,6 +260,30 @@ def test_a_prediction_that_nobody_can_check_is_refused_with_one_that_can_be(
     assert kind == "prediction"
     assert said in reason
     assert "--predict 'results/summary.json:dead_share_max < 0.97; " in reason  # the top finding
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`results/summary.json:`a` `` < .5", "results/a b :` a `< 1e3;so `it` is",
+        "results/x.csv: `` a\x1f\tb >= -1 ; ; ", "results/summary.json :a\u2003` ≤ 0.5",
+    ],
+)  # fmt: skip
+def test_a_prediction_is_read_back_from_the_record_as_it_was_written(text: str) -> None:
+    parsed = predictions.parse(text)
+    assert predictions.parse(str(parsed)) == parsed
+    assert "`" not in str(parsed.place)
+
+
+def test_a_prediction_that_cannot_be_read_back_is_unknown(project: Project) -> None:
+    project.baseline()
+    attempt(project, lr("0.03") + plan())
+    journal = project.sandbox / "journal.jsonl"
+    unreadable = b"results/summary.json:` < 0.5"
+    journal.write_bytes(journal.read_bytes().replace(PREDICTION.encode(), unreadable))
+    (project.sandbox / "fold.cache.json").unlink(missing_ok=True)
+    again = project.ask("analyze", "--run", "2", "--edit", "-", stdin=plan())
+    assert (again.code, again["predictions"]) == (0, f"unknown: {unreadable.decode()}"), again
 
 
 def test_what_was_not_measured_is_neither_held_nor_not(project: Project) -> None:

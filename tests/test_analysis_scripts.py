@@ -154,6 +154,18 @@ def test_the_log_is_not_written_through_a_link(project: Project, tmp_path: Path)
     assert list(tmp_path.glob("*.py")) == []
 
 
+def test_a_script_cannot_lead_the_next_ones_log_elsewhere(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "b.log").write_text("mine")
+    away = "import os\nos.rename('analysis', 'old')\n"
+    away += f"os.symlink({str(tmp_path / 'mine')!r}, 'analysis')\n"
+    edit = with_script(away, ROW, row("analysis/b.py", "analysis/b.csv"))
+    answer = attempt(project, edit + new_file("analysis/b.py", "print('b')\n"))
+    assert (answer.code, answer["status"]) == (0, "keep"), answer
+    assert (tmp_path / "mine" / "b.log").read_text() == "mine"
+    assert len(project.ask("analyze", "2")["missing"]) == 2
+
+
 def test_a_folder_of_links_is_refused_before_the_run(project: Project, tmp_path: Path) -> None:
     (project.sandbox / "iter2").mkdir()
     (project.sandbox / "iter2" / "analysis").symlink_to(tmp_path)
@@ -176,6 +188,34 @@ def test_a_script_cannot_forge_the_record(project: Project) -> None:
     assert answer["status"] == "keep"
     assert "the run changed the record" in " ".join(answer["notes"])
     assert project.ask("status").code == 0
+
+
+def test_a_script_cannot_make_a_prediction_hold(project: Project) -> None:
+    forged = "open('results/summary.json', 'w').write('{\"dead_share_max\": 0.1}')\n"
+    rows = (ROW, row(output="results/layers.csv:layer"))
+    answer = attempt(
+        project, lr("0.015") + plan(*rows) + new_file("analysis/a.py", forged + WRITES)
+    )
+    notes = " ".join(answer["notes"])
+    assert "results/ was changed since the verdict" in notes
+    assert "unknown: dead_share_max < 0.5" in notes
+    assert "held:" not in notes
+
+
+@pytest.mark.parametrize("rate", ["0.03", "0.005"])
+def test_a_script_that_damages_the_saved_code_leaves_the_verdict_and_a_way_on(
+    project: Project, rate: str
+) -> None:
+    script = "import os, train\nopen(train.__file__, 'a').write('# mine\\n')\n" + WRITES
+    answer = attempt(project, lr(rate) + plan(ROW) + new_file("analysis/a.py", script))
+    assert answer.code == 0, answer
+    assert "the saved code of #2 is damaged" in " ".join(answer["notes"])
+    following = attempt(project, lr("0.04", "0.01" if rate == "0.005" else "0.03") + plan(row()))
+    if answer["status"] == "keep":
+        assert (following.code, following["kind"]) == (3, "damaged")
+        assert "`agent-loops checkout 1`" in following["next"]
+    else:
+        assert following["status"] == "keep"
 
 
 def test_text_of_the_agents_is_shown_clean_and_short(project: Project) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import grounded
-from agent_loops import result_files
+from agent_loops import campaigns, insights, result_files
 from agent_loops.curves import Curve, Progress
+from agent_loops.errors import Refused
 from agent_loops.insight import layers, learning, machine_time, page, pictures, samples, written
 from agent_loops.insight.finding import Finding
 from agent_loops.insight.samples import (
@@ -29,7 +30,9 @@ from agent_loops.insight.samples import (
     Step,
 )
 from agent_loops.objective import median
+from agent_loops.paths import CampaignPaths, ProjectPaths
 from agent_loops.result_files import NoResult
+from agent_loops.workspace import Workspace
 from support import Project
 
 SITE = Path(page.__file__).parent.parent / "probing" / "site"
@@ -271,6 +274,13 @@ def test_garbage_of_a_probe_is_left_out(tmp_path: Path, content: str) -> None:
     assert (run.steps, run.changes, run.parameters, run.facts) == ([], [], [], {})
 
 
+def test_a_table_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "_MOST_ROWS", 50)
+    rows = ["step,time_s,loss,learning_rate", *["x"] * 10, *["1,1,1,1"] * 90]
+    (tmp_path / "steps.csv").write_text("\n".join(rows))
+    assert len(samples.read(tmp_path).steps) == 40
+
+
 GIGANTIC = "1" + "0" * 400
 HOSTILE = [GIGANTIC, "1e999", "-1e999", "1e308", "-1e308", "nan", "-1", "0", "5e-324", ""]
 
@@ -478,6 +488,46 @@ def test_the_analysis_of_a_run_after_a_warmup_is_where_ideas_look_for_it(tmp_pat
     project.baseline()
     folder = project.sandbox / "iter1"
     assert b"val_bpb" in result_files.read(folder, f"results/{page.SUMMARY}")
+
+
+def test_results_that_are_no_folder_change_no_verdict_and_are_named(tmp_path: Path) -> None:
+    train = grounded.TRAIN.replace('    print(f"val_bpb', """\
+    import shutil
+    shutil.rmtree(results)
+    results.write_text("mine")
+    print(f"val_bpb""")  # fmt: skip
+    project = Project(tmp_path / "p", train=train)
+    grounded.bind(project, probe="auto")
+    baseline = project.baseline()
+    assert "File exists" in " ".join(baseline["notes"])
+    refused = project.ask("analyze", "1")
+    assert (refused.code, refused["kind"]) == (3, "results")
+    assert "File exists" in refused["reason"]
+    assert "sandbox/t1/iter1/results" in refused["next"]
+
+
+def test_a_fault_of_the_analysis_itself_leaves_the_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no check of what was written has thought of."""
+    project = grounded.project_in(tmp_path / "p", probe="auto")
+    project.baseline()
+    monkeypatch.setattr(learning, "findings", lambda _: iter([1 / 0]))
+    store = campaigns.open_store(ProjectPaths(project.root), CampaignPaths(project.sandbox))
+    workspace = Workspace(store, project.root, {})
+    insights.keep(workspace, store.campaign.experiments[1])
+    assert workspace.told == ["the results of #1: ZeroDivisionError: division by zero"]
+    with pytest.raises(Refused, match="ZeroDivisionError"):
+        insights.analyze(workspace, 1)
+
+
+def test_a_loss_that_diverges_in_double_precision_is_told() -> None:
+    steps = [Step(k, float(k + 1), min(1e4**k, 1e305), 0.1) for k in range(70)]
+    findings = found(learning, Samples(steps=steps))
+    assert findings["rise_share"].is_fault
+    assert "nan" not in " ".join(finding.text for finding in findings.values())
+    lost = [Step(k, k + 1.0, math.inf, 0.1) for k in range(9)]
+    assert "100.0% of the steps" in found(learning, Samples(steps=lost))["spike_share"].text
 
 
 def test_analyze_of_what_is_not_there_is_refused(tmp_path: Path) -> None:

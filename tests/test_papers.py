@@ -553,7 +553,7 @@ def test_keys_of_the_file_count_where_nobody_else_reads_it(
     folder = Path(".agent-loops")
     folder.mkdir()
     keys = folder / "keys"
-    keys.write_text("# mine\nSEMANTIC_SCHOLAR_API_KEY = 'file-key-012345'\nOTHER=x\n")
+    keys.write_text("\ufeffexport SEMANTIC_SCHOLAR_API_KEY = 'file-key-012345'\nOTHER=x\n")
     catalogues.says(S2_SEARCH, s2_list(s2_paper()))
     keys.chmod(0o644)
     said = ask("search", "gates")

@@ -22,6 +22,7 @@ if os.environ.get("AGENT_LOOPS_TORCH") != "required":
 
 ROOT = Path(__file__).resolve().parent.parent
 NANO_GPT = ROOT / "examples" / "nano_gpt"
+PLAIN = f"unset AGENT_LOOPS_PROBE; {sys.executable} train.py"
 
 TRAINING = """\
 import torch
@@ -218,14 +219,134 @@ steps(3, torch.jit.script(model))
     assert probed.notes == ""
 
 
-def test_a_rank_that_is_not_looked_at_gets_torch_back(probed: Probed) -> None:
-    script = "nn.functional.cross_entropy.__module__, nn.Dropout.forward.__qualname__"
+RECORDED = """
+x, y = batch(0)
+class Loss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.loss, self.model = cross_entropy, model
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return self.loss(self.model(x), y) + nn.functional.cross_entropy(x, y)
+class Method(torch.jit.ScriptModule):
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+    @torch.jit.script_method
+    def forward(self, x: torch.Tensor, y: torch.Tensor):
+        return nn.functional.cross_entropy(self.drop(x), y)
+@torch.jit.script_if_tracing
+def traced(x: torch.Tensor, y: torch.Tensor):
+    return nn.functional.cross_entropy(x, y)
+scripted = torch.jit.script(Loss())(x, y).item() > 0, Method()(x, y).item() > 0
+model.eval()
+whole = torch.jit.trace(nn.Sequential(model, nn.Softmax(1)), x)
+torch.jit.trace(lambda x: traced(x, y), x)
+exported = torch.export.export(nn.Sequential(model, nn.BatchNorm1d(4)), (x,))
+print(scripted, len(list(whole.graph.nodes())), len(exported.graph.nodes))
+"""
+
+
+def test_what_torch_records_holds_nothing_of_the_probes(probed: Probed) -> None:
+    """Scripted, traced and exported in the probe's first look."""
+    script = f"from torch.nn.functional import cross_entropy\n{TRAINING}{RECORDED}"
+    said = probed.run(script + "steps(3)\n")
+    assert said == probed.run(script, command=PLAIN)
+    assert len(probed.rows("steps")) == 3
+    assert probed.notes == ""
+
+
+def test_a_model_that_holds_a_loss_is_pickled_wherever_the_probe_is(probed: Probed) -> None:
     said = probed.run(
-        TRAINING + f"steps(2)\ntorch.jit.script(nn.Dropout(0.5))\nprint({script})\n",
+        TRAINING + "import pickle\nmodel.loss = nn.functional.cross_entropy\nsteps(2)\n"
+        "print(pickle.loads(pickle.dumps(model)).loss is nn.functional.cross_entropy)\n",
         environ={"RANK": "1"},
     )
-    assert said == "torch.nn.functional Dropout.forward\n"
+    assert said == "True\n"
     assert list(probed.results.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "said", "steps"),
+    [
+        # another model is another training
+        (
+            ("steps(5)\nfirst = weakref.ref(model), weakref.ref(optimizer)\n"
+            "model = nn.Linear(8, 4)\noptimizer = torch.optim.Adam(model.parameters())\n"
+            "steps(30)\nprint(first[0]() is first[1]() is None, probe()._off)\n"),
+            "True True", 5,
+        ),
+        # a second stage goes on where the first optimizer is gone, or is kept but rests
+        (
+            ("steps(5)\noptimizer = torch.optim.Adam(model.parameters())\nsteps(30)\n"
+            "print(probe()._looking != 'full', probe()._off)\n"),
+            "True False", 35,
+        ),
+        (
+            ("steps(5)\nkept = optimizer\noptimizer = torch.optim.Adam(model.parameters())\n"
+            "steps(99)\nprint(probe()._looking != 'full', probe()._off)\n"),
+            "True False", 5 + 99 - 63,
+        ),
+        # no backward and no optimizer of torch's
+        (
+            ("w = list(model.parameters())\nfor k in range(200):\n"
+            "    torch.autograd.grad(nn.functional.cross_entropy(model(batch(0)[0]),"
+            " batch(0)[1]), w)\n"
+            "p = probe()\nprint(p._looking, len(p._stamps), len(p._activations._seen))\n"),
+            " 0 0", None,
+        ),
+        # words that torch allows
+        (
+            ("steps(1)\nloss = model(batch(0)[0]).sum()\ntorch.Tensor.backward(self=loss)\n"
+            "optimizer.step()\nscaler = torch.amp.GradScaler('cpu')\n"
+            "print(len(scaler.scale([loss, loss])))\nsteps(2)\n"),
+            "2", 4,
+        ),
+    ],
+    ids=["another model", "second stage", "first rests", "by hand", "words"],
+)  # fmt: skip
+def test_looks_end_and_nothing_is_kept_alive(
+    probed: Probed, script: str, said: str, steps: int | None
+) -> None:
+    assert probed.run(TRAINING + PROBE + script) == f"{said}\n"
+    if steps is not None:
+        assert len(probed.rows("steps")) == steps
+    assert "stopped" not in probed.notes
+
+
+PROBE = """
+import gc, weakref
+def probe():
+    return next(thing for thing in gc.get_objects() if type(thing).__name__ == "Probe")
+"""
+
+
+def test_an_alarm_of_the_trainings_is_never_swallowed(probed: Probed) -> None:
+    said = probed.run(
+        TRAINING + PROBE + "import signal\n"
+        "class Stop(Exception): pass\n"
+        "def stop(*_): raise Stop\n"
+        "signal.signal(signal.SIGALRM, stop)\n"
+        "def alarmed(*_): signal.raise_signal(signal.SIGALRM)\n"
+        "probe()._activations.look = alarmed\n"
+        "try: steps(1)\nexcept Stop: print('stopped', probe()._off)\n"
+    )
+    assert said == "stopped False\n"
+
+
+def test_a_question_whether_torch_is_there_hides_it_not(probed: Probed) -> None:
+    probed.run(
+        f"import importlib.util\nassert importlib.util.find_spec('torch')\n{TRAINING}steps(2)\n"
+    )
+    assert len(probed.rows("steps")) == 2
+
+
+def test_what_a_second_optimizer_trains_is_no_idle_weight(probed: Probed) -> None:
+    probed.run(
+        TRAINING + "optimizer = torch.optim.SGD(model[0].parameters(), lr=0.1)\n"
+        "other = torch.optim.Adam(model[3].parameters())\n"
+        "for k in range(3): steps(1); other.step()\n"
+    )
+    assert probed.analysed().summary["parameters_not_trained"] == 0
 
 
 def test_a_training_without_an_optimizer_of_torchs_is_not_looked_at_for_ever(

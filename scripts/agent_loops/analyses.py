@@ -35,6 +35,7 @@ from agent_loops.journal import Guard
 from agent_loops.plans import Row
 from agent_loops.predictions import Outcome
 from agent_loops.result_files import NoResult
+from agent_loops.snapshots import SnapshotError
 from agent_loops.state import Campaign
 from agent_loops.supervisor import RunEnd, RunSpec
 from agent_loops.workspace import Workspace
@@ -58,6 +59,8 @@ def start(workspace: Workspace) -> None:
     for row in plans.rows_of(experiment.plan):
         if row.script == script:  # what an earlier run of it left does not pass for this one's
             result_files.remove(folder, row.output.partition(":")[0])
+    result_files.remove(folder, ANALYSIS)  # where an earlier script put a link in its place
+    files.make_dir(folder / ANALYSIS)
     result_files.remove(folder, str(log.relative_to(folder)))
     integrity.Stamps(paths.stat_cache).begin_run()
     launching.launch(
@@ -183,7 +186,8 @@ def conclude(workspace: Workspace) -> None:
     failures = _failures(experiment, before)
     rows = plans.rows_of(experiment.plan)
     lacking = {row.dimension: why for row in rows if (why := _lack(folder, row, failures))}
-    outcomes = _by_the_mean(campaign, experiment, _outcomes(folder, experiment))
+    outcomes, touched = _outcomes(folder, experiment)
+    outcomes = _by_the_mean(campaign, experiment, outcomes)
     held = sum(outcome.held is True for outcome in outcomes)
     told = [_top_finding(folder)]
     known = sum(outcome.held is not None for outcome in outcomes)
@@ -197,7 +201,7 @@ def conclude(workspace: Workspace) -> None:
             predictions=predictions.in_words(outcomes),
             held=held,
             findings="; ".join(filter(None, told)),
-            notes=(*_large(folder, rows), *_outside(workspace, experiment, before)),
+            notes=(*touched, *_large(folder, rows), *_outside(workspace, experiment, before)),
         )
     )  # fmt: skip
     if experiment.settled:
@@ -232,15 +236,42 @@ def _lack(folder: Path, row: Row, failures: dict[str, str]) -> str:
     return ""
 
 
-def _outcomes(folder: Path, experiment: Experiment) -> list[Outcome]:
+def foretold(folder: Path, experiment: Experiment) -> str:
+    """The SHA-256 of the results that the predictions are of; "" where they are of none."""
     found = []
     for text in experiment.started.predictions:
-        prediction = predictions.parse(text)
+        with contextlib.suppress(ValueError):
+            path = predictions.parse(text).place.path
+            if not path.startswith(f"{ANALYSIS}/"):
+                found.append(f"{path} {_digest(folder, path)}\n")
+    return files.sha256("".join(found).encode()) if found else ""
+
+
+def _digest(folder: Path, path: str) -> str:
+    try:
+        return files.sha256(result_files.read(folder, path))
+    except NoResult:
+        return ""  # nor may a script make it
+
+
+def _outcomes(folder: Path, experiment: Experiment) -> tuple[list[Outcome], list[str]]:
+    """What became of each prediction; and a note where what they are of was touched since."""
+    before = experiment.decided.foretold if experiment.decided is not None else ""
+    is_touched = bool(before) and foretold(folder, experiment) != before
+    note = "results/ was changed since the verdict: what was predicted of it is unknown"
+    found = []
+    for text in experiment.started.predictions:
+        try:
+            prediction = predictions.parse(text)
+        except ValueError:  # a record that an older version wrote
+            found.append(Outcome(None, display.clean(text, _FINDING)))
+            continue
         data = None
         with contextlib.suppress(NoResult):
-            data = result_files.read(folder, prediction.place.path)
+            if prediction.place.path.startswith(f"{ANALYSIS}/") or not is_touched:
+                data = result_files.read(folder, prediction.place.path)
         found.append(predictions.check(prediction, data))
-    return found
+    return found, [note] if is_touched else []
 
 
 def _by_the_mean(
@@ -291,12 +322,18 @@ def _outside(workspace: Workspace, experiment: Experiment, before: int) -> list[
     """What scripts wrote where they should not: editable files are put back, others named."""
     if not any(run.started.purpose == ANALYSIS for run in experiment.runs[before:]):
         return []
+    notes = []
     if not experiment.settled and not experiment.references:
-        workspace.put(workspace.saved(experiment.number), known=(), number=experiment.number)
+        try:
+            tree = workspace.saved(experiment.number)
+        except SnapshotError as damaged:
+            notes.append(f"{damaged}; the editable files stay as they are")
+        else:
+            workspace.put(tree, known=(), number=experiment.number)
     changes = integrity.check(
         workspace.harness(), workspace.scope(), integrity.Stamps(workspace.store.paths.stat_cache)
     )
     if not changes:
-        return []
+        return notes
     where = display.clean(changes.describe(), _NOTES)
-    return [f"written outside iter{experiment.number}/ meanwhile: {where}"]
+    return [*notes, f"written outside iter{experiment.number}/ meanwhile: {where}"]

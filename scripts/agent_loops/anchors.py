@@ -58,14 +58,14 @@ def held_instead(anchor: Anchor, data: bytes) -> str:
     found = figures.at(data, path, key)
     if not found:
         return f"has no {display.clean(key, 60)!r}{nearest(key, figures.keys(data, path))}"
+    one_digit = len(re.sub(r"[eE].*|[^1-9]", "", anchor.value)) < 2
+    more = ": give at least two digits" if one_digit and _is_rounded(anchor.value, found) else ""
     if not key:
         wanted = figures.value_of(anchor.value)
-        near = min(found, key=lambda value: abs(value - wanted))
-        return f"does not hold {anchor.value}; the nearest number in it is {figures.shown(near)}"
+        near = figures.shown(min(found, key=lambda value: abs(value - wanted)))
+        return f"does not hold {anchor.value}; the nearest number in it is {near}{more}"
     if len(found) > 1:
-        return f"has no {anchor.value} in column {display.clean(key, 60)!r}{_range(found)}"
-    one_digit = len(re.sub(r"[^1-9]", "", anchor.value)) < 2
-    more = ": give at least two digits" if one_digit and _is_rounded(anchor.value, found) else ""
+        return f"has no {anchor.value} in column {display.clean(key, 60)!r}{_range(found)}{more}"
     return f"holds {display.clean(key, 60)}={figures.shown(found[0])}{more}"
 
 

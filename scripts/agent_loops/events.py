@@ -162,6 +162,8 @@ class Decided(NamedTuple):
     `gain_high` its 90% interval, `probability` that the candidate is better at all and `worse` that
     it is worse, `noise` the deviation of one reading, `standing` the estimated gain over the
     baseline; `base_gain` with `base_low` to `base_high` is the incumbent's, as it was known before.
+    `foretold` is the SHA-256 of the results that its predictions are of, before a script of the
+    analysis ran.
     """
 
     experiment: int
@@ -183,6 +185,7 @@ class Decided(NamedTuple):
     base_gain: float | None = None
     base_low: float | None = None
     base_high: float | None = None
+    foretold: str = ""
 
 
 class AnalysisStarted(NamedTuple):

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_FOLDER = re.compile(r"(?:results(?:-\d+)?|analysis)/")
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_FOLDER = re.compile(r"(?:results(?:-[0-9]+)?|analysis)/")
 _MOST_KEYS = 5000
 _DEEPEST = 20
 _LONGEST_PLACE = 200
@@ -39,21 +39,23 @@ class Place(NamedTuple):
 def place(text: str) -> Place:
     """Reads `results/summary.json:dead_share_max`, `analysis/x.csv` or `iter7/results/…`.
 
+    What it gives is read back from its own text: no backtick is a part of it.
+
     Raises:
         ValueError: it is no such place, and why.
     """
-    path, _, key = text.strip().strip("`").partition(":")
+    path, _, key = (part.strip() for part in text.replace("`", "").partition(":"))
     number = None
     if len(text) > _LONGEST_PLACE:
         raise ValueError(f"{text[:80]!r}… is longer than {_LONGEST_PLACE} characters")
-    if named := re.match(r"iter(\d{1,9})/", path):
+    if named := re.match(r"iter(0*[1-9][0-9]{0,8})/", path):
         number, path = int(named[1]), path[named.end() :]
     parts = path.split("/")
     if path.startswith(("/", "~")) or ".." in parts or "\\" in path:
         raise ValueError(f"{text[:80]!r} leads out of the experiment's folder")
     if not _FOLDER.match(path) or not all(parts) or "." in parts or not path.isprintable():
         raise ValueError(f"{text[:80]!r} is no file in results/ or analysis/")
-    return Place(number, path, key.strip())
+    return Place(number, path, key)
 
 
 def in_results(text: str) -> str:
@@ -81,12 +83,13 @@ def value_of(text: str) -> float:
 def agrees(text: str, value: float) -> bool:
     """Whether `text` is the value to the digits that are given, of which one alone says nothing."""
     given = value_of(text)
-    if given == value or not given:
-        return given == value
     mantissa, _, exponent = text.lower().partition("e")
-    digits = mantissa.lstrip("+-").replace(".", "").lstrip("0")
+    digits = mantissa.lstrip("+-").replace(".", "")
+    if given == value or not given:
+        return given == value and len(digits) > 1
     step = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-    return len(digits) > 1 and abs(given - value) <= step / 2 * (1 + _SURE) + abs(value) * 1e-12
+    near = abs(given - value) <= step / 2 * (1 + _SURE) + abs(value) * 1e-12
+    return near and len(digits.lstrip("0")) > 1
 
 
 def at(data: bytes, path: str, key: str) -> list[float]:

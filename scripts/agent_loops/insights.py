@@ -5,12 +5,11 @@ Runs and decides nothing. May be done again at any time: it is worked out from f
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from agent_loops import answers, files
+from agent_loops import answers, display, files
 from agent_loops.answers import Answer
 from agent_loops.errors import AgentLoopsError, Refused
 from agent_loops.experiments import Experiment, Run
@@ -46,16 +45,23 @@ class Insight(NamedTuple):
 def keep(workspace: Workspace, experiment: Experiment) -> None:
     """Writes what the experiment's run shows, if it has a reading.
 
-    It is derived: where it cannot be written the verdict stands all the same. The caller holds the
-    lock: what a kill left of an earlier try goes.
+    It is derived, from whatever a training left: where it cannot be worked out that is told, and
+    the verdict stands. The caller holds the lock: what a kill left of an earlier try goes.
     """
     run = measured(experiment)
     if run is not None and run.reading is not None:
         seen = Seen(workspace, experiment, run)
-        with contextlib.suppress(AgentLoopsError, OSError, NoResult):
+        try:
             write(seen)  # first: it refuses where the folder is a link
             for leftover in files.leftovers(seen.results):
                 leftover.unlink()
+        except Exception as problem:  # noqa: BLE001
+            workspace.told.append(f"the results of #{experiment.number}: {_said(problem)}")
+
+
+def _said(problem: Exception) -> str:
+    known = isinstance(problem, (AgentLoopsError, NoResult))
+    return display.clean(str(problem) if known else f"{type(problem).__name__}: {problem}", 200)
 
 
 def write(seen: Seen) -> Insight:
@@ -127,17 +133,19 @@ def analyze(workspace: Workspace, number: int, *, most_bytes: int = answers.MOST
             next_step="`agent-loops wait`",
         )  # fmt: skip
     seen = Seen(workspace, experiment, run)
+    title = f"#{number}: {experiment.started.description}"
     try:
         insight = write(seen)
-    except NoResult as problem:
+        picture = _draw(seen, insight.base, title)
+    except Exception as problem:  # whatever a training left
         raise Refused(
-            "results", f"the results of #{number}: {problem}", next_step="move it away, try again"
-        ) from None
+            "results",
+            f"the results of #{number}: {_said(problem)}",
+            next_step=f"move what is odd out of {workspace.shown(seen.results)}, try again",
+        ) from problem
     if not workspace.campaign.bindings.is_probed:
         note = "the probe is off: `probe: auto` in loop.run.yaml looks inside PyTorch trainings"
         insight = insight._replace(page=insight.page._replace(notes=(note,)))
-    title = f"#{number}: {experiment.started.description}"
-    picture = _draw(seen, insight.base, title)
     folder = workspace.shown(seen.results)
     lines = _with_room([title, *page.shown(insight.page, insight.before, folder)], most_bytes)
     values = {

@@ -168,9 +168,11 @@ class Loop:
             note = f"decided on the readings there are: {closing}"
             decision = decision._replace(notes=(*decision.notes, note))
         if self.campaign.analysis_first and decision.verdict != decide.REPEAT:
-            from agent_loops import insights
+            from agent_loops import analyses, insights
 
             insights.keep(self.workspace, open_)  # before the record: a kill here does it again
+            folder = self.store.paths.experiment(open_.number)
+            decision = decision._replace(foretold=analyses.foretold(folder, open_))
         self.store.append(decision)
 
     def _take_beside(self, step: Step) -> None:

@@ -149,7 +149,7 @@ def _instability(steps: Sequence[Step]) -> Iterator[Finding]:
     lost = sum(math.isinf(step.loss) for step in steps)
     share = _spike_share(losses)
     if lost or share >= _SPIKES[0] / 2:
-        share = max(share, lost / max(1, len(steps)))
+        share = max(lost / max(1, len(steps)), share)  # in this order: it may be NaN
         yield Finding(
             "spike_share", share, "steps.csv",
             f"the loss jumps in {share:.1%} of the steps",

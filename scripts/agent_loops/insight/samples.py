@@ -18,6 +18,7 @@ from agent_loops import display, files
 
 _LARGEST_BYTES = 48 << 20
 _LARGEST_WHOLE = 1 << 53
+_MOST_ROWS = 200_000  # more than the probe writes
 _NAME_CHARACTERS = 80
 _T = TypeVar("_T")
 
@@ -205,15 +206,16 @@ def _table(path: Path, make: Callable[[Row], _T]) -> list[_T]:
     """The rows of a table; one that is torn or no row of it is left out."""
     text = files.read_text(path, _LARGEST_BYTES).replace("\0", "")
     reader, found = csv.DictReader(text.splitlines()), []
-    while True:
+    for _ in range(_MOST_ROWS):
         try:
             row = next(reader)
             if None not in row.values():
                 found.append(make(row))
         except StopIteration:
-            return found
+            break
         except (KeyError, TypeError, ValueError, csv.Error):
             continue
+    return found
 
 
 def _json(path: Path) -> Any:

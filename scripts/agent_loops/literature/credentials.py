@@ -48,7 +48,7 @@ def _of_file(path: Path) -> dict[str, str]:
     try:
         with files.open_regular(path) as stream:
             status = os.fstat(stream.fileno())
-            text = stream.read(1 << 16).decode("utf-8", "replace")
+            text = stream.read(1 << 16).decode("utf-8-sig", "replace")
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -60,7 +60,7 @@ def _of_file(path: Path) -> dict[str, str]:
     ignore = path.with_name(".gitignore")
     if not ignore.exists():  # a folder that somebody made by hand, before any setup
         files.write_atomic(ignore, b"*\n")
-    lines = [line.partition("=") for line in text.splitlines() if not line.startswith("#")]
+    lines = [line.strip().removeprefix("export ").partition("=") for line in text.splitlines()]
     return {
         name.strip(): value.strip().strip("\"'")
         for name, _, value in lines

@@ -17,21 +17,27 @@ _FOLDER_VARIABLE = "AGENT_LOOPS_PROBE"
 
 
 class _Finder:
-    """Finds torch as the others do, once, and has the probe attached when it is loaded."""
+    """Finds torch as the others do, and has the probe attached when it is loaded."""
+
+    def __init__(self) -> None:
+        self._asking = False
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:  # noqa: ARG002, UP045
-        if name != "torch" or self not in sys.meta_path:
+        if name != "torch" or self._asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self._asking = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._asking = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]
         return spec
 
 
 class _Loader:
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
+    def __init__(self, loader: Any, finder: _Finder) -> None:
+        self._loader, self._finder = loader, finder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -43,6 +49,7 @@ class _Loader:
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         try:
+            sys.meta_path[:] = [item for item in sys.meta_path if item is not self._finder]
             _probe().attach(module, os.environ[_FOLDER_VARIABLE])
         except Exception as error:  # noqa: BLE001  (a training never fails by its probe)
             _tell(error)

@@ -5,7 +5,10 @@ Works on a strided part of each tensor, in float32, and reads it back in one pie
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from . import recording
 
 _ROWS = 192
 _COMPARED = 64
@@ -16,23 +19,24 @@ _CHANNELS_SECOND = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "Pool")
 
 
 class Activations:
-    """Looks at the forward passes of one step; `root` is the outermost module that was seen."""
+    """Looks at the forward passes of one step: at each module's first."""
 
     def __init__(self, torch: Any) -> None:
         self._torch = torch
         self._handles: list[Any] = []
         self._seen: list[tuple[int, Any, str, Any]] = []
+        self._looked: set[int] = set()  # those are alive: `_seen` has them
         self._depth = 0
-        self._names: dict[int, str] = {}
-        self.root: Any = None
 
     def start(self, entered: Any, left: Any, failed: Any) -> None:
         """`entered` and `left` are called around each pass through a whole model, with whether it
         is a training pass and its arguments; `failed` with an error of our own."""
-        module = self._torch.nn.modules.module
+        torch, module = self._torch, self._torch.nn.modules.module
         self._depth = 0
 
         def before(module: Any, args: Any) -> None:
+            if recording.is_on(torch):
+                return
             try:
                 self._depth += 1
                 if self._depth == 1:
@@ -41,6 +45,8 @@ class Activations:
                 failed(error)
 
         def after(module: Any, args: Any, output: Any) -> None:
+            if recording.is_on(torch):
+                return
             try:
                 self._depth -= 1
                 left(module, args, output, self._depth)
@@ -53,12 +59,16 @@ class Activations:
         ]
 
     def stop(self) -> None:
+        """Looks no longer, and forgets what was seen."""
         for handle in self._handles:
             handle.remove()
-        self._handles = []
+        self._handles, self._seen = [], []
+        self._looked.clear()
 
     def look(self, order: int, module: Any, args: Any, output: Any) -> None:
         """Takes the figures of one module's pass, the `order`th of the step."""
+        if id(module) in self._looked:
+            return  # an accumulation's later passes say the same
         leaf = not module._modules
         if leaf and args and _is_figures(args[0]) and _has_weight(module):
             self._take(order, module, "in", args[0])
@@ -83,29 +93,18 @@ class Activations:
                 1 - torch.isfinite(whole.sum(dtype=torch.float32)).float(),
             ]  # fmt: skip
             self._seen.append((order, module, side, torch.stack(figures)))
+            self._looked.add(id(module))
 
-    def rows(self, step: int) -> list[list[Any]]:
-        """What was seen, read back; layers by their names in the root, in the order of the pass."""
-        seen, self._seen = self._seen, []
-        if not seen or self.root is None:
+    def rows(self, step: int, name_of: Callable[[Any], str | None]) -> list[list[Any]]:
+        """What was seen of layers that have a name, read back in the order of the pass."""
+        if not self._seen:
             return []
-        self._names = self._names or {
-            id(module): plain(name) for name, module in self.root.named_modules()
-        }
-        values = self._torch.stack([figures.cpu() for *_, figures in seen]).tolist()
-        found, told = [], set()
-        for (order, module, side, _), figures in zip(seen, values):
-            name = self._names.get(id(module))
-            if name is None or (name, side) in told:
-                continue  # an accumulation's later passes say the same
-            told.add((name, side))
-            found.append([step, order, name or "(model)", type(module).__name__, side, *figures])
-        return found
-
-
-def plain(name: str) -> str:
-    """A module's or parameter's name without what wrappers add to it."""
-    return ".".join(part for part in name.split(".") if part not in ("module", "_orig_mod"))
+        values = self._torch.stack([figures.cpu() for *_, figures in self._seen]).tolist()
+        return [
+            [step, order, name or "(model)", type(module).__name__, side, *figures]
+            for (order, module, side, _), figures in zip(self._seen, values)
+            if (name := name_of(module)) is not None
+        ]
 
 
 def _is_figures(value: Any) -> bool:

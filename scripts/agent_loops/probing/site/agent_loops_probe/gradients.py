@@ -29,6 +29,9 @@ class Gradients:
                     ]  # fmt: skip
                     self._kept.append((weight, values, torch.stack(figures)))
 
+    def clear(self) -> None:
+        self._kept = []
+
     def rows(self, step: int, name_of: Callable[[Any], str]) -> list[list[Any]]:
         """One row a parameter that had a gradient; to be called right after the step."""
         kept, self._kept = self._kept, []

@@ -20,7 +20,6 @@ class Losses:
     def __init__(self, torch: Any) -> None:
         self._torch = torch
         self._seen: list[tuple[str, int, int, Any]] = []
-        self._targets: list[tuple[int, Any]] = []
         self._counts: Any = None
         self._confused: Any = None
 

@@ -1,7 +1,8 @@
 """The probe: which steps are looked at, what is asked of them, and what it costs.
 
-A step is what lies between two calls of `step` of the first optimizer. Most are only counted; a
-step that is looked at has hooks on its modules, and stamps between its phases.
+A step is what lies between two calls of `step` of the first optimizer, or of one that goes on with
+its weights. Most are only counted; a step that is looked at has hooks on its modules, and stamps
+between its phases. No model and no optimizer is kept alive.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import functools
 import importlib
 import math
 import os
+import signal
 import sys
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from . import batches
-from .activations import Activations, plain
+from . import batches, recording
+from .activations import Activations
 from .files import Files
 from .gradients import Gradients
 from .losses import Losses
+from .names import Names, plain
 from .pace import FULL, HELD_OUT, LIGHT, PART, Pace
 
 _FLUSH_S = 2.0
@@ -33,6 +37,9 @@ _ALARMS = 8
 _RISEN = 3.0  # times what it was of late
 _LATELY = 0.1
 _PASSES_WITHOUT_TRAINING = 64
+_PASSES_OF_A_STEP = 512  # and backwards
+_RETIRED = 64  # steps of other optimizers
+_OPTIMIZERS = 8
 _MOST_BACKWARDS = 1024  # of one step; without an optimizer of torch's they would never end
 
 
@@ -43,10 +50,10 @@ class Probe:
         self._torch, self._files, self._pace = torch, files, Pace()
         self._activations, self._gradients = Activations(torch), Gradients(torch)
         self._losses = Losses(torch)
-        self._wrapped: list[tuple[Any, str, Any, Any]] = []
         self._off, self._looking, self._own_before_s = False, "", 0.0
         self._step, self._stride, self._alarms, self._passes = 0, 1, 0, 0
-        self._main: int | None = None
+        self._main: Callable[[], Any] | None = None  # a weak reference; None: nothing is trained
+        self._others = 0
         self._began_s = self._flushed_s = self._told_s = time.perf_counter()
         self._steps: list[list[Any]] = []
         self._backwards: deque[Any] = deque(maxlen=_MOST_BACKWARDS)
@@ -57,8 +64,13 @@ class Probe:
         self._stamps: list[tuple[str, float, float]] = []
         self._evaluating_s = 0.0
         self._entered: tuple[float, float, bool] | None = None
-        self._optimizers: dict[int, Any] = {}
-        self._names: dict[int, str] = {}
+        self._known: Any = weakref.WeakSet()
+        self._optimizers: list[dict[str, Any]] = []
+        self._trained: set[int] = set()
+        self._root: Callable[[], Any] = lambda: None  # the outermost module that was seen
+        self._names = Names()
+        self._parameters: list[tuple[int, dict[str, Any]]] = []
+        self._are_told = True
         self._facts: dict[str, Any] = {
             "torch": torch.__version__, "compiled": False, "dropout_without_gradient": 0,
             "batchnorm_without_gradient": 0,
@@ -73,9 +85,8 @@ class Probe:
         self._wrap(torch.Tensor, "backward", self._backward)
         self._wrap(torch, "compile", self._compile)
         self._wrap(torch.nn.functional, "cross_entropy", self._cross_entropy)
-        self._wrap(torch.nn.Dropout, "forward", self._dropout)
-        self._wrap(torch.nn.modules.batchnorm._BatchNorm, "forward", self._batchnorm)
-        self._wrap(torch.jit, "script", self._script)
+        self._wrap(torch.nn.functional, "dropout", self._dropout)
+        self._wrap(torch.nn.functional, "batch_norm", self._batch_norm)
         scaler = getattr(getattr(torch, "amp", None), "GradScaler", None)
         if scaler is not None:
             self._wrap(scaler, "scale", self._scale)
@@ -83,47 +94,36 @@ class Probe:
         self._look(FULL)
 
     def _wrap(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
+        """For good: a model may hold it, and is pickled by its name."""
         original = getattr(owner, name)
         torch = self._torch
 
         @functools.wraps(original)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            if self._off or torch.compiler.is_compiling():
+            if recording.is_on(torch) or self._off:
                 return original(*args, **kwargs)
             return around(original, args, kwargs)
 
-        self._wrapped.append((owner, name, original, wrapper))
+        # As torch marks its own wrappers: TorchScript compiles the original.
+        wrapper.__dict__.update({"__script_if_tracing_wrapper": True, "__original_fn": original})
         setattr(owner, name, wrapper)
 
-    def _script(self, original: Any, args: Any, kwargs: Any) -> Any:
-        """TorchScript reads the source of what it compiles: it is to find torch's own."""
-        self._unwrap()
-        kwargs["_frames_up"] = kwargs.get("_frames_up", 0) + 2  # it looks names up at its caller's
-        try:
-            return original(*args, **kwargs)
-        finally:
-            if not self._off:
-                for owner, name, _, wrapper in self._wrapped:
-                    setattr(owner, name, wrapper)
-
-    def _unwrap(self) -> None:
-        for owner, name, own, _ in self._wrapped:
-            setattr(owner, name, own)
-
     def _guarded(self, ours: Callable[..., None]) -> Callable[..., None]:
-        def call(*args: Any, **_: Any) -> None:
-            if not self._off:
+        def call(*args: Any, **kwargs: Any) -> None:
+            if not self._off and not recording.is_captured(self._torch):
                 try:
-                    ours(*args)
+                    ours(*args, **kwargs)
                 except Exception as error:  # noqa: BLE001
                     self._give_up(error)
 
         return call
 
     def _give_up(self, error: Exception | None = None) -> None:
+        if error is not None and _is_of_a_signal(error):
+            raise error  # it is the training's, and came while we were at work
         self._off = True
         self._activations.stop()
-        self._unwrap()
+        self._gradients.clear()
         with contextlib.suppress(Exception):  # a folder that is gone, a full disk
             if error is not None and self._files.mine:
                 said = "the probe stopped at step %d: %s: %s"
@@ -141,11 +141,12 @@ class Probe:
         return original(*args, **kwargs)
 
     def _scale(self, original: Any, args: Any, kwargs: Any) -> Any:
-        self._scaled = args[1] if len(args) > 1 else None
+        outputs = _argument(args, kwargs, 1, "outputs")
+        self._scaled = outputs.detach() if isinstance(outputs, self._torch.Tensor) else None
         return original(*args, **kwargs)
 
     def _backward(self, original: Any, args: Any, kwargs: Any) -> Any:
-        self._guarded(self._before_backward)(args[0])
+        self._guarded(self._before_backward)(_argument(args, kwargs, 0, "self"))
         try:
             return original(*args, **kwargs)
         finally:
@@ -158,27 +159,29 @@ class Probe:
         return result
 
     def _dropout(self, original: Any, args: Any, kwargs: Any) -> Any:
-        module = args[0]
-        if module.training and module.p > 0 and not self._torch.is_grad_enabled():
-            self._guarded(self._count)("dropout_without_gradient")
+        training = _argument(args, kwargs, 2, "training", default=True)
+        if training and not self._torch.is_grad_enabled():
+            self._guarded(self._count)("dropout", _argument(args, kwargs, 1, "p", default=0.5))
         return original(*args, **kwargs)
 
-    def _batchnorm(self, original: Any, args: Any, kwargs: Any) -> Any:
-        if args[0].training and not self._torch.is_grad_enabled():
-            self._guarded(self._count)("batchnorm_without_gradient")
+    def _batch_norm(self, original: Any, args: Any, kwargs: Any) -> Any:
+        if not self._torch.is_grad_enabled() and _argument(args, kwargs, 5, "training"):
+            learns = _argument(args, kwargs, 1, "running_mean") is not None
+            self._guarded(self._count)("batchnorm", learns)
         return original(*args, **kwargs)
 
-    def _count(self, name: str) -> None:
-        if self._facts[name] < 50 and _is_checkpointing():
-            return
-        self._facts[name] += 1
+    def _count(self, what: str, share: Any) -> None:
+        """A pass without gradients in training mode; unless nothing comes of it."""
+        name = f"{what}_without_gradient"
+        if share > 0 and not (self._facts[name] < 50 and _is_checkpointing()):
+            self._facts[name] += 1
 
     # A step.
 
     def _look(self, kind: str) -> None:
         self._looking, self._own_before_s = kind, self._pace.own_cpu_s
         self._stamps, self._evaluating_s, self._entered = [], 0.0, None
-        self._order = -1
+        self._order, self._passes = -1, 0
         self._stamp("begin")
         if not self._facts["compiled"]:
             self._activations.start(self._enter, self._leave, self._give_up)
@@ -195,32 +198,35 @@ class Probe:
         training = self._torch.is_grad_enabled() and module.training
         if training and not any(name == "forward" for name, _, _ in self._stamps):
             self._stamp("forward")
-            self._activations.root = self._activations.root or module
+            if self._root() is None:
+                self._root = weakref.ref(module)
         self._entered = (time.perf_counter(), self._pace.own_s, training)
-        if not training:
+        if training or self._main is None:
             self._wait_no_longer()
-        else:
+        if training and self._looking:
             with self._pace:
                 self._batch("inputs", args[0] if args else None)
                 self._rows = len(args[0]) if args and hasattr(args[0], "shape") else 0
 
     def _wait_no_longer(self) -> None:
-        """Ends the first look where so many passes saw no optimizer: so far nothing is trained."""
-        self._passes += self._main is None
-        if self._main is None and self._passes > _PASSES_WITHOUT_TRAINING:
-            self._activations.stop()
-            self._looking, self._stamps = "", []
+        """Ends a look where so many passes saw no step of an optimizer's."""
+        self._passes += 1
+        most = _PASSES_WITHOUT_TRAINING if self._main is None else _PASSES_OF_A_STEP
+        if self._passes > most:
+            self._look_away()
+
+    def _look_away(self) -> None:
+        """Ends a look that no step will end."""
+        self._activations.stop()
+        self._gradients.clear()
+        self._looking, self._stamps, self._entered = "", [], None
 
     def _leave(self, module: Any, args: Any, output: Any, depth: int) -> None:
         if self._entered is None:
             return
         with self._pace:
             self._order += 1
-            if (
-                self._entered[2]
-                and self._is_due(self._order)
-                and self._activations.root is not None
-            ):
+            if self._entered[2] and self._is_due(self._order):
                 self._activations.look(self._order, module, args, output)
         if depth == 0:
             entered_s, own_s, training = self._entered
@@ -237,8 +243,8 @@ class Probe:
             self._files.row("batches", (self._step, what, found[1], mean, variance))
 
     def _after_cross_entropy(self, args: Any, kwargs: Any) -> None:
-        logits = args[0] if args else kwargs.get("input")
-        targets = args[1] if len(args) > 1 else kwargs.get("target")
+        logits = _argument(args, kwargs, 0, "input")
+        targets = _argument(args, kwargs, 1, "target")
         training = self._torch.is_grad_enabled() and logits.requires_grad
         if training and not self._looking:
             return
@@ -259,7 +265,8 @@ class Probe:
             loss, self._scaled = self._scaled, None
         if loss.numel() != 1:
             return
-        self._wait_no_longer()
+        if self._looking:
+            self._wait_no_longer()
         value = loss.detach()
         self._backwards.append(value if value.is_cuda else float(value))
 
@@ -267,18 +274,48 @@ class Probe:
         if not self._files.mine:
             self._give_up()
             return
-        self._optimizers.setdefault(id(optimizer), optimizer)
         if self._main is None:
-            self._main = id(optimizer)
+            self._main = weakref.ref(optimizer)
+            self._meet(optimizer)
             self._pace.begin_training()
-        if self._looking and id(optimizer) == self._main:
+        elif self._main() is optimizer:
+            self._others = 0
+        else:
+            self._meet(optimizer)
+            self._succeed(optimizer)
+        if self._looking and self._main() is optimizer:
             self._stamp("optimizer")
         if self._looking in (FULL, PART):
             with self._pace:
                 self._gradients.before(optimizer, self._is_due)
 
+    def _meet(self, optimizer: Any) -> None:
+        if len(self._optimizers) < _OPTIMIZERS and optimizer not in self._known:
+            self._known.add(optimizer)
+            self._optimizers.append(_described(optimizer))
+            self._trained |= {id(weight) for weight in _weights(optimizer)}
+            self._are_told = False
+
+    def _succeed(self, optimizer: Any) -> None:
+        """Where the one whose steps were counted has retired, another is followed, if it goes on
+        with the same weights; another model is another training."""
+        assert self._main is not None
+        self._others += 1
+        is_gone = self._main() is None
+        if not is_gone and self._others != _RETIRED:
+            return
+        if not self._names or any(self._names.of(w) is not None for w in _weights(optimizer)):
+            self._main, self._others = weakref.ref(optimizer), 0
+        elif is_gone:
+            said = "the model was gone after step %d: what was trained after it is not sampled"
+            self._files.note(said % self._step)
+            self._finish()
+            self._give_up()
+        else:
+            self._look_away()
+
     def _after_step(self, optimizer: Any, *_: Any) -> None:
-        if id(optimizer) != self._main:
+        if self._main is None or self._main() is not optimizer:
             return
         if self._looking:
             self._stamp("end")
@@ -306,14 +343,14 @@ class Probe:
     def _take(self) -> None:
         """Reads back what this step showed."""
         with self._pace:
-            self._activations.stop()
             kind, self._looking = self._looking, ""
-            self._name_parameters()
+            self._name()
             files = self._files
             for row in self._gradients.rows(self._step, self._name_of):
                 files.row("gradients", row)
-            for row in self._activations.rows(self._step):
+            for row in self._activations.rows(self._step, self._names.of):
                 files.row("activations", row)
+            self._activations.stop()
             for row in self._losses.rows(self._step):
                 files.row("losses", row)
             if self._step:  # before the first everything was warming up
@@ -340,7 +377,9 @@ class Probe:
         now_s = time.perf_counter()
         if self._step % self._stride == 0:
             rate = optimizer.param_groups[0].get("lr", 0.0)
-            self._steps.append([self._step, now_s - self._began_s, losses, float(rate)])
+            if isinstance(rate, self._torch.Tensor):
+                rate = rate.detach().clone()  # read back later: that may wait for the device
+            self._steps.append([self._step, now_s - self._began_s, losses, rate])
         if self._step > _STEPS * self._stride:
             self._stride *= 2
         if losses and isinstance(losses[-1], float):
@@ -374,7 +413,7 @@ class Probe:
             mean = sum(values) / len(values) if values else ""
             if losses and not isinstance(losses[-1], float):
                 self._watch(step, values[-1])  # read back from the device only now
-            self._files.row("steps", (step, at_s, mean, rate, len(values)))
+            self._files.row("steps", (step, at_s, mean, float(rate), len(values)))
         self._files.flush()
         if now_s - self._told_s > _TOLD_S or self._told_s == self._began_s:
             self._told_s = now_s
@@ -385,7 +424,7 @@ class Probe:
         facts.update(
             steps=self._step, looks=self._pace.looks, own_s=round(self._pace.own_cpu_s, 4),
             seconds=round(time.perf_counter() - self._began_s, 3),
-            optimizers=[_described(optimizer) for optimizer in self._optimizers.values()],
+            optimizers=self._optimizers,
         )  # fmt: skip
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             facts["device"] = torch.cuda.get_device_name()
@@ -395,6 +434,7 @@ class Probe:
         found = self._losses.classes()
         if found is not None:
             self._files.replace("classes.json", found)
+        self._tell_parameters()
 
     def _finish(self) -> None:
         if self._main is None or not self._files.mine:
@@ -404,48 +444,51 @@ class Probe:
         self._told_s = self._began_s
         self._flush(time.perf_counter())
 
-    def _name_parameters(self) -> None:
-        root = self._activations.root
-        if self._names:
-            return
-        if root is None:
+    def _name(self) -> None:
+        """Names the layers and weights of the model, once."""
+        root = self._root()
+        if root is None and not self._names:
             root = self._found_by_its_weights()
-        if root is None:
-            return
-        trained, table = self._trained(), []
-        for name, weight in root.named_parameters():
-            self._names[id(weight)] = plain(name)
-            table.append({
-                "name": plain(name), "shape": list(weight.shape), "count": weight.numel(),
-                "requires_grad": bool(weight.requires_grad), "in_optimizer": id(weight) in trained,
-                "dtype": str(weight.dtype),
-            })  # fmt: skip
-        self._files.replace("parameters.json", table)
+        if root is not None and not self._names:
+            for name, module in root.named_modules():
+                self._names.give(module, plain(name))
+            for name, weight in root.named_parameters():
+                self._names.give(weight, plain(name))
+                self._parameters.append((id(weight), {
+                    "name": plain(name), "shape": list(weight.shape), "count": weight.numel(),
+                    "requires_grad": bool(weight.requires_grad), "dtype": str(weight.dtype),
+                }))  # fmt: skip
+        self._tell_parameters()
 
-    def _trained(self) -> set[int]:
-        """The weights of all optimizers, by their identity."""
-        return {
-            id(weight)
-            for optimizer in self._optimizers.values()
-            for group in optimizer.param_groups
-            for weight in group["params"]
-        }
+    def _tell_parameters(self) -> None:
+        """Again where another optimizer was met: some of them are its."""
+        if self._parameters and not self._are_told:
+            self._are_told = True
+            table = [{**item, "in_optimizer": at in self._trained} for at, item in self._parameters]
+            self._files.replace("parameters.json", table)
 
     def _found_by_its_weights(self) -> Any:
         """The largest module that holds the optimizer's weights, where none was seen at work."""
         import gc
 
-        weights = self._trained()
         best, most = None, 0
         for thing in gc.get_objects():
             if issubclass(type(thing), self._torch.nn.Module):  # a proxy's own class may warn
-                count = sum(id(weight) in weights for weight in thing.parameters())
+                count = sum(id(weight) in self._trained for weight in thing.parameters())
                 if count > most:
                     best, most = thing, count
         return best
 
     def _name_of(self, weight: Any) -> str:
-        return self._names.get(id(weight), "x".join(map(str, weight.shape)))
+        return self._names.of(weight) or "x".join(map(str, weight.shape))
+
+
+def _weights(optimizer: Any) -> list[Any]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
+def _argument(args: Any, kwargs: Any, place: int, name: str, *, default: Any = None) -> Any:
+    return args[place] if len(args) > place else kwargs.get(name, default)
 
 
 def _described(optimizer: Any) -> dict[str, Any]:
@@ -468,4 +511,15 @@ def _is_checkpointing() -> bool:
         if frame.f_code.co_filename.endswith(ending):
             return True
         frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def _is_of_a_signal(error: Exception) -> bool:
+    """Whether a handler of the training's raised it."""
+    handlers = {getattr(signal.getsignal(k), "__code__", None) for k in signal.valid_signals()}
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in handlers:
+            return True
+        trace = trace.tb_next
     return False
