@@ -72,8 +72,7 @@ def run(folder: Path | None, *, say: Callable[[str], object]) -> Answer:
     elif folder.exists() and any(folder.iterdir()):
         raise UsageError(f"--keep {folder}: is not empty; name a new folder")
     project = folder.resolve() / "tiny_lm"
-    shutil.copytree(source, project, ignore=shutil.ignore_patterns(*_LEFT_OUT))
-    _bind(project)
+    copy_example(project)
     began = time.monotonic()
     say(f"A small language model in {project}")
     say("Its training script is edited, run for 3 seconds, measured; the score is val_bpb,")
@@ -93,6 +92,12 @@ def run(folder: Path | None, *, say: Callable[[str], object]) -> Answer:
         call(step.says, [*words, edit.name], [*words, str(edit)])
     call("In the morning.", ["status"])
     return _closing(project, time.monotonic() - began)
+
+
+def copy_example(project: Path) -> None:
+    """The example in a folder of its own, to be run with this very Python."""
+    shutil.copytree(_example(), project, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+    _bind(project)
 
 
 def _command() -> str:
