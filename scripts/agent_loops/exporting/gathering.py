@@ -86,7 +86,7 @@ class Gathered:
             title=self._safe(display.cut(f"#{row.number} {row.description}".rstrip(), _TITLE)),
             status=row.status,
             labels=self._labels(row),
-            figures=_figures(self._ledger.metric, row),
+            figures=_figures(self._workspace.campaign.metric_name(experiment), row),
             parameters=self._masked_parameters(row.number),
             readings=row.readings,
             curves=tuple(self._curves(experiment)),

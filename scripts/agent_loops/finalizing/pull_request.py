@@ -151,7 +151,9 @@ def _failed(ledger: Ledger, told: Told, secrets: Sequence[str]) -> Iterator[str]
     # What nearly helped tells a reviewer more than what was far off, and crashes least.
     failed.sort(key=lambda row: (row.gain is None, -(row.gain or 0.0), row.number))
     for row in failed[:_MOST_FAILED]:
-        said = wording.gain(row) or wording.plain(row.reason or row.kind, secrets, 120)
+        said = wording.gain(row) or wording.code(
+            wording.masked(row.reason or row.kind, secrets, 120)
+        )
         text = wording.code(wording.masked(row.description, secrets, 200))
         yield f"- experiment {row.number}: {text}: {row.status}, {said}"
     if len(failed) > _MOST_FAILED:

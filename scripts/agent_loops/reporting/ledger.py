@@ -72,8 +72,12 @@ class Row(NamedTuple):
 
     @property
     def is_idea(self) -> bool:
-        """Whether it tried something: neither a baseline nor a rehearsal, and decided."""
-        return not self.is_baseline and not self.is_rehearsal and self.status != OPEN
+        """Whether it tried something new, and was decided.
+
+        A baseline, a rehearsal, more readings of the same code, and a kept change taken out do not.
+        """
+        again = self.is_baseline or self.is_rehearsal or self.kind == "repeat"
+        return not again and self.takes_back is None and self.status != OPEN
 
 
 class Claim(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from agent_loops import answers, claimed, decide, display, pointer
-from agent_loops.experiments import Experiment
+from agent_loops.experiments import CONFIRM, Experiment
 from agent_loops.loop import Loop
 from agent_loops.reporting.ledger import OPEN, Claim, Ledger, Row
 from agent_loops.state import Campaign
@@ -176,7 +176,7 @@ def _row(campaign: Campaign, item: Experiment) -> Row:
 
 def _ended(item: Experiment) -> str:
     """When its last run was over; "" where none is."""
-    ended = [run for run in item.runs if run.finished is not None]
+    ended = [run for run in item.runs if run.finished and run.started.purpose != CONFIRM]
     if not ended:
         return ""
     last = ended[-1]
