@@ -22,8 +22,7 @@ _NO_GLYPH = "\N{WHITE VERTICAL RECTANGLE}"
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Whatever matplotlib would tell, of its fonts and folders, is told to nobody."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # importing it may say something
+    """Whatever matplotlib would warn of is told to nobody."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -34,9 +33,15 @@ def new(wide: float, high: float, *, dpi: int = 110) -> Figure:
     import logging
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # says where it keeps its cache
+    _hush()
     from matplotlib.figure import Figure
 
     return Figure(figsize=(wide, high), dpi=dpi, layout="constrained")
+
+
+def _hush() -> None:
+    """Importing it for the first time tells that it builds its cache of fonts."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def png(figure: Figure) -> bytes:
@@ -71,6 +76,7 @@ def written(text: str) -> str:
 
 @cache
 def _letters() -> frozenset[int]:
+    _hush()
     from matplotlib import font_manager, ft2font
 
     found = font_manager.findfont(font_manager.FontProperties())
