@@ -16,7 +16,7 @@ from support import ROOT
 
 pytestmark = pytest.mark.e2e
 
-SKILLS = ("karpathy", "literature-search", "ml-autoresearch", "setup", "status")
+SKILLS = ("analyze", "karpathy", "literature-search", "ml-autoresearch", "setup", "status")
 QUESTION = {
     "question": "Metric: val_bpb, minimize?",
     "header": "Metric",
