@@ -311,8 +311,8 @@ def cells(path: Path) -> list[dict[str, str]]:
 
 
 def test_csv_is_one_row_an_experiment_and_every_column_is_documented(campaign: Project) -> None:
-    answer = exported(campaign, "csv", "--out", "out of it")
-    folder = campaign.root / "out of it"
+    answer = exported(campaign, "csv", "--out", str(campaign.root.parent / "out of it"))
+    folder = campaign.root.parent / "out of it"
     assert Path(answer["place"]) == folder
     rows = cells(folder / "experiments.csv")
     assert [row["experiment"] for row in rows] == ["1", "2", "3", "4"]
@@ -449,6 +449,15 @@ def test_wrong_words_are_a_usage_error(campaign: Project, words: list[str], said
     assert said in answer.err
 
 
+def test_a_place_among_the_code_is_refused(campaign: Project) -> None:
+    for place in ("out", ".", str(campaign.root / "sandbox")):
+        answer = campaign.ask("export", "--to", "csv", "--out", place)
+        assert (answer["status"], answer["kind"]) == ("refused", "inside the project"), answer
+        assert "sandbox/t1/export/csv" in answer["next"]
+    assert not (campaign.root / "out").exists()
+    exported(campaign, "csv", "--out", str(campaign.sandbox / "mine"))
+
+
 def test_a_program_that_is_no_python_is_said(campaign: Project) -> None:
     answer = campaign.call("export", "--to", "wandb", "--python", shutil.which("true") or "true")
     assert answer.code == 1
@@ -484,8 +493,8 @@ def test_an_experiment_under_way_is_left_out_until_it_is_decided(campaign: Proje
 
 def test_damaged_code_is_left_out_and_the_rest_is_there(campaign: Project) -> None:
     (campaign.sandbox / "iter3/code_snapshot/train.py").write_text("something else\n")
-    exported(campaign, "csv", "--out", "out")
-    rows = cells(campaign.root / "out/experiments.csv")
+    exported(campaign, "csv", "--out", str(campaign.root.parent / "out"))
+    rows = cells(campaign.root.parent / "out/experiments.csv")
     assert [row["param.LR"] for row in rows] == ["0.0", "0.5", "", "9.5"]
     assert rows[2]["val_bpb"] == "1.8"
 

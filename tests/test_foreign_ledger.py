@@ -10,7 +10,14 @@ import pytest
 from agent_loops.decide import CRASH, DISCARD, KEEP
 from agent_loops.errors import AgentLoopsError
 from agent_loops.objective import Direction
-from agent_loops.reporting import analysis_page, foreign_ledger, lessons, summary_file
+from agent_loops.reporting import (
+    analysis_page,
+    foreign_ledger,
+    foreign_table,
+    lessons,
+    progress_picture,
+    summary_file,
+)
 from agent_loops.reporting.changes import Change
 from agent_loops.reporting.ledger import Ledger
 from support import PYTHON, Project
@@ -177,7 +184,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
      ("mAP@50", "maximize"), ("score", ""), ("gloss", ""), ("loss_accuracy", "")],
 )  # fmt: skip
 def test_a_direction_is_guessed_only_where_the_name_says_it(metric: str, direction: str) -> None:
-    found = foreign_ledger.direction_of(metric)
+    found = foreign_table.direction_of(metric)
     assert (found.value if found else "") == direction
 
 
@@ -201,3 +208,59 @@ def test_hostile_cells_are_text(tmp_path: Path) -> None:
     assert "<script" not in page.replace("\\<script", "")
     assert page.count("\n<!-- agent-loops:reading -->\n") == 1
     summary_file.values(ledger, learnt)
+
+
+def test_the_metric_is_the_column_whose_name_is_one(tmp_path: Path) -> None:
+    ledger = read(tmp_path, "exp,seed,val_loss,status", "a,7,2.5,keep", "b,8,2.4,keep")
+    assert (ledger.metric, ledger.best) == ("val_loss", 2)
+    assert ledger.rows[0].notes == ("seed: 7",)
+    ledger = read(tmp_path, "exp,train_loss,val_loss,status", "a,7,2.5,keep", "b,8,2.4,keep")
+    assert ledger.metric == "val_loss"
+
+
+def test_two_columns_that_could_be_the_metric_are_named(tmp_path: Path) -> None:
+    lines = ("exp,seed,score,status", "a,7,2.5,keep", "b,8,2.4,keep")
+    path = table(tmp_path, *lines)
+    said = r"tsv:1: the metric could be seed or score; say which: `.*--metric seed`"
+    with pytest.raises(AgentLoopsError, match=said):
+        foreign_ledger.read(path)
+    ledger = foreign_ledger.read(path, Direction.MAXIMIZE, "Score")
+    assert (ledger.metric, ledger.best) == ("score", 1)
+    with pytest.raises(AgentLoopsError, match="no column holds a metric"):
+        foreign_ledger.read(path, Direction.MAXIMIZE, "other")
+    with pytest.raises(AgentLoopsError, match="no header, so no column 'score'"):
+        foreign_ledger.read(table(tmp_path, *ROWS), Direction.MINIMIZE, "score")
+
+
+@pytest.mark.parametrize("diverged", ["1e400", "1e308", "-1e308", "inf"])
+def test_a_reading_that_diverged_is_missing_also_in_the_first_row(
+    tmp_path: Path, diverged: str
+) -> None:
+    rows = (f"a\t{diverged}\t1\tdiscard\tx", ROWS[0], "b\t-1e308\t1\tdiscard\ty", ROWS[1])
+    ledger = read(tmp_path, HEAD, *rows)
+    assert [row.metric for row in ledger.rows] == [None, 0.9979, None, 0.9932]
+    progress_picture.png(ledger)  # warnings are errors
+
+
+def test_a_cell_that_is_too_large_for_csv_is_said_with_its_line(tmp_path: Path) -> None:
+    long = "x" * 131_073
+    with pytest.raises(AgentLoopsError, match=r"results\.tsv:2: cannot be read as CSV: field"):
+        read(tmp_path, HEAD.replace("\t", ","), f"a,0.5,1,keep,{long}")
+
+
+def test_one_experiment_is_one_and_a_baseline_alone_gained_nothing(tmp_path: Path) -> None:
+    ledger = read(tmp_path, HEAD, ROWS[0])
+    page = analysis_page.render(ledger, lessons.learn(ledger, lambda _: Change()))
+    assert "- 1 experiment: 1 keep" in page
+    assert "gain as recorded" not in page
+    ledger = read(tmp_path, HEAD, *ROWS[:2])
+    page = analysis_page.render(ledger, lessons.learn(ledger, lambda _: Change()))
+    assert "gain as recorded: 0.0047 (0.471%) over the baseline, noise not known" in page
+
+
+def test_near_misses_alone_begin_without_a_blank_line(tmp_path: Path) -> None:
+    ledger = read(tmp_path, HEAD, *ROWS)
+    learnt = lessons.learn(ledger, lambda _: Change())
+    learnt = learnt._replace(failed=(), dead_ends=(), near_misses=(ledger.rows[2],))
+    page = analysis_page.render(ledger, learnt)
+    assert "## What Didn't Work\n\nNear misses, which" in page

@@ -126,6 +126,9 @@ def test_the_incumbent_stands_at_its_estimate_not_at_its_luckiest_reading(
     assert kept["status"] == "keep"
     incumbent = project.call("show", "1").out
     assert re.search(r"incumbent is now #2 \(read [0-9.]+, estimated [0-9.]+\)", incumbent)
+    shown = project.call("status").out
+    assert re.search(r"^best      #2 read [0-9.]+, estimated [0-9.]+  ", shown, re.MULTILINE)
+    assert max(map(len, shown.splitlines())) <= 80
     status = project.ask("status")
     assert status["incumbent"]["metric"] > kept["metric"]  # a part of such a gain is luck
 

@@ -173,7 +173,7 @@ def test_the_claim_stands_word_for_word_at_the_head() -> None:
 def test_a_campaign_without_a_gain_claims_none(name: str, headline: str) -> None:
     text = Seen(page_of(LEDGERS[name])).text
     assert headline in text
-    assert "better (" not in text
+    assert "%) better" not in text
 
 
 def test_a_gain_that_may_be_chance_is_called_so() -> None:
@@ -536,6 +536,31 @@ def report_of(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_table_in_a_project_joins_nothing_to_what_is_measured(project: Project) -> None:
+    project.write("results of another.tsv", TABLE)
+    done = project.call("report", "results of another.tsv")
+    assert done.code == 0, done
+    folder = project.sandbox / "report" / "tables" / "results of another.tsv"
+    assert "open sandbox/t1/report/tables/results of another.tsv/report.html" in done.out
+    assert set(written(folder)) == NAMES
+    assert not (project.root / "report").exists()
+    better = edit_block("train.py", "LR = 0.01", "LR = 0.02")
+    assert project.ask("try", "LR 0.02", "--edit", "-", stdin=better)["status"] == "keep"
+
+
+def test_only_what_a_report_wrote_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "results.tsv").write_text(TABLE)
+    assert report_of(tmp_path, "results.tsv").returncode == 0
+    assert report_of(tmp_path, "results.tsv", "--direction", "maximize").returncode == 0
+    assert report_of(tmp_path, "results.tsv").returncode == 0
+    own = tmp_path / "report" / "progress.png"
+    own.write_bytes(b"a picture of the person's own")
+    done = report_of(tmp_path, "results.tsv")
+    assert done.returncode != 0
+    assert "progress.png is there already" in done.stdout + done.stderr
+    assert own.read_bytes() == b"a picture of the person's own"
+
+
 def test_another_tools_table_is_reported_in_the_current_folder(tmp_path: Path) -> None:
     (tmp_path / "results.tsv").write_bytes(TABLE.encode())
     done = report_of(tmp_path, "results.tsv")
@@ -543,7 +568,7 @@ def test_another_tools_table_is_reported_in_the_current_folder(tmp_path: Path) -
     assert "open report/report.html" in done.stdout
     assert set(written(tmp_path / "report")) == NAMES
     text = (tmp_path / "report/report.html").read_text()
-    assert "val_loss: 0.15 better" in text
+    assert "val_loss: 0.15 (4.62%) better" in text
     assert "&lt;i&gt;longer" in text
     assert "agent-loops diff" not in text
     assert report_of(tmp_path, "results.tsv").returncode == 0  # its own report it may replace

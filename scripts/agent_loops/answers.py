@@ -201,10 +201,14 @@ def _standing(campaign: Campaign, experiment: Experiment) -> str:
 
 
 def _placed(campaign: Campaign, experiment: Experiment) -> str:
-    """Its number and metric; what was read beside what it is taken to be, where these differ."""
+    text = figures(campaign, experiment)
+    return f"#{experiment.number} " + (f"({text})" if ", " in text else text)
+
+
+def figures(campaign: Campaign, experiment: Experiment) -> str:
+    """Its metric; what was read beside what it is taken to be, where these differ."""
     read, taken = read_text(campaign, experiment), metric_text(campaign, experiment)
-    figures = taken if read == taken else f"(read {read}, estimated {taken})"
-    return f"#{experiment.number} {figures}"
+    return taken if read == taken else f"read {read}, estimated {taken}"
 
 
 def place(campaign: Campaign, experiment: Experiment | None) -> dict[str, Any] | None:

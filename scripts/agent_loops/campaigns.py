@@ -254,13 +254,18 @@ def _folded(journal: Journal, paths: CampaignPaths) -> tuple[state.Campaign, int
     return campaign, offset
 
 
+def find_root(project: ProjectPaths) -> Path | None:
+    """The folder of the project's campaign, which is not opened; None where there is none yet."""
+    return _active_root(project) or _latest_root(project)
+
+
 def find_store(project: ProjectPaths) -> Store:
     """Opens the project's campaign: the active one, else the one begun last.
 
     Raises:
         Refused: there is none yet.
     """
-    root = _active_root(project) or _latest_root(project)
+    root = find_root(project)
     if root is None:
         raise Refused("no campaign", "no campaign here yet", next_step="run `agent-loops setup`")
     store = open_store(project, CampaignPaths(root))

@@ -231,9 +231,15 @@ def _analyze_arguments(command: argparse.ArgumentParser) -> None:
 
 def _report_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "table", nargs="?", metavar="RESULTS.tsv",
-        help="another tool's table of results, reported in ./report (default: the campaign)",
-    )  # fmt: skip
+        "table",
+        nargs="?",
+        metavar="RESULTS.tsv",
+        help="another tool's table of results, reported in ./report or the campaign's folder "
+        "(default: the campaign)",
+    )
+    command.add_argument(
+        "--metric", metavar="NAME", help="that table's column to go by, where two could be it"
+    )
     command.add_argument(
         "--direction", choices=("minimize", "maximize"),
         help="which way that table's metric is better, where its name does not say",
@@ -469,7 +475,10 @@ def _run(parsed: argparse.Namespace) -> Answer:
         from agent_loops.reporting import reported
 
         reading = _read(parsed.reading) if parsed.reading else None
-        return reported.of_table(Path(parsed.table), parsed.direction, reading, os.environ)
+        return reported.of_table(
+            Path(parsed.table), metric=parsed.metric, direction=parsed.direction,
+            reading=reading, environ=os.environ,
+        )  # fmt: skip
     if parsed.command == "setup" and parsed.allow:
         return _allow(parsed)
     if parsed.command == "watch":
@@ -567,8 +576,9 @@ def _draws(parsed: argparse.Namespace) -> bool:
 def _write_report(run: Loop, parsed: argparse.Namespace) -> Answer:
     from agent_loops.reporting import reported
 
-    if parsed.direction:
-        raise UsageError("--direction is for a table: `agent-loops report RESULTS.tsv`")
+    if parsed.direction or parsed.metric:
+        option = "--direction" if parsed.direction else "--metric"
+        raise UsageError(f"{option} is for a table: `agent-loops report RESULTS.tsv`")
     return reported.of_campaign(run, _read(parsed.reading) if parsed.reading else None)
 
 

@@ -54,6 +54,11 @@ def _joins(before: str, after: str) -> bool:
     )
 
 
+def counted(count: int, noun: str = "experiment") -> str:
+    """So many of them: "1 experiment", "2 experiments"."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text

@@ -227,6 +227,15 @@ def read_text(path: Path, most_bytes: int) -> str:
         return ""
 
 
+def mark(path: Path) -> tuple[int, int, int] | None:
+    """What differs once a file is another, or has grown; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()

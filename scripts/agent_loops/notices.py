@@ -155,7 +155,7 @@ def in_words(campaign: Campaign) -> str:
     """How many experiments there were, and the best of them."""
     best, count = campaign.best, len(campaign.experiments)
     standing = _standing(campaign, best) if best is not None else "no reading yet"
-    said = f"{count} {'experiment' if count == 1 else 'experiments'}, {standing}"
+    said = f"{display.counted(count)}, {standing}"
     if campaign.confirmed is not None and campaign.is_confirmed:
         return f"{said}; {campaign.confirmed.sentence}"
     return said

@@ -191,6 +191,10 @@ class CampaignPaths(NamedTuple):
         """What the campaign amounts to, for people: derived, and made anew on request."""
         return self.root / "report"
 
+    def table_report(self, table: str) -> Path:
+        """The report of another tool's table of that name: beside the campaign's own."""
+        return self.report / "tables" / table
+
     @property
     def pull_request(self) -> Path:
         """The text for a review of what was kept."""
@@ -245,6 +249,11 @@ class ReportPaths(NamedTuple):
     @property
     def all(self) -> tuple[Path, ...]:
         return self.page, self.picture, self.analysis, self.summary
+
+    @property
+    def lock(self) -> Path:
+        """Held while a report is written; holds the digests of what was written."""
+        return self.root / ".lock"
 
 
 def _numbered(stem: str, run: int, suffix: str) -> str:

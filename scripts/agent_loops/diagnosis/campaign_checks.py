@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent_loops import files, gates, machine, pointer
+from agent_loops import display, files, gates, machine, pointer
 from agent_loops.diagnosis.checks import Check, CheckMaker, missing, ok, warn
 from agent_loops.diagnosis.subjects import Subject
 from agent_loops.errors import Refused
@@ -36,7 +36,7 @@ def campaign(subject: Subject) -> Iterator[Check]:
         return
     found = store.campaign
     word = pointer.state_word(found, utc_now())
-    line = f"{found.tag} is {word}, {len(found.experiments)} experiments"
+    line = f"{found.tag} is {word}, {display.counted(len(found.experiments))}"
     if found.paused is not None and subject.is_open:
         why = f": {found.paused.reason}" if found.paused.reason else ""
         yield warn("campaign", f"{line}, by {found.paused.by}{why}", "agent-loops resume")

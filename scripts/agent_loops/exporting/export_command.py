@@ -33,6 +33,7 @@ def run(loop: Loop, to: str, out: str | None, python: str | None) -> Answer:
     if python is not None and not target.library:
         raise UsageError(f"--python names the Python that has a library, and {to} needs none")
     folder = Path(out).absolute() if out else loop.store.paths.exports / to
+    _refuse_among_code(loop, to, folder)
     gathered = Gathered(loop, datetime.now(timezone.utc))
     if not gathered.rows:
         raise Refused(
@@ -49,6 +50,21 @@ def run(loop: Loop, to: str, out: str | None, python: str | None) -> Answer:
     else:
         written = exporter.write_here(gathered, target.module, folder)
     return _answer(loop, gathered, gathered.campaign(), to, written)
+
+
+def _refuse_among_code(loop: Loop, to: str, folder: Path) -> None:
+    """Files that join the project's own count as a change of what is measured."""
+    real, root = (Path(os.path.realpath(path)) for path in (folder, loop.store.project.root))
+    own = Path(os.path.realpath(loop.store.paths.root))
+    if real.is_relative_to(root) and not real.is_relative_to(own):
+        raise Refused(
+            "inside the project",
+            f"--out {display.clean(str(folder), 200)} lies in the project: what is written there "
+            "could count as a change of what is measured",
+            next_step=f"`agent-loops export --to {to}` writes into "
+            f"{loop.workspace.shown(loop.store.paths.exports / to)}; or name a folder outside "
+            f"the project: --out {shlex.quote(str(root.with_name(f'{root.name}-{to}')))}",
+        )
 
 
 def _program(python: str | None) -> str:
@@ -118,7 +134,7 @@ def _answer(
     if os.path.isabs(place):
         place = loop.workspace.shown(Path(place))
     told = f"{written.added} new, {written.updated} changed, {written.unchanged} as they were"
-    many = f"{count} experiment" + ("" if count == 1 else "s")
+    many = display.counted(count)
     lines = [f"exported {many} of {campaign.tag} to {to}: {told}", f"where: {place}"]
     names = [display.clean(name, 60) for name in campaign.parameters]
     if names:

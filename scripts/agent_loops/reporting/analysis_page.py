@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent_loops import display
 from agent_loops.decide import CRASH
-from agent_loops.reporting import categories, readings
+from agent_loops.reporting import categories, gains, readings
 from agent_loops.reporting.ledger import Ledger, Row
 from agent_loops.reporting.lessons import Lessons
 from agent_loops.reporting.markdown import escape, table
@@ -41,7 +42,7 @@ def render(ledger: Ledger, lessons: Lessons, reading: str = "") -> str:
 def _summary(ledger: Ledger) -> list[str]:
     counts = ledger.counts
     lines = [
-        f"{len(ledger.rows)} experiments: "
+        f"{display.counted(len(ledger.rows))}: "
         + ", ".join(f"{count} {status}" for status, count in counts.items()),
         f"{escape(ledger.metric)}, to {ledger.direction.value}",
     ]
@@ -61,13 +62,9 @@ def _summary(ledger: Ledger) -> list[str]:
 
 
 def _gain(ledger: Ledger) -> list[str]:
-    percent = f" ({ledger.gain_percent:.2g}%)" if ledger.gain_percent is not None else ""
-    if claim := ledger.claim:
-        ends = f"90%: {claim.low:.3g} to {claim.high:.3g}"
-        return [f"gain over the baseline as recorded: {claim.gain:.4g}{percent}, {ends}"]
-    if ledger.gain is not None:
-        return [f"gain over the baseline as recorded: {ledger.gain:.4g}{percent}, noise not known"]
-    return []
+    if not ledger.kept or not (said := gains.in_words(ledger)):
+        return []
+    return [f"gain as recorded: {said}" + ("" if ledger.claim else ", noise not known")]
 
 
 def _worked(lessons: Lessons) -> list[str]:
@@ -89,7 +86,8 @@ def _worked(lessons: Lessons) -> list[str]:
 def _did_not_work(lessons: Lessons) -> list[str]:
     lines = [_pattern(item) for item in (*lessons.failed, *lessons.dead_ends)]
     if lessons.near_misses:
-        lines += ["", "Near misses, which might help together with something else:", ""]
+        lines += [""] if lines else []
+        lines += ["Near misses, which might help together with something else:", ""]
         lines += [f"- {_told(row)}" for row in lessons.near_misses]
     return lines
 

@@ -13,7 +13,7 @@ from agent_loops import answers, claimed, decide, display, rounds
 from agent_loops.answers import Answer
 from agent_loops.experiments import Experiment, key_of
 from agent_loops.loop import Loop
-from agent_loops.reporting import fitting, obstacles, own_ledger, pace, under_way
+from agent_loops.reporting import fitting, gains, obstacles, own_ledger, pace, under_way
 from agent_loops.reporting.fitting import Item
 from agent_loops.reporting.ledger import Ledger, Row
 from agent_loops.reporting.pace import Pace
@@ -270,13 +270,11 @@ def _gained(campaign: Campaign, sight: Sight) -> list[Item]:
     ledger, incumbent = sight.ledger, campaign.incumbent
     gain, claim, found = ledger.gain, ledger.claim, []
     if gain is not None and (incumbent is not campaign.baseline or campaign.gain_before):
-        percent = f" ({ledger.gain_percent:.3g}%)" if ledger.gain_percent is not None else ""
-        said = f"{gain:.4g}{percent} over the baseline, by {_readings_of(campaign, incumbent)}"
+        said = gains.in_words(ledger)
         if claim:
-            said = (
-                f"{claim.gain:.4g}{percent} over the baseline, 90%: {claim.low:.3g} to "
-                f"{claim.high:.3g}; {decide.percent(claim.probability)} sure"
-            )
+            said += f"; {decide.percent(claim.probability)} sure"
+        else:
+            said += f", by {_readings_of(campaign, incumbent)}"
         if campaign.gain_before:
             said += f"; {campaign.gain_before:.4g} before the rebaseline"
         found.append(Item("gain", said, 0, 2))
@@ -302,7 +300,7 @@ def _measured(campaign: Campaign, sight: Sight) -> list[Item]:
         ("best", campaign.best), ("incumbent", campaign.incumbent), ("baseline", campaign.baseline),
     ):  # fmt: skip
         if item is not None:
-            text = answers.metric_text(campaign, item) if item.verdict != decide.CRASH else ""
+            text = answers.figures(campaign, item) if item.verdict != decide.CRASH else ""
             commit = _commit(sight.ledger.row(item.number)) if label == "best" else ""
             parts = [f"#{item.number} {text or '-'}", commit, item.started.description]
             found.append(Item(label, "  ".join(filter(None, parts)), ranks[label]))

@@ -6,7 +6,6 @@ in it is confirmed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,22 +18,16 @@ from agent_loops.reporting.foreign_table import Line, Table
 from agent_loops.reporting.ledger import Ledger, Row
 
 _BASELINE = "baseline"
-_SMALLER = re.compile(
-    r"(?:^|_)(?:loss|bpb|bpc|perplexity|ppl|error|err|mse|rmse|mae|wer|cer|nll|fid|rmsle|latency)"
-    r"(?:$|_)"
-)
-_LARGER = re.compile(
-    r"(?:^|_)(?:acc|accuracy|auc|f1|f05|map|iou|miou|dice|r2|bleu|rouge|recall|precision|psnr|"
-    r"ssim|mfu|throughput|sharpe|ndcg|mrr|auroc|auprc)(?:$|_|@)"
-)
 _STANDING = (
     "confirmed nothing: a table of single readings cannot tell a gain from noise, and of the best "
     "of many the recorded gain is too large"
 )
 
 
-def read(path: Path, direction: Direction | None = None) -> Ledger:
-    """The table's ledger. Without `direction` the metric's name must say which way is better.
+def read(path: Path, direction: Direction | None = None, metric: str | None = None) -> Ledger:
+    """The table's ledger, by its column `metric`, else by the only one that can be it.
+
+    Without `direction` the metric's name must say which way is better.
 
     A crash has no metric, nor has a discarded experiment whose metric and memory are both zero.
     What other columns hold becomes notes.
@@ -42,8 +35,8 @@ def read(path: Path, direction: Direction | None = None) -> Ledger:
     Raises:
         AgentLoopsError: the file cannot be read, or a line in it; names line and column.
     """
-    table = foreign_table.read(path)
-    found = direction or direction_of(table.metric)
+    table = foreign_table.read(path, metric)
+    found = direction or foreign_table.direction_of(table.metric)
     if found is None:
         raise AgentLoopsError(
             f"{path}: it is not plain whether a larger {display.clean(table.metric, 40)} is "
@@ -51,15 +44,6 @@ def read(path: Path, direction: Direction | None = None) -> Ledger:
         )
     rows = [_row(table, line, number) for number, line in enumerate(table.lines, 1)]
     return _ledger(path, table.metric, found, tuple(_compared(rows, found)))
-
-
-def direction_of(metric: str) -> Direction | None:
-    """The direction that a metric's name says beyond doubt; None where it does not."""
-    name = metric.lower()
-    smaller, larger = bool(_SMALLER.search(name)), bool(_LARGER.search(name))
-    if smaller == larger:
-        return None
-    return Direction.MINIMIZE if smaller else Direction.MAXIMIZE
 
 
 def _row(table: Table, line: Line, number: int) -> Row:

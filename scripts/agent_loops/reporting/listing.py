@@ -53,7 +53,12 @@ def history(run: Loop, wish: Wanted, *, view: str) -> Answer:
 def _nothing(ledger: Ledger) -> str:
     if not ledger.rows:
         return "nothing tried yet"
-    return f"none of the {len(ledger.rows)} experiments is one: `agent-loops history` lists them"
+    many = (
+        "the experiment is no such"
+        if len(ledger.rows) == 1
+        else (f"none of the {len(ledger.rows)} experiments is one")
+    )
+    return f"{many}: `agent-loops history` lists them"
 
 
 def _values(run: Loop, row: Row, *, is_near: bool) -> dict[str, Any]:
@@ -141,7 +146,8 @@ def _head(ledger: Ledger, rows: Sequence[Row]) -> str:
     told = ", ".join(f"{count} {status}" for status, count in ledger.counts.items())
     better = "lower" if ledger.direction.sign > 0 else "higher"
     shown = f"{len(rows)} of " if len(rows) < len(ledger.rows) else ""
-    said = f"{shown}{len(ledger.rows)} experiments ({told}); {ledger.metric}, {better} is better"
+    many = display.counted(len(ledger.rows))
+    said = f"{shown}{many} ({told}); {ledger.metric}, {better} is better"
     return said + (f"; best #{best.number} {best.text}" if best is not None else "")
 
 

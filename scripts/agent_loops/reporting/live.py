@@ -5,12 +5,10 @@ Only looks: it holds no lock, and a campaign that ends, pauses or is replaced go
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import datetime, timezone
-from pathlib import Path
 
-from agent_loops import answers, campaigns, display
+from agent_loops import answers, campaigns, display, files
 from agent_loops.errors import AgentLoopsError
 from agent_loops.loop import Loop
 from agent_loops.reporting import dashboard, keyboard, screen, widths
@@ -79,7 +77,11 @@ class _View:
         store = self.run.store
         open_run = store.campaign.open_run
         log = store.paths.log(*open_run) if open_run is not None else None
-        return (_mark(store.project.active), _mark(store.paths.journal), log and _mark(log))
+        return (
+            files.mark(store.project.active),
+            files.mark(store.paths.journal),
+            log and files.mark(log),
+        )
 
     def _put(self, shown: Screen) -> None:
         width, height = shown.size
@@ -92,14 +94,6 @@ class _View:
                 self.run, self._sight, columns=columns, most_lines=max(3, room)
             )
         shown.draw(lines, bar, f"q ends; drawn at {datetime.now().astimezone():%H:%M:%S}")
-
-
-def _mark(path: Path) -> object:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _bar(sight: Sight) -> Bar | None:

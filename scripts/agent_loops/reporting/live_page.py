@@ -5,12 +5,10 @@ Only reads, and only when it is asked. What an agent may not see of a holdout is
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from html import escape
-from pathlib import Path
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
@@ -38,7 +36,6 @@ from agent_loops.reporting.page_server import Reply
 from agent_loops.reporting.report_page import Live, Made, Page
 from agent_loops.reporting.under_way import UnderWay
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _LATEST = 20  # experiments by whose runs an end is estimated
 _REST = 4.0  # times as long as drawing took: it may not keep a processor busy
 
@@ -79,7 +76,10 @@ class LivePage:
         """Draws the page anew where the record has changed."""
         paths = self._run.store.paths
         files_seen = (self._project.active, paths.journal, ReportPaths(paths.report).analysis)
-        seen = [*map(_mark, files_seen), pointer.state_word(self._run.campaign, now)]
+        seen: list[object] = [
+            *map(files.mark, files_seen),
+            pointer.state_word(self._run.campaign, now),
+        ]
         if seen == self._seen or time.monotonic() < self._rests_until_s:
             return
         try:
@@ -104,7 +104,11 @@ class LivePage:
         learnt = lessons.learn(ledger, lambda number: detail_of(number).change)
         number = self._versions.number + 1
         made = Made("agent-loops serve", now, __version__)
-        live = Live(_section(ledger, number), _read("live.js"), _read("live.css"))
+        live = Live(
+            _section(ledger, number),
+            report_page.template("live.js"),
+            report_page.template("live.css"),
+        )
         self._page = report_page.render(Page(ledger, learnt, made, detail_of, reading, live))
         unchanged = _unchanged(self._ledger, ledger, self._category_of, learnt.category_of)
         self._versions.take(page_parts.split(self._page), unchanged=unchanged)
@@ -231,18 +235,5 @@ def _last(ledger: Ledger, now: datetime) -> dict[str, Any] | None:
 
 def _section(ledger: Ledger, version: int) -> str:
     """The place of what changes from second to second; the page's script fills it."""
-    html = _read("live.html")
+    html = report_page.template("live.html")
     return html.replace("VERSION", str(version)).replace("TAG", escape(ledger.tag))
-
-
-def _read(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _mark(path: Path) -> object:
-    """What differs once a file is another, or has grown."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns

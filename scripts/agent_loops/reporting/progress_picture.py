@@ -64,7 +64,7 @@ def _titles(ledger: Ledger) -> tuple[str, str]:
         title = f"{metric}: nothing gained yet"
     counts, many = ledger.counts, len(ledger.rows)
     told = f"{counts[KEEP]} kept, {counts[DISCARD]} discarded, {counts[CRASH]} crashed"
-    return title, f"{tag}   {many} {'experiment' if many == 1 else 'experiments'}: {told}"
+    return title, f"{tag}   {display.counted(many)}: {told}"
 
 
 def _short(text: str) -> str:

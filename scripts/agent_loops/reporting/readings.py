@@ -46,5 +46,5 @@ def written(text: str, *, experiments: int, secrets: Sequence[str]) -> str:
             f"it has {len(tamed)} characters, {MOST_CHARS} are allowed",
             next_step="shorten it, then again",
         )
-    count = "1 experiment" if experiments == 1 else f"{experiments} experiments"
+    count = display.counted(experiments)
     return f"*{_WHOSE} As of {count}.*\n\n{tamed}"

@@ -15,8 +15,6 @@ from agent_loops.errors import Refused
 from agent_loops.paths import ReportPaths
 from agent_loops.reporting import readings
 
-GENERATOR = '<meta name="generator" content="agent-loops">'
-_HEAD_BYTES = 2000
 _LOCK_WAIT_S = 20.0
 
 
@@ -24,13 +22,15 @@ def refuse_foreign(paths: ReportPaths) -> None:
     """Lets a report into a folder of the person's own only where it overwrites a report.
 
     Raises:
-        Refused: one of its files is there already, and no report of ours beside it.
+        Refused: one of its files is there already, and is not as a report of ours left it.
     """
-    there = [path for path in paths.all if os.path.lexists(path)]
-    if not there or _is_ours(paths.page):
+    written = _written(paths)
+    there = [path for path in paths.all if os.path.lexists(path) and _digest(path) not in written]
+    if not there:
         return
     raise Refused(
-        "foreign files", f"{there[0]} is there already, and no report of agent-loops wrote it",
+        "foreign files",
+        f"{there[0]} is there already, and is not as a report of agent-loops wrote it",
         files=[str(path) for path in there],
         next_step="move it away, or run the same command in another folder",
     )  # fmt: skip
@@ -44,28 +44,45 @@ def reading(paths: ReportPaths) -> str:
         return ""
 
 
-def _is_ours(page: Path) -> bool:
+def _written(paths: ReportPaths) -> list[str]:
+    """Digests of all that was ever written there."""
     try:
-        with files.open_regular(page) as stream:
-            return GENERATOR.encode() in stream.read(_HEAD_BYTES)
+        return files.read_regular(paths.lock).decode("ascii", "replace").split()
     except OSError:
-        return False
+        return []
 
 
-def write(folder: Path, contents: Mapping[Path, bytes]) -> None:
+def _digest(path: Path) -> str:
+    try:
+        return files.sha256(files.read_regular(path))
+    except OSError:
+        return ""  # a link, a folder, not to be read: none that a report wrote
+
+
+def _remember(paths: ReportPaths, contents: Mapping[Path, bytes]) -> None:
+    """Before anything is replaced: whichever files a kill leaves, they are known as ours."""
+    written = _written(paths)
+    new = [digest for data in contents.values() if (digest := files.sha256(data)) not in written]
+    with paths.lock.open("a", encoding="ascii") as stream:
+        stream.write("\n".join(["", *new, ""]))
+
+
+def write(paths: ReportPaths, contents: Mapping[Path, bytes]) -> None:
     """Replaces the files of a report.
 
     Raises:
         AgentLoopsError: the report is as it was before; the message says why.
     """
+    folder = paths.root
     files.make_dir(folder)
-    with files.locked(folder / ".lock", wait_s=_LOCK_WAIT_S):
+    with files.locked(paths.lock, wait_s=_LOCK_WAIT_S):
         for left in files.leftovers(folder):
             left.unlink(missing_ok=True)
         ready: list[tuple[Path, Path]] = []
         try:
             for path, data in contents.items():
                 ready.append((files.write_temporary(path, data), path))
+            _remember(paths, contents)
             for temporary, path in ready:
                 os.replace(temporary, path)
         except OSError as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent_loops import answers, display
 from agent_loops.decide import CRASH, DISCARD, KEEP, percent
-from agent_loops.reporting import categories, chart, diff_html, drawing, pace
+from agent_loops.reporting import categories, chart, diff_html, drawing, gains, pace
 from agent_loops.reporting.details import Detail
 from agent_loops.reporting.diff_html import Shown
 from agent_loops.reporting.ledger import OPEN, Ledger, Row
@@ -89,8 +89,8 @@ def render(page: Page) -> str:
     ledger = page.ledger
     told = _Details(page)
     picture = chart.of(ledger)
-    styles = [_read("report.css")] + ([page.live.style] if page.live else [])
-    scripts = [_read("report.js")] + ([page.live.script] if page.live else [])
+    styles = [template("report.css")] + ([page.live.style] if page.live else [])
+    scripts = [template("report.js")] + ([page.live.script] if page.live else [])
     early = "document.documentElement.className='js'"
     text = _environment().get_template("report.html.jinja").render(
         ledger=ledger, lessons=page.lessons, made=page.made, live=page.live, reading=page.reading,
@@ -100,6 +100,7 @@ def render(page: Page) -> str:
         wide=drawing.of(picture, width=1060, height=430, size=12, most_labels=20),
         narrow=drawing.of(picture, width=360, height=330, size=11, most_labels=6),
         headline=_headline(ledger), standing=_standing(ledger),
+        gained=gains.in_words(ledger).replace("-", _MINUS) if ledger.kept else "",
         pace=pace.in_words(went) if (went := pace.of(ledger.rows)) else "",
         open_row=next((row for row in ledger.rows if row.status == OPEN), None),
         early=early, styles=styles, scripts=scripts,
@@ -112,8 +113,7 @@ def _headline(ledger: Ledger) -> str:
     """What was gained, in a line."""
     gain = ledger.claim.gain if ledger.claim else ledger.gain
     if gain is not None and gain > 0 and ledger.kept:
-        percents = ledger.gain_percent
-        by = f"{number(gain)} better" + (f" ({percents:.2g}%)" if percents else "")
+        by = f"{gains.amount(ledger)} better".replace("-", _MINUS)
         chance = ", which may be chance" if ledger.claim and ledger.claim.low <= 0 else ""
         return f"{ledger.metric}: {by}{chance}"
     if not ledger.rows:
@@ -148,7 +148,8 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _read(name: str) -> str:
+def template(name: str) -> str:
+    """A file of the page as it lies in `templates`."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 

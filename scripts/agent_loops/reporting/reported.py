@@ -5,16 +5,18 @@ Measures and decides nothing, and takes no lock of the campaign: it may run besi
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from agent_loops import __version__, answers, claimed, display, files
+from agent_loops import __version__, answers, campaigns, claimed, display, files
 from agent_loops.answers import Answer
+from agent_loops.errors import UsageError
 from agent_loops.loop import Loop
 from agent_loops.objective import Direction
-from agent_loops.paths import ReportPaths
+from agent_loops.paths import CampaignPaths, ReportPaths
 from agent_loops.reporting import (
     analysis_page,
     contexts,
@@ -51,18 +53,25 @@ def of_campaign(run: Loop, reading: str | None = None) -> Answer:
 
 
 def of_table(
-    table: Path, direction: str | None, reading: str | None, environ: Mapping[str, str]
+    table: Path,
+    *,
+    metric: str | None,
+    direction: str | None,
+    reading: str | None,
+    environ: Mapping[str, str],
 ) -> Answer:
-    """Writes the report of another tool's table into `report/` of the current folder.
+    """Writes the report of another tool's table: into the folder of the project's campaign where
+    there is one, since a file beside the code counts as one that joined it; else into `report/`.
 
     Raises:
         AgentLoopsError: the table cannot be read; the message names line and column.
         Refused: files of these names lie there that no report wrote.
     """
-    ledger = foreign_ledger.read(table, Direction(direction) if direction else None)
-    paths = ReportPaths(Path("report"))
+    ledger = foreign_ledger.read(table, Direction(direction) if direction else None, metric)
+    paths = ReportPaths(_folder_for(table))
     report_folder.refuse_foreign(paths)
     words = ["agent-loops", "report", str(table)]
+    words += ["--metric", metric] if metric else []
     words += ["--direction", direction] if direction else []
     made = Made(display.clean(shlex.join(words), 200), datetime.now(timezone.utc), __version__)
     learnt = lessons.learn(ledger, lambda _: Change())
@@ -71,11 +80,21 @@ def of_table(
     return _answer(ledger, ledger.standing, str(paths.root))
 
 
+def _folder_for(table: Path) -> Path:
+    try:
+        root = campaigns.find_root(campaigns.find_project(Path.cwd()))
+    except UsageError:
+        root = None
+    if root is None:
+        return Path("report")
+    return Path(os.path.relpath(CampaignPaths(root).table_report(table.name)))
+
+
 def _write(paths: ReportPaths, page: Page) -> None:
     ledger, learnt = page.ledger, page.lessons
     summary = files.dump_json(summary_file.values(ledger, learnt), indent=1)
     analysis = analysis_page.render(ledger, learnt, page.reading)
-    report_folder.write(paths.root, {
+    report_folder.write(paths, {
         paths.picture: progress_picture.png(ledger),
         paths.page: report_page.render(page).encode("utf-8", "replace"),
         paths.analysis: analysis.encode("utf-8", "replace"),
@@ -103,7 +122,7 @@ def _answer(ledger: Ledger, claim: str, folder: str) -> Answer:
         "files": [f"{folder}/{name}" for name in names],
     }  # fmt: skip
     lines = [
-        f"{ledger.tag} ({ledger.state}): {len(ledger.rows)} experiments: {told}",
+        f"{ledger.tag} ({ledger.state}): {display.counted(len(ledger.rows))}: {told}",
         claim or "nothing gained yet, so there is nothing to claim",
         f"open {folder}/{names[0]}",
         f"beside it: {', '.join(names[1:])}",

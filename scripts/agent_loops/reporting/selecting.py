@@ -27,10 +27,6 @@ class Wanted(NamedTuple):
     first: int = 1
     last: int | None = None
 
-    @property
-    def is_all(self) -> bool:
-        return self == Wanted()
-
 
 def wanted(*, statuses: str, text: str, path: str, numbers: str) -> Wanted:
     """What the words of a command line ask for.

@@ -5,10 +5,12 @@ Judges nothing and compares it with no other; writes nothing.
 
 from __future__ import annotations
 
-from agent_loops import answers, display, events, gates, snapshots, stamps
+from agent_loops import answers, display, events, gates, stamps
 from agent_loops.answers import Answer
+from agent_loops.errors import AgentLoopsError
 from agent_loops.experiments import Experiment
 from agent_loops.loop import Loop
+from agent_loops.reporting import changes
 
 
 def _experiment(run: Loop, number: int) -> Experiment:
@@ -82,13 +84,10 @@ def _ended_as(finished: events.RunFinished | None) -> str:
 def diff(run: Loop, number: int) -> Answer:
     """The change that an experiment made to the code it grew from, as a unified diff."""
     experiment = _experiment(run, number)
-    before = (
-        run.workspace.saved(experiment.started.base) if experiment.started.base is not None else {}
-    )
-    after = run.workspace.saved(number)
-    if experiment.started.base is None:
-        before = after
-    text = "\n".join(snapshots.unified_diff(before, after))
+    change = changes.of(run.workspace, number)
+    if change.problem:
+        raise AgentLoopsError(change.problem)
+    text = "\n".join(change.lines)
     values = {
         "schema": answers.SCHEMA, "experiment": number, "base": experiment.started.base,
         "diff": text, "lines_added": experiment.started.lines_added,
