@@ -10,13 +10,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_loops import campaigns
+from agent_loops.exporting.gathering import Gathered
 from agent_loops.exporting.targets import TARGETS
+from agent_loops.loop import Loop
 from small_campaign import copied
 from support import PYTHON, ROOT, Answer, Project, edit_block
 
@@ -328,6 +331,47 @@ def test_csv_is_one_row_an_experiment_and_every_column_is_documented(campaign: P
     assert {row["quantity"] for row in curves} == {"loss", "val_bpb"}
     assert {row["experiment"] for row in curves} == {"1", "2", "3", "4"}
     assert [row["value"] for row in cells(folder / "readings.csv")] == ["2.0", "1.5", "1.8"]
+
+
+def by_two_metrics(root: Path) -> Project:
+    """A baseline and a keep by one metric, then a baseline by another."""
+    project = Project(root, train=TRAIN + 'print(f"acc: {LR:.2f}")\n')
+    project.bind(run_cmd=f"{PYTHON} train.py")
+    project.baseline()
+    tried(project, "LR = 0.0", "LR = 0.5", "a higher rate")
+    project.bind(run_cmd=f"{PYTHON} train.py", metric="acc", metric_direction="maximize")
+    assert project.ask("rebaseline", "--why", "acc it is")["status"] == "keep"
+    return project
+
+
+def test_readings_are_told_by_the_metric_that_was_measured(tmp_path: Path) -> None:
+    project = by_two_metrics(tmp_path / "p")
+    place = Path(exported(project, "csv")["place"])
+    rows = cells(place / "experiments.csv")
+    assert [row["epoch"] for row in rows] == ["0", "0", "1"]
+    assert [row["acc"] for row in rows] == ["", "", "0.5"]
+    assert "epoch" in [row["column"] for row in cells(place / "columns.csv")]
+    readings = [(row["metric"], row["value"]) for row in cells(place / "readings.csv")]
+    assert readings == [("val_bpb", "2.0"), ("val_bpb", "1.5"), ("acc", "0.5")]
+    found = campaigns.find_project(project.root)
+    run = Loop(campaigns.find_store(found), found.root, dict(os.environ))
+    gathered = Gathered(run, datetime.now(timezone.utc))
+    runs = list(gathered.runs_with_files(tmp_path / "files"))
+    assert [told.metric for told in runs] == ["val_bpb", "val_bpb", "acc"]
+    verdicts = [json.loads((Path(told.folder) / "verdict.json").read_text()) for told in runs]
+    assert [verdict["metric_name"] for verdict in verdicts] == ["val_bpb", "val_bpb", "acc"]
+
+
+@pytest.mark.parametrize("to", TOOLS)
+def test_tools_are_told_readings_by_the_metric_that_was_measured(tmp_path: Path, to: str) -> None:
+    required(to)
+    answer = exported(by_two_metrics(tmp_path / "p"), to)
+    runs = READERS[to](answer)
+    told = {"mlflow": "metrics", "tensorboard": "scalars", "wandb": "history"}[to]
+    for number, name, other in (("2", "val_bpb", "acc"), ("3", "acc", "val_bpb")):
+        found = json.dumps(runs[number][told])
+        assert f'"reading/{name}"' in found
+        assert f'"reading/{other}"' not in found
 
 
 def test_parquet_reads_back_with_types_and_units(campaign: Project) -> None:

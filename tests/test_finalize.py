@@ -254,6 +254,26 @@ def test_a_mended_harness_is_not_on_the_branch_and_that_is_said(tmp_path: Path) 
     assert "Measured before a rebaseline" in first
 
 
+def test_figures_are_told_by_the_metric_that_was_measured(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.write("train.py", project.read("train.py") + 'print(f"acc: {LR:.3f}")\n')
+    project.bind()
+    commit_all(project.root)
+    project.baseline()
+    assert tried(project, "a higher rate", "LR = 0.01", "LR = 0.02")["status"] == "keep"
+    project.bind(metric="acc", metric_direction="maximize")
+    assert project.ask("rebaseline", "--why", "acc it is")["status"] == "keep"
+    assert tried(project, "higher still", "LR = 0.02", "LR = 0.03")["status"] == "keep"
+    finalized(project)
+    text = text_of(project)
+    assert "# acc 0.020 -> 0.030 (higher is better)" in text
+    assert "`a higher rate`: val_bpb 1.165000 -> 1.155000, " in text
+    assert "`higher still`: acc 0.020 -> 0.030, " in text
+    messages = git(project.root, "log", "--format=%B", BRANCH)
+    assert "val_bpb 1.165000 -> 1.155000" in messages
+    assert "val_bpb val_bpb" not in messages
+
+
 def test_files_that_are_no_longer_editable_stay_as_they_were_measured(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
     project.bind(editable_files=["train.py", "extra.py"])

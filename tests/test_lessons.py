@@ -13,7 +13,7 @@ from agent_loops import campaigns
 from agent_loops.decide import CRASH, DISCARD, KEEP
 from agent_loops.loop import Loop
 from agent_loops.objective import Direction
-from agent_loops.reporting import changes, lessons, own_ledger, summary_file
+from agent_loops.reporting import analysis_page, changes, lessons, own_ledger, summary_file
 from agent_loops.reporting.changes import Change
 from agent_loops.reporting.ledger import Claim, Ledger, Row
 from agent_loops.reporting.lessons import Lessons
@@ -250,3 +250,55 @@ def test_ten_thousand_experiments_take_seconds() -> None:
     learnt = learn(*rows, change_of=lambda _: Change(lines))
     assert time.process_time() - began < 10
     assert sum(item.tried for item in learnt.categories) == 9_999
+
+
+def test_gains_are_summed_over_what_came_since_the_rebaseline() -> None:
+    anew = row(4, KEEP, "baseline", is_baseline=True, epoch=1, machine_s=100.0)
+    rows = (
+        row(2, KEEP, "depth 9", 7.0, machine_s=900.0), row(3, KEEP, "lr 0.1", 0.5), anew,
+        row(5, KEEP, "depth 10", 0.2, epoch=1, machine_s=100.0),
+        *(row(n, DISCARD, f"lr {n}", -0.1, epoch=1) for n in range(6, 14)),
+    )  # fmt: skip
+    learnt = learn(*rows, baseline=4, gain=0.2)
+    told = {item.name: (item.kept, item.gain, item.largest) for item in learnt.categories}
+    assert told["architecture"] == (2, 0.2, rows[3])
+    assert told["hyperparameters"] == (1, 0.0, None)
+    assert learnt.diminishing.startswith(
+        "Of thirds of the ideas since the rebaseline, the first (#5 to #7) 0.2, "
+    )
+    page = analysis_page.render(ledger(*rows)._replace(baseline=4), learnt)
+    assert "gained since the rebaseline" in page
+    assert "| hyperparameters | 9 | 1 |  |  |" in page
+
+
+def test_a_percent_costs_the_machine_time_since_the_rebaseline() -> None:
+    anew = row(3, KEEP, "baseline", is_baseline=True, epoch=1, metric=2.0, machine_s=100.0)
+    better = row(4, KEEP, "lr 0.2", 0.2, epoch=1, machine_s=100.0)
+    learnt = learn(row(2, KEEP, "lr 0.1", machine_s=9000.0), anew, better, baseline=3, gain=0.2)
+    assert dict(learnt.cost)["per percent gained"].startswith("20.0 s ")
+
+
+def test_an_idea_that_was_taken_out_again_is_no_win() -> None:
+    rows = (
+        row(2, KEEP, "depth 9", 0.3), row(3, KEEP, "depth 10", 0.1),
+        row(4, KEEP, "without #2", 0.0, takes_back=2),
+        row(5, DISCARD, "without #3", -0.1, takes_back=3),
+    )  # fmt: skip
+    learnt = learn(*rows)
+    (only,) = learnt.categories
+    assert (only.tried, only.kept, only.gain, only.largest) == (2, 1, 0.1, rows[1])
+    worked = analysis_page.render(ledger(*rows), learnt).partition("## What Didn't Work")[0]
+    assert "#3 depth 10" in worked
+    assert "#2" not in worked
+
+
+def test_the_progression_is_in_the_order_of_the_experiments() -> None:
+    anew = row(4, KEEP, "baseline", is_baseline=True, epoch=1)
+    rows = (row(2, KEEP, "lr 0.1", 0.1), row(3, KEEP, "lr 0.2", 0.1), anew,
+            row(5, KEEP, "lr 0.3", 0.1, epoch=1))  # fmt: skip
+    whole = ledger(*rows)._replace(baseline=4)
+    page = analysis_page.render(whole, lessons.learn(whole, nothing))
+    table = page.partition("## Metric Progression")[2].partition("##")[0]
+    assert [line.split()[1] for line in table.splitlines() if line[:3] > "| 0"][:6] == [
+        "1", "2", "3", "4", "5"
+    ]  # fmt: skip

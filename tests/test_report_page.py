@@ -104,6 +104,30 @@ def test_an_outlier_is_at_the_edge_and_does_not_flatten_the_rest(direction: Dire
         assert (point.beyond, point.y) == ((1, told.high) if far > 0 else (-1, told.low))
 
 
+def test_an_axis_is_of_one_metric_and_the_rest_is_named() -> None:
+    whole = made_ledgers.long(60, epochs=3)
+    assert chart.of(whole).separators == (21, 41)
+    assert chart.of(whole).left_out == ""
+    rows = [
+        row._replace(metric_name="loss", metric=row.metric and 50.0)
+        if not row.epoch else row
+        for row in whole.rows
+    ]  # fmt: skip
+    mixed = whole._replace(rows=tuple(rows))
+    told = chart.of(mixed)
+    assert (told.first, told.last, told.separators) == (21, 60, (41,))
+    assert told.high < 5
+    assert {row.number for row in told.wins} <= set(range(21, 61))
+    assert told.left_out == "not drawn: #1 to #20, which measured loss"
+    assert told.left_out in html.unescape(page_of(mixed))
+    nothing = chart.of(whole._replace(metric="acc", rows=tuple(
+        row._replace(metric_name="val_bpb") for row in whole.rows
+    )))  # fmt: skip
+    assert nothing.points == ()
+    assert "#1 to #60" in nothing.left_out
+    assert progress_picture.png(mixed).startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("count", [20, 120, 1000])
 def test_the_largest_wins_are_named_and_no_name_lies_over_another(count: int) -> None:
     told = chart.of(made_ledgers.long(count))

@@ -264,13 +264,21 @@ def read_text(campaign: Campaign, experiment: Experiment) -> str:
     return _metric_text(campaign, experiment, campaign.metric_of(experiment))
 
 
+def figure(campaign: Campaign, experiment: Experiment) -> str:
+    """`read_text` without a name, whatever the metric was."""
+    return _figure(experiment, campaign.metric_of(experiment))
+
+
 def _metric_text(campaign: Campaign, experiment: Experiment, metric: float | None) -> str:
+    text, name = _figure(experiment, metric), campaign.metric_name(experiment)
+    return text if not text or name == campaign.bindings.metric else f"{name} {text}"
+
+
+def _figure(experiment: Experiment, metric: float | None) -> str:
     reading = experiment.last_reading
     if metric is None:
         return ""
-    text = format_metric(metric, [reading.value_text] if reading else [])
-    name = campaign.metric_name(experiment)
-    return text if name == campaign.bindings.metric else f"{name} {text}"
+    return format_metric(metric, [reading.value_text] if reading else [])
 
 
 def format_metric(value: float, texts: Sequence[str]) -> str:

@@ -116,7 +116,7 @@ def _events_of_run(campaign: Campaign, run: Run) -> Iterator[bytes]:
     for curve in run.curves:
         yield from _curve(curve)
     for index, value in enumerate(run.readings):
-        yield _scalar(key(f"reading/{campaign.metric}"), value, index + 1, ended_s)
+        yield _scalar(key(f"reading/{run.metric}"), value, index + 1, ended_s)
     for name, value in run.figures.items():
         yield _scalar(key(name), value, run.number, ended_s)
     about = "\n".join(f"{name}: {text}" for name, text in run.labels.items())
@@ -165,7 +165,7 @@ def _events_of_campaign(campaign: Campaign, runs: list[Run]) -> Iterator[bytes]:
     yield _event(runs[0].began_s or 0.0, summary=hp.hparams_config_pb(columns, metrics))
     for run in runs:
         for name in (campaign.metric, "estimated_best"):
-            if name in run.figures:
+            if run.metric == campaign.metric and name in run.figures:
                 tag = key(f"campaign/{name}")
                 yield _scalar(tag, run.figures[name], run.number, run.end_s)
     about: Mapping[str, str] = {"metric": campaign.metric, **campaign.about}

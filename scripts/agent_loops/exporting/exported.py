@@ -67,17 +67,19 @@ class Curve(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One experiment. Times are seconds since the epoch, None where unknown.
+    """One experiment, which measured `metric`. Times are seconds since 1970, None where unknown.
 
     `labels` and `figures` hold what is known of LABELS and FIGURES, `figures` the metric too under
-    its own name. `readings` are in metric units. `files` are paths below `folder`, where they lie
-    to be attached. `digest` changes with anything of it.
+    its own name. `readings` are in metric units, and compare within one `epoch` alone. `files` are
+    paths below `folder`, where they lie to be attached. `digest` changes with anything of it.
     """
 
     number: int
     identity: str
     title: str
     status: str
+    metric: str
+    epoch: int
     labels: Mapping[str, str]
     figures: Mapping[str, float]
     parameters: Mapping[str, str]

@@ -33,6 +33,7 @@ class Table(NamedTuple):
 
 
 _EXPERIMENT = Column("experiment", COUNT, "1", "its number; the first is the baseline")
+_EPOCH = Column("epoch", COUNT, "1", "rebaselines before it: figures compare within one alone")
 _RUN = Column("run", COUNT, "1", "which of its runs")
 
 
@@ -40,7 +41,9 @@ def of(campaign: Campaign, runs: Iterable[Run]) -> list[Table]:
     """The tables `experiments`, `readings`, `curves`, and `columns`, which documents them."""
     told = list(runs)
     readings = [
-        (run.number, index + 1, value) for run in told for index, value in enumerate(run.readings)
+        (run.number, index + 1, value, run.metric)
+        for run in told
+        for index, value in enumerate(run.readings)
     ]
     curves = [
         (run.number, curve.run, curve.name, at_s, value)
@@ -48,10 +51,9 @@ def of(campaign: Campaign, runs: Iterable[Run]) -> list[Table]:
         for curve in run.curves
         for at_s, value in curve.points
     ]
-    value = Column("value", NUMBER, "metric", f"{campaign.metric} as that run read it")
     made = [
         _experiments(campaign, told),
-        Table("readings", [_EXPERIMENT, Column("reading", COUNT, "1", "which"), value], readings),
+        Table("readings", [_EXPERIMENT, *_READING], readings),
         Table("curves", [_EXPERIMENT, _RUN, *_CURVE], curves),
     ]
     meanings = [Column(name, TEXT, "", "") for name in ("table", "column", "kind", "unit")]
@@ -63,6 +65,11 @@ def of(campaign: Campaign, runs: Iterable[Run]) -> list[Table]:
     return [*made, Table("columns", [*meanings, Column("meaning", TEXT, "", "")], rows)]
 
 
+_READING = (
+    Column("reading", COUNT, "1", "which"),
+    Column("value", NUMBER, "metric", "the metric as that run read it"),
+    Column("metric", TEXT, "", "what was measured: a rebaseline may have chosen another"),
+)
 _CURVE = (
     Column("quantity", TEXT, "", "what was printed"),
     Column("elapsed_s", NUMBER, "s", "since the run's start"),
@@ -92,6 +99,7 @@ def _experiments(campaign: Campaign, runs: Sequence[Run]) -> Table:
     rows = [
         (
             run.number,
+            run.epoch,
             run.figures.get(campaign.metric),
             *(run.labels.get(name) for name in LABELS),
             *(_cell(run.figures.get(column.name), column) for column in figures),
@@ -102,7 +110,7 @@ def _experiments(campaign: Campaign, runs: Sequence[Run]) -> Table:
         )
         for run in runs
     ]
-    return Table("experiments", [_EXPERIMENT, metric, *labels, *figures, *parameters], rows)
+    return Table("experiments", [_EXPERIMENT, _EPOCH, metric, *labels, *figures, *parameters], rows)
 
 
 def _cell(value: float | None, column: Column) -> Cell:
@@ -111,5 +119,5 @@ def _cell(value: float | None, column: Column) -> Cell:
 
 def _metric_column(metric: str) -> str:
     """The metric's own name, but for one that a column has already."""
-    taken = {_EXPERIMENT.name, *LABELS, *FIGURES}
+    taken = {_EXPERIMENT.name, _EPOCH.name, *LABELS, *FIGURES}
     return f"metric.{metric}" if metric in taken or metric.startswith("param.") else metric

@@ -58,7 +58,7 @@ class Gathered:
             project=self._safe(display.clean(self._workspace.root.name, 80)) or "project",
             metric=ledger.metric,
             minimize=ledger.direction.value == "minimize",
-            about={name: self._safe(text) for name, text in about.items()},
+            about=about,
             parameters={name: exported.span(found) for name, found in texts.items()},
         )
 
@@ -83,10 +83,12 @@ class Gathered:
         return Run(
             number=row.number,
             identity=f"{self._identity}-{row.number}",
-            title=self._safe(display.cut(f"#{row.number} {row.description}".rstrip(), _TITLE)),
+            title=display.cut(f"#{row.number} {row.description}".rstrip(), _TITLE),
             status=row.status,
+            metric=row.metric_name,
+            epoch=row.epoch,
             labels=self._labels(row),
-            figures=_figures(self._workspace.campaign.metric_name(experiment), row),
+            figures=_figures(row),
             parameters=self._masked_parameters(row.number),
             readings=row.readings,
             curves=tuple(self._curves(experiment)),
@@ -97,7 +99,7 @@ class Gathered:
     def _labels(self, row: Row) -> dict[str, str]:
         role = "baseline" if row.is_baseline else "rehearsal" if row.is_rehearsal else "idea"
         values = {
-            "campaign": self._ledger.tag, "status": row.status, "kind": row.kind,
+            "campaign": self._safe(self._ledger.tag), "status": row.status, "kind": row.kind,
             "reason": row.reason, "role": role, "description": row.description, "why": row.why,
             "risk": row.risk, "base": f"#{row.base}" if row.base is not None else "",
             "commit": row.commit, "code": row.code, "source": row.source,
@@ -105,7 +107,7 @@ class Gathered:
             "notes": "; ".join(dict.fromkeys(row.notes)), "basis": row.basis,
             "began_utc": row.began_utc, "ended_utc": row.ended_utc,
         }  # fmt: skip
-        return {name: self._safe(values[name]) for name in exported.LABELS if values[name]}
+        return {name: values[name] for name in exported.LABELS if values[name]}
 
     def _masked_parameters(self, number: int) -> dict[str, str]:
         """With their names beside them, which may say that it is a secret."""
@@ -142,8 +144,7 @@ class Gathered:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in row._asdict().items()
         }
-        about = {"campaign": self._ledger.tag, "metric_name": self._ledger.metric}
-        return files.dump_json({**about, **values}, indent=1)
+        return files.dump_json({"campaign": self._ledger.tag, **values}, indent=1)
 
     def _saved_code(self, number: int) -> Iterator[tuple[str, bytes]]:
         taken = set()
@@ -190,14 +191,14 @@ class Gathered:
         return display.mask(text.encode("utf-8", "replace").decode(), self._secrets)
 
 
-def _figures(metric: str, row: Row) -> dict[str, float]:
+def _figures(row: Row) -> dict[str, float]:
     values: Sequence[tuple[str, float | None]] = (
         ("estimated_best", row.best), ("estimated_best_low", row.best_low),
         ("estimated_best_high", row.best_high), ("gain", row.gain), ("gain_low", row.gain_low),
         ("gain_high", row.gain_high), ("probability", row.probability), ("noise", row.noise),
         ("runs", row.runs), ("wall_s", row.wall_s), ("machine_s", row.machine_s),
         ("memory_gb", row.memory_gb), ("lines_added", row.lines_added),
-        ("lines_removed", row.lines_removed), (metric, row.metric),
+        ("lines_removed", row.lines_removed), (row.metric_name, row.metric),
     )  # fmt: skip
     return {
         name: float(value) for name, value in values if value is not None and math.isfinite(value)

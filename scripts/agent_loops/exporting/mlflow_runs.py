@@ -44,10 +44,10 @@ def write(campaign: Campaign, runs: Iterable[Run], out: Path) -> Written:
     for run in runs:
         there = known.get(run.identity)
         if there is None:
-            _write_run(client, campaign, run, _created(client, where, campaign, run))
+            _write_run(client, run, _created(client, where, campaign, run))
             added += 1
         elif there.data.tags.get(_DIGEST) != run.digest:
-            _write_run(client, campaign, run, there)
+            _write_run(client, run, there)
             updated += 1
         else:
             unchanged += 1
@@ -86,7 +86,7 @@ def _created(client: MlflowClient, where: str, campaign: Campaign, run: Run) -> 
     return client.create_run(where, start_time=began_ms, run_name=name, tags=tags)
 
 
-def _write_run(client: MlflowClient, campaign: Campaign, run: Run, there: Any) -> None:
+def _write_run(client: MlflowClient, run: Run, there: Any) -> None:
     """The digest goes last: without it the next export completes the run."""
     from mlflow.entities import Param, RunTag
 
@@ -95,7 +95,7 @@ def _write_run(client: MlflowClient, campaign: Campaign, run: Run, there: Any) -
     params = [Param(name, text) for name, text in new.items() if name not in data.params]
     for begin in range(0, len(params), _MOST_PARAMETERS):
         client.log_batch(number, params=params[begin : begin + _MOST_PARAMETERS])
-    metrics = [*_figures(run, data.metrics), *_series(client, campaign, run, there)]
+    metrics = [*_figures(run, data.metrics), *_series(client, run, there)]
     for begin in range(0, len(metrics), _MOST_METRICS):
         client.log_batch(number, metrics=metrics[begin : begin + _MOST_METRICS])
     if run.files:
@@ -133,13 +133,13 @@ def _now_ms() -> int:
     return round(time.time() * 1000)
 
 
-def _series(client: MlflowClient, campaign: Campaign, run: Run, there: Any) -> Iterator[Any]:
+def _series(client: MlflowClient, run: Run, there: Any) -> Iterator[Any]:
     """Readings by their number, curves by milliseconds since the run's start."""
     from mlflow.entities import Metric
 
     readings = [(index + 1, value) for index, value in enumerate(run.readings)]
     at_ms = round(run.end_s * 1000)
-    found = {key(f"reading/{campaign.metric}"): [(step, value, at_ms) for step, value in readings]}
+    found = {key(f"reading/{run.metric}"): [(step, value, at_ms) for step, value in readings]}
     found |= {key(curve.key()): list(_points(curve)) for curve in run.curves}
     for name, points in found.items():
         steps: set[int] = set()

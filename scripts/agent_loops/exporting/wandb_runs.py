@@ -110,7 +110,7 @@ def _write_run(campaign: Campaign, run: Run, out: Path) -> None:
     for name, by in (("curve/*", "elapsed_s"), ("reading/*", "reading_number")):
         writer.define_metric(by, hidden=True)
         writer.define_metric(name, step_metric=by)
-    for row in _history(campaign, run):
+    for row in _history(run):
         writer.log(row)
     writer.summary.update({key(name): value for name, value in run.figures.items()})
     kept = Path(writer.dir)
@@ -123,7 +123,7 @@ def _write_run(campaign: Campaign, run: Run, out: Path) -> None:
     writer.finish(exit_code=1 if run.crashed else 0)
 
 
-def _history(campaign: Campaign, run: Run) -> Iterator[dict[str, Any]]:
+def _history(run: Run) -> Iterator[dict[str, Any]]:
     """Curves by seconds since the run's start, all quantities of one moment in a row; readings."""
     rows: dict[tuple[int, float], dict[str, Any]] = {}
     for curve in run.curves:
@@ -134,5 +134,5 @@ def _history(campaign: Campaign, run: Run) -> Iterator[dict[str, Any]]:
     for place in sorted(rows):
         yield rows[place]
     for index, value in enumerate(run.readings):
-        name = key(f"reading/{campaign.metric}")
+        name = key(f"reading/{run.metric}")
         yield {"reading_number": index + 1, name: value, "_timestamp": run.end_s}

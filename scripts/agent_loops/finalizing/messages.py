@@ -52,7 +52,7 @@ class Messages:
         """The message of the one commit that holds everything."""
         first = self._ledger.row(self._ledger.baseline)
         last = self._row_of(self._campaign.incumbent_number)
-        change = wording.change(self._ledger.metric, first, last)
+        change = wording.change(self._ledger, first, last)
         subject = f"{change}: {len(self._ideas(planned))} ideas kept in campaign {self._tag}"
         how = f"{change} ({wording.better(self._ledger)}). {wording.counts(self._ledger)}."
         trailer = f"Campaign: {self._tag}"
@@ -73,9 +73,6 @@ class Messages:
     def _plain(self, text: str) -> str:
         return wording.plain(text, self._secrets)
 
-    def _metric(self, step: Step) -> str:
-        return self._campaign.metric_name(step.experiment)
-
     def _of_idea(self, step: Step, note: str) -> str:
         row = self._row(step)
         description = self._plain(row.description)
@@ -87,7 +84,7 @@ class Messages:
 
     def _figures(self, step: Step, row: Row) -> Iterator[str]:
         before = self._ledger.row(step.experiment.replaced)
-        change = wording.change(self._metric(step), before, row)
+        change = wording.change(self._ledger, before, row)
         gain = wording.gain(row)
         if change and row.epoch == self._epoch:
             change += f" ({wording.better(self._ledger)})"

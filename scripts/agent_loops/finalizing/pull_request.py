@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from agent_loops import answers, decide
+from agent_loops import answers, decide, display
 from agent_loops.finalizing import wording
 from agent_loops.reporting.ledger import Ledger, Row
 
@@ -56,12 +56,12 @@ def render(ledger: Ledger, told: Told, secrets: Sequence[str]) -> str:
     """The text, in Markdown."""
     sections = [
         _head(ledger),
-        _section("What", _what(ledger, told, secrets)),
+        _section("What", _what(ledger, told)),
         _section("The claim", _claim(told, secrets)),
         _section("Measured how", _how(ledger, told, secrets)),
-        _section("On what", _table(ledger.machine, secrets)),
-        _section("What was tried and did not help", _failed(ledger, told, secrets)),
-        _section("How to reproduce", _reproduce(ledger, told, secrets)),
+        _section("On what", _table(ledger.machine)),
+        _section("What was tried and did not help", _failed(ledger, told)),
+        _section("How to reproduce", _reproduce(ledger, told)),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -74,11 +74,11 @@ def _section(title: str, lines: Iterator[str]) -> str:
 def _head(ledger: Ledger) -> str:
     first, last = ledger.row(ledger.baseline), ledger.row(ledger.incumbent)
     assert last is not None
-    change = wording.change(ledger.metric, first, last)
+    change = wording.change(ledger, first, last)
     return f"# {change} ({wording.better(ledger)})\n"
 
 
-def _what(ledger: Ledger, told: Told, secrets: Sequence[str]) -> Iterator[str]:
+def _what(ledger: Ledger, told: Told) -> Iterator[str]:
     yield (
         f"{wording.counts(ledger)}, in campaign {wording.code(ledger.tag)} of agent-loops. Each "
         "figure is against the code as it was before that idea."
@@ -90,12 +90,12 @@ def _what(ledger: Ledger, told: Told, secrets: Sequence[str]) -> Iterator[str]:
         for number, compared_with in commit.ideas:
             row, before = ledger.row(number), ledger.row(compared_with)
             assert row is not None
-            yield _item(row, commit.commit, wording.change(ledger.metric, before, row), secrets)
+            yield _item(row, commit.commit, wording.change(ledger, before, row))
 
 
-def _item(row: Row, commit: str, change: str, secrets: Sequence[str]) -> str:
+def _item(row: Row, commit: str, change: str) -> str:
     figures = ", ".join(filter(None, (change, wording.gain(row), wording.effort(row))))
-    text = wording.code(wording.masked(row.description, secrets))
+    text = wording.code(row.description)
     return f"- {wording.code(commit[:12])} experiment {row.number}: {text}: {figures}"
 
 
@@ -112,7 +112,7 @@ def _claim(told: Told, secrets: Sequence[str]) -> Iterator[str]:
 def _how(ledger: Ledger, told: Told, secrets: Sequence[str]) -> Iterator[str]:
     for key, label in _SETTINGS.items():
         if key in ledger.settings:
-            yield f"- {label}: {wording.code(wording.masked(ledger.settings[key], secrets))}"
+            yield f"- {label}: {wording.code(ledger.settings[key])}"
     row = ledger.row(ledger.incumbent)
     if row is not None and row.source in _SOURCES:
         yield f"- {_SOURCES[row.source]}"
@@ -133,16 +133,16 @@ def _how(ledger: Ledger, told: Told, secrets: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _table(values: Mapping[str, str], secrets: Sequence[str]) -> Iterator[str]:
+def _table(values: Mapping[str, str]) -> Iterator[str]:
     for key, value in values.items():
-        yield f"- {wording.plain(key, secrets)}: {wording.code(wording.masked(value, secrets))}"
+        yield f"- {wording.plain(key, ())}: {wording.code(value)}"
 
 
-def _failed(ledger: Ledger, told: Told, secrets: Sequence[str]) -> Iterator[str]:
+def _failed(ledger: Ledger, told: Told) -> Iterator[str]:
     for number, why in told.dropped:
         row = ledger.row(number)
         if row is not None:
-            text = wording.code(wording.masked(row.description, secrets))
+            text = wording.code(row.description)
             yield f"- experiment {number}: {text}: kept at first, taken out again: {why}"
     failed = [
         row for row in ledger.ideas
@@ -151,21 +151,19 @@ def _failed(ledger: Ledger, told: Told, secrets: Sequence[str]) -> Iterator[str]
     # What nearly helped tells a reviewer more than what was far off, and crashes least.
     failed.sort(key=lambda row: (row.gain is None, -(row.gain or 0.0), row.number))
     for row in failed[:_MOST_FAILED]:
-        said = wording.gain(row) or wording.code(
-            wording.masked(row.reason or row.kind, secrets, 120)
-        )
-        text = wording.code(wording.masked(row.description, secrets, 200))
+        said = wording.gain(row) or wording.code(display.cut(row.reason or row.kind, 120))
+        text = wording.code(display.cut(row.description, 200))
         yield f"- experiment {row.number}: {text}: {row.status}, {said}"
     if len(failed) > _MOST_FAILED:
         yield f"- and {len(failed) - _MOST_FAILED} more, further behind or crashed"
 
 
-def _reproduce(ledger: Ledger, told: Told, secrets: Sequence[str]) -> Iterator[str]:
+def _reproduce(ledger: Ledger, told: Told) -> Iterator[str]:
     yield "```sh"
     yield f"git switch {shlex.quote(told.branch)}    # based on {told.base}"
     for key in ("run_cmd", "eval_cmd"):
         if ledger.settings.get(key):
-            yield wording.masked(ledger.settings[key], secrets)
+            yield ledger.settings[key]
     yield "```"
     yield ""
     yield (

@@ -48,8 +48,9 @@ def gain(row: Row) -> str:
     return f"{word} {abs(row.gain):.4g}, 90% interval {low:.3g} to {high:.3g}, {sure} to be better"
 
 
-def change(metric: str, before: Row | None, row: Row) -> str:
+def change(ledger: Ledger, before: Row | None, row: Row) -> str:
     """`val_bpb 2.2549 -> 2.0087`, or the value alone where there is nothing to compare with."""
+    metric = row.metric_name or ledger.metric
     if before is None or not before.text or before.epoch != row.epoch:
         return f"{metric} {row.text}" if row.text else ""
     return f"{metric} {before.text} -> {row.text}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent_loops import display
-from agent_loops.decide import CRASH
+from agent_loops.decide import CRASH, KEEP
 from agent_loops.reporting import categories, gains, readings
 from agent_loops.reporting.ledger import Ledger, Row
 from agent_loops.reporting.lessons import Lessons
@@ -23,10 +23,10 @@ def render(ledger: Ledger, lessons: Lessons, reading: str = "") -> str:
     """The page. `reading` is the agent's, as `readings.of_page` found or `written` made it."""
     sections = {
         "Summary": _summary(ledger),
-        "What Worked": _worked(lessons),
-        "What Didn't Work": _did_not_work(lessons),
+        "What Worked": _worked(ledger, lessons),
+        "What Didn't Work": _did_not_work(ledger, lessons),
         "Crashes": [_pattern(item) for item in lessons.crashes],
-        "Metric Progression": _progression(ledger, lessons),
+        "Metric Progression": _progression(ledger),
         "Diminishing Returns": [escape(lessons.diminishing)],
         "To Review": _to_review(ledger, lessons),
         "What To Try Next": [f"- {escape(text)}" for text in lessons.suggestions],
@@ -48,7 +48,7 @@ def _summary(ledger: Ledger) -> list[str]:
     ]
     for name, number in (("baseline", ledger.baseline), ("best", ledger.best)):
         if (row := ledger.row(number)) is not None:
-            lines.append(f"{name}: {_told(row)}")
+            lines.append(f"{name}: {_told(ledger, row)}")
     lines += _gain(ledger)
     if ledger.sentence:
         since = "" if ledger.is_confirmed else " (of an earlier best)"
@@ -67,39 +67,37 @@ def _gain(ledger: Ledger) -> list[str]:
     return [f"gain as recorded: {said}" + ("" if ledger.claim else ", noise not known")]
 
 
-def _worked(lessons: Lessons) -> list[str]:
+def _worked(ledger: Ledger, lessons: Lessons) -> list[str]:
     """A table of all categories, then the kept ideas of each."""
     rows = [
-        (item.name, str(item.tried), str(item.kept), f"{item.gain:.4g}" if item.kept else "",
+        (item.name, str(item.tried), str(item.kept), f"{item.gain:.4g}" if item.largest else "",
          f"#{item.largest.number} ({item.largest.gain:.4g}) {escape(item.largest.description)}"
          if item.largest else "")
         for item in lessons.categories
     ]  # fmt: skip
-    lines = table(("category", "tried", "kept", "gained", "largest win"), rows)
+    lines = table(("category", "tried", "kept", f"gained{ledger.since}", "largest win"), rows)
     for item in lessons.categories:
         kept = [row for row in lessons.progression if lessons.category_of[row.number] == item.name]
         if kept:
-            lines += ["", f"{item.name}:", "", *(f"- {_told(row)}" for row in kept)]
+            lines += ["", f"{item.name}:", "", *(f"- {_told(ledger, row)}" for row in kept)]
     return lines
 
 
-def _did_not_work(lessons: Lessons) -> list[str]:
+def _did_not_work(ledger: Ledger, lessons: Lessons) -> list[str]:
     lines = [_pattern(item) for item in (*lessons.failed, *lessons.dead_ends)]
     if lessons.near_misses:
         lines += [""] if lines else []
         lines += ["Near misses, which might help together with something else:", ""]
-        lines += [f"- {_told(row)}" for row in lessons.near_misses]
+        lines += [f"- {_told(ledger, row)}" for row in lessons.near_misses]
     return lines
 
 
-def _progression(ledger: Ledger, lessons: Lessons) -> list[str]:
-    baseline = ledger.row(ledger.baseline)
-    rows = [baseline] if baseline is not None and baseline not in lessons.progression else []
-    rows += lessons.progression
+def _progression(ledger: Ledger) -> list[str]:
+    rows = [row for row in ledger.rows if row.status == KEEP and (row.is_baseline or row.is_idea)]
     return table(
         ("#", ledger.metric.replace("|", "\\|"), "gain", "90% interval", "running best", "change"),
         [
-            (str(row.number), row.text or "-", _number(row.gain), _interval(row),
+            (str(row.number), escape(ledger.text_of(row)) or "-", _number(row.gain), _interval(row),
              _number(row.best), escape(row.description))
             for row in rows
         ],
@@ -111,7 +109,7 @@ def _to_review(ledger: Ledger, lessons: Lessons) -> list[str]:
     lines = []
     if sources == {"self-reported"}:
         lines = [f"- all: {escape(ledger.metric)} is self-reported by the code that is edited"]
-    return lines + [f"- {_told(row)}: {escape(why)}" for row, why in lessons.to_review]
+    return lines + [f"- {_told(ledger, row)}: {escape(why)}" for row, why in lessons.to_review]
 
 
 def _cost(ledger: Ledger, lessons: Lessons) -> list[str]:
@@ -122,8 +120,8 @@ def _cost(ledger: Ledger, lessons: Lessons) -> list[str]:
     return [f"- {escape(label)}: {escape(text)}" for label, text in told if text]
 
 
-def _told(row: Row) -> str:
-    value = f" {row.text}" if row.text and row.status != CRASH else ""
+def _told(ledger: Ledger, row: Row) -> str:
+    value = f" {escape(ledger.text_of(row))}" if row.text and row.status != CRASH else ""
     return f"#{row.number}{value} {escape(row.description)}"
 
 

@@ -52,7 +52,8 @@ class Chart(NamedTuple):
     """`steps` and `baselines` (first, last experiment, level) are by epoch.
 
     `separators` are the experiments with which an epoch after the first begins. `wins` are the
-    kept ideas that gained most, the largest first.
+    kept ideas that gained most, the largest first. `left_out` says which experiments measured
+    another metric, so that their values are of no scale with these; "" where none did.
     """
 
     points: tuple[Point, ...]
@@ -65,6 +66,7 @@ class Chart(NamedTuple):
     first: int
     last: int
     better_is_down: bool
+    left_out: str = ""
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ class Chart(NamedTuple):
 
 def of(ledger: Ledger) -> Chart:
     """The chart of a campaign, of any number of experiments."""
-    rows = ledger.rows
+    rows = [row for row in ledger.rows if ledger.measures(row)]
     low, high = _limits(rows)
     down = ledger.direction.sign > 0
     points = tuple(point for row in rows if (point := _point(row, low, high)) is not None)
@@ -84,13 +86,27 @@ def of(ledger: Ledger) -> Chart:
         steps=tuple(steps for epoch in epochs if (steps := tuple(_steps(epoch)))),
         baselines=tuple(line for epoch in epochs if (line := _baseline(epoch)) is not None),
         separators=tuple(epoch[0].number for epoch in epochs[1:]),
-        wins=tuple(sorted(ledger.kept, key=_won, reverse=True)[:MOST_LABELS]),
+        wins=tuple(
+            sorted(filter(ledger.measures, ledger.kept), key=_won, reverse=True)[:MOST_LABELS]
+        ),
         low=low,
         high=high,
         first=rows[0].number if rows else 1,
         last=max((row.number for row in rows), default=1),
         better_is_down=down,
+        left_out=_left_out(ledger),
     )
+
+
+def _left_out(ledger: Ledger) -> str:
+    """`not drawn: #1 to #12, which measured val_bpb`."""
+    others = (row for row in ledger.rows if not ledger.measures(row))
+    told = []
+    for name, group in groupby(others, key=lambda row: row.metric_name):
+        numbers = [row.number for row in group]
+        more = f" to #{numbers[-1]}" if len(numbers) > 1 else ""
+        told.append(f"#{numbers[0]}{more}, which measured {name}")
+    return f"not drawn: {'; '.join(told)}" if told else ""
 
 
 def edges(told: Chart) -> Iterable[tuple[float, float, float, float]]:

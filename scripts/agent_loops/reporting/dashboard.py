@@ -345,13 +345,14 @@ def _recent(sight: Sight) -> list[Row]:
 
 
 def _table(sight: Sight) -> list[Item]:
-    return [Item("", row_text(row), 4 if at == 0 else 8) for at, row in enumerate(_recent(sight))]
+    texts = (row_text(sight.ledger, row) for row in _recent(sight))
+    return [Item("", text, 4 if at == 0 else 8) for at, text in enumerate(texts)]
 
 
-def row_text(row: Row) -> str:
+def row_text(ledger: Ledger, row: Row) -> str:
     """One experiment in a line of the table that `status` and `history` share."""
     description = display.one_line(row.description)
-    return f"#{row.number:<4} {row.status:8}{row.text or '-':>12}  {description}"
+    return f"#{row.number:<4} {row.status:8}{ledger.text_of(row) or '-':>12}  {description}"
 
 
 def _asked(campaign: Campaign, sight: Sight) -> list[Item]:

@@ -18,10 +18,11 @@ class Row(NamedTuple):
     """One experiment. Metric, gains and intervals are in metric units, positive gains are better.
 
     `status` is keep, discard, crash or OPEN. `metric` is the mean of its `readings`, None without
-    any; `text` the same at the precision that was printed. `gain` is over what it was compared
-    with, as the keep rule takes it, `gain_low` to `gain_high` its 90% interval. `best` is the
-    incumbent's estimated metric after it, `best_low` to `best_high` its 90% interval. `wall_s` is
-    one run's, `machine_s` all runs' that it took. Times are UTC in ISO 8601, "" where unknown.
+    any; `text` the same at the precision that was printed; `metric_name` what was measured, "" for
+    the ledger's metric: a rebaseline may have chosen another one. `gain` is over what it was
+    compared with, as the keep rule takes it, `gain_low` to `gain_high` its 90% interval. `best` is
+    the incumbent's estimated metric after it, `best_low` to `best_high` its 90% interval. `wall_s`
+    is one run's, `machine_s` all runs' that it took. Times are UTC in ISO 8601, "" where unknown.
     `session` is that of the agent that tried it; `by_name` says in what other terms a table told it
     (`baseline` as a status, a commit as its name). `takes_back` is the kept experiment without
     whose change the incumbent was measured.
@@ -69,6 +70,7 @@ class Row(NamedTuple):
     basis: str = ""
     by_name: str = ""
     takes_back: int | None = None
+    metric_name: str = ""
 
     @property
     def is_idea(self) -> bool:
@@ -150,8 +152,28 @@ class Ledger(NamedTuple):
 
     @property
     def kept(self) -> list[Row]:
-        """The ideas that were kept, without baselines."""
-        return [row for row in self.ideas if row.status == KEEP]
+        """The ideas that were kept, without baselines and what was taken out again later."""
+        rows = [row for row in self.rows if row.status == KEEP]
+        taken_out = {row.takes_back for row in rows}
+        return [row for row in rows if row.is_idea and row.number not in taken_out]
+
+    @property
+    def epoch(self) -> int:
+        """The last one: gains of others are over another baseline, maybe by another metric."""
+        return self.rows[-1].epoch if self.rows else 0
+
+    @property
+    def since(self) -> str:
+        """` since the rebaseline` where there was one, for what is of the last epoch alone."""
+        return " since the rebaseline" if self.epoch else ""
+
+    def measures(self, row: Row) -> bool:
+        """Whether what was measured then is the ledger's metric."""
+        return row.metric_name in ("", self.metric)
+
+    def text_of(self, row: Row) -> str:
+        """A row's metric as it was printed, with its name where that is not the ledger's."""
+        return row.text if not row.text or self.measures(row) else f"{row.metric_name} {row.text}"
 
     @property
     def machine_s(self) -> float:

@@ -65,7 +65,7 @@ def learn(ledger: Ledger, change_of: Callable[[int], Change], context: str = "")
         lines[row.number] = [line for line in change.lines if is_changed(line)]
         if row.status == KEEP:
             kept[row.number] = change
-    table = patterns.table(ideas, category_of)
+    table = patterns.table(ideas, category_of, ledger.kept, ledger.epoch)
     near = near_misses.of(ideas)
     in_vain = tried.dead_ends(tried.ideas_of(ideas, ledger.rows, lines.__getitem__))
     dead_ends = tuple(Pattern(display.clean(item.text, 200), item.numbers) for item in in_vain)
@@ -76,7 +76,9 @@ def learn(ledger: Ledger, change_of: Callable[[int], Change], context: str = "")
         near_misses=near[:_MOST_NEAR],
         dead_ends=dead_ends,
         progression=tuple(ledger.kept),
-        diminishing=trends.diminishing(ideas),
+        diminishing=trends.diminishing(
+            [row for row in ideas if row.epoch == ledger.epoch], ledger.kept, ledger.since
+        ),
         suggestions=proposals.proposals(ideas, table, category_of, near, dead_ends),
         to_review=reviews.to_review(ledger.kept, kept.__getitem__),
         cost=trends.cost(ledger, context),

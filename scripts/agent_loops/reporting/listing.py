@@ -88,8 +88,8 @@ def _values(run: Loop, row: Row, *, is_near: bool) -> dict[str, Any]:
 # --- views ----------------------------------------------------------------------------------------
 
 
-def _all(_run: Loop, _ledger: Ledger, rows: Sequence[Row]) -> _View:
-    return _View(rows, {}, [cut(row_text(row), _COLUMNS) for row in rows])
+def _all(_run: Loop, ledger: Ledger, rows: Sequence[Row]) -> _View:
+    return _View(rows, {}, [cut(row_text(ledger, row), _COLUMNS) for row in rows])
 
 
 def _near_misses(_run: Loop, ledger: Ledger, rows: Sequence[Row]) -> _View:
@@ -97,13 +97,14 @@ def _near_misses(_run: Loop, ledger: Ledger, rows: Sequence[Row]) -> _View:
     wanted = {row.number for row in rows}
     near = [row for row in near_misses.of(ledger.rows) if row.number in wanted]
     rule = wrap(f"near misses: {near_misses.RULE}", _COLUMNS, _COLUMNS, 9)
-    lines = [*rule, *map(_near_line, near)] if near else ["no near misses"]
+    lines = [*rule, *(_near_line(ledger, row) for row in near)] if near else ["no near misses"]
     return _View(near, {"rule": near_misses.RULE}, lines)
 
 
-def _near_line(row: Row) -> str:
+def _near_line(ledger: Ledger, row: Row) -> str:
     by = "" if row.gain is None else f"{row.gain:+.3g}"
-    return cut(f"#{row.number:<4} {row.text or '-':>12} {by:>9}  {row.description}", _COLUMNS)
+    text = ledger.text_of(row) or "-"
+    return cut(f"#{row.number:<4} {text:>12} {by:>9}  {row.description}", _COLUMNS)
 
 
 def _dead_ends(run: Loop, ledger: Ledger, rows: Sequence[Row]) -> _View:
@@ -148,7 +149,7 @@ def _head(ledger: Ledger, rows: Sequence[Row]) -> str:
     shown = f"{len(rows)} of " if len(rows) < len(ledger.rows) else ""
     many = display.counted(len(ledger.rows))
     said = f"{shown}{many} ({told}); {ledger.metric}, {better} is better"
-    return said + (f"; best #{best.number} {best.text}" if best is not None else "")
+    return said + (f"; best #{best.number} {ledger.text_of(best)}" if best is not None else "")
 
 
 def _idea_values(idea: Idea) -> dict[str, Any]:

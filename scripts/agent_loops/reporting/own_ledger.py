@@ -5,7 +5,7 @@ Measures and decides nothing: what the record does not say is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from agent_loops import answers, claimed, decide, display, pointer
@@ -17,18 +17,21 @@ from agent_loops.state import Campaign
 _DESCRIPTION = 300
 _REASON = 400
 _NOTE = 300
+_SENTENCE = 2000
 _SETTINGS = (
     "loop", "keep_rule", "run_cmd", "eval_cmd", "checks_cmd", "editable_files", "iter_strategy",
     "compare", "prune",
 )  # fmt: skip
 
+Shown = Callable[[str, int], str]
+
 
 def of(run: Loop, now: datetime) -> Ledger:
     """The ledger as the record stands. A run under way is an open row."""
     run.store.work_out_belief()
-    campaign = run.campaign
-    rows = tuple(_with_intervals(campaign, list(_rows(campaign)), claim_of(campaign)))
-    ledger = _told(run, rows, now)
+    campaign, shown = run.campaign, _shown_by(run)
+    rows = tuple(_with_intervals(campaign, list(_rows(campaign, shown)), claim_of(campaign)))
+    ledger = _told(run, rows, now, shown)
     return ledger._replace(
         began_utc=rows[0].began_utc if rows else "",
         ended_utc=max((row.ended_utc for row in rows), default=""),
@@ -46,11 +49,26 @@ def brief(run: Loop, now: datetime, *, latest: int) -> Ledger:
     marked = (campaign.baseline, campaign.incumbent, campaign.best)
     numbers = {item.number for item in marked if item is not None}
     numbers |= set(range(max(1, last - latest + 1), last + 1))
-    rows = tuple(_row(campaign, campaign.experiments[number]) for number in sorted(numbers))
-    return _told(run, rows, now)
+    shown = _shown_by(run)
+    rows = tuple(_row(campaign, campaign.experiments[number], shown) for number in sorted(numbers))
+    return _told(run, rows, now, shown)
 
 
-def _told(run: Loop, rows: tuple[Row, ...], now: datetime) -> Ledger:
+def _shown_by(run: Loop) -> Shown:
+    """`display.clean` without secrets: what a report says may be read by many.
+
+    Masked before it is cut, for half a secret is not known as one.
+    """
+    secrets = display.secret_values(run.workspace.environ)
+
+    def shown(text: str, limit: int) -> str:
+        text = display.one_line(text)
+        return display.cut(display.mask(text, secrets), limit) if text else ""
+
+    return shown
+
+
+def _told(run: Loop, rows: tuple[Row, ...], now: datetime, shown: Shown) -> Ledger:
     campaign = run.campaign
     confirmed, standing = claimed.standing(run.workspace)
     switch = campaign.stopped or campaign.paused
@@ -65,18 +83,18 @@ def _told(run: Loop, rows: tuple[Row, ...], now: datetime) -> Ledger:
         incumbent=campaign.incumbent_number,
         best=campaign.best.number if campaign.best else None,
         state=pointer.state_word(campaign, now),
-        state_reason=(switch.reason if switch else "") or campaign.stop_reason(now),
+        state_reason=shown((switch.reason if switch else "") or campaign.stop_reason(now), _REASON),
         claim=claim_of(campaign),
         gain=campaign.gain_of(campaign.incumbent),
-        sentence=str(confirmed["sentence"]) if confirmed else "",
-        standing=standing,
+        sentence=shown(str(confirmed["sentence"]), _SENTENCE) if confirmed else "",
+        standing=shown(standing, _SENTENCE),
         confirmed=str(confirmed["verdict"]) if confirmed else "",
         is_confirmed=campaign.is_confirmed,
         refused=campaign.refusals,
         active_s=campaign.active_s,
-        machine=_texts(campaign.stamp_for()),
-        environment=_texts(campaign.started.repository),
-        settings=_settings(campaign),
+        machine=_texts(campaign.stamp_for(), shown),
+        environment=_texts(campaign.started.repository, shown),
+        settings=_settings(campaign, shown),
         pruned_runs=campaign.pruned_runs,
         saved_s=campaign.saved_s,
         let_go_on=len(campaign.let_go_on),
@@ -95,27 +113,24 @@ def claim_of(campaign: Campaign) -> Claim | None:
     return Claim(*claim) if claim.low < claim.high else None
 
 
-def _texts(values: Mapping[str, object]) -> dict[str, str]:
-    return {
-        display.clean(str(key), 40): display.clean(str(value), 200) for key, value in values.items()
-    }
+def _texts(values: Mapping[str, object], shown: Shown) -> dict[str, str]:
+    return {shown(str(key), 40): shown(str(value), 200) for key, value in values.items()}
 
 
-def _settings(campaign: Campaign) -> dict[str, str]:
+def _settings(campaign: Campaign, shown: Shown) -> dict[str, str]:
     values = campaign.bindings.to_json()
     found = {key: values.get(key) for key in _SETTINGS}
     return {
-        key: display.clean(", ".join(map(str, value)) if isinstance(value, list) else str(value),
-                           300)
+        key: shown(", ".join(map(str, value)) if isinstance(value, list) else str(value), 300)
         for key, value in found.items()
         if value not in (None, "", [], ())
     }  # fmt: skip
 
 
-def _rows(campaign: Campaign) -> Iterator[Row]:
+def _rows(campaign: Campaign, shown: Shown) -> Iterator[Row]:
     best: tuple[int, float] | None = None
     for item in campaign.experiments.values():
-        row = _row(campaign, item)
+        row = _row(campaign, item, shown)
         if item.verdict == decide.KEEP:
             estimate = campaign.estimate_of(item)
             best = (item.epoch, estimate) if estimate is not None else best
@@ -124,7 +139,7 @@ def _rows(campaign: Campaign) -> Iterator[Row]:
         yield row
 
 
-def _row(campaign: Campaign, item: Experiment) -> Row:
+def _row(campaign: Campaign, item: Experiment, shown: Shown) -> Row:
     decided, finished = item.decided, item.last_reading or item.last_finished
     crashed = item.verdict == decide.CRASH
     elapsed = [run.finished.elapsed_s or run.finished.wall_s or 0.0
@@ -133,13 +148,13 @@ def _row(campaign: Campaign, item: Experiment) -> Row:
     return Row(
         number=item.number,
         status=item.verdict or OPEN,
-        description=display.clean(item.started.description, _DESCRIPTION),
+        description=shown(item.started.description, _DESCRIPTION),
         kind=decided.kind if decided else "",
-        reason=display.clean(decided.reason, _REASON) if decided else "",
-        why=display.clean(item.started.why, _REASON),
-        risk=display.clean(item.started.risk, _REASON),
+        reason=shown(decided.reason, _REASON) if decided else "",
+        why=shown(item.started.why, _REASON),
+        risk=shown(item.started.risk, _REASON),
         metric=campaign.metric_of(item) if not crashed else None,
-        text=answers.read_text(campaign, item) if not crashed else "",
+        text=answers.figure(campaign, item) if not crashed else "",
         readings=item.readings if not crashed else (),
         source=item.last_reading.source if item.last_reading else "",
         gain=gain if gain is not None else decided.delta if decided else None,
@@ -163,14 +178,15 @@ def _row(campaign: Campaign, item: Experiment) -> Row:
         commit=item.commit or item.started.commit,
         code=item.started.code,
         session=item.started.session,
-        override_why=display.clean(item.override_why, _REASON),
-        notes=tuple(display.clean(note, _NOTE) for note in dict.fromkeys(
+        override_why=shown(item.override_why, _REASON),
+        notes=tuple(shown(note, _NOTE) for note in dict.fromkeys(
             (*(decided.notes if decided else ()), *item.notes)
         )),
-        findings=display.clean(item.analysed.findings, _REASON) if item.analysed else "",
-        predictions=display.clean(item.analysed.predictions, _REASON) if item.analysed else "",
-        basis=display.clean(item.started.basis, 40),
+        findings=shown(item.analysed.findings, _REASON) if item.analysed else "",
+        predictions=shown(item.analysed.predictions, _REASON) if item.analysed else "",
+        basis=shown(item.started.basis, 40),
         takes_back=item.started.takes_back,
+        metric_name=campaign.metric_name(item),
     )  # fmt: skip
 
 

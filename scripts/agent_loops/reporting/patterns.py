@@ -6,10 +6,10 @@ Pure, and explains nothing: that several ideas failed alike is a fact, why they 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from agent_loops.decide import CRASH, DISCARD, KEEP
+from agent_loops.decide import CRASH, DISCARD
 from agent_loops.reporting.categories import CATEGORIES
 from agent_loops.reporting.ledger import Row
 
@@ -23,7 +23,8 @@ class Category(NamedTuple):
     """What became of the ideas of one category.
 
     `gain` is what its kept ideas gained together, in metric units as the keep rule took each of
-    them, `largest` the kept one that gained most.
+    them, `largest` the kept one that gained most: both of those of the last epoch, for gains over
+    another baseline do not add to them.
     """
 
     name: str
@@ -41,18 +42,24 @@ class Pattern(NamedTuple):
     numbers: tuple[int, ...]
 
 
-def table(ideas: Sequence[Row], category_of: Mapping[int, str]) -> tuple[Category, ...]:
-    """Every category that was tried, the one that gained most first."""
+def table(
+    ideas: Sequence[Row], category_of: Mapping[int, str], kept: Iterable[Row], epoch: int
+) -> tuple[Category, ...]:
+    """Every category that was tried, the one that gained most first.
+
+    `kept` are the ideas that count as kept, `epoch` is the last one.
+    """
     by_name: dict[str, list[Row]] = {name: [] for name in CATEGORIES}
     for row in ideas:
         by_name[category_of[row.number]].append(row)
-    found = [_category(name, rows) for name, rows in by_name.items() if rows]
+    numbers = {row.number for row in kept}
+    found = [_category(name, rows, numbers, epoch) for name, rows in by_name.items() if rows]
     return tuple(sorted(found, key=lambda item: (-item.gain, -item.kept, -item.tried)))
 
 
-def _category(name: str, rows: Sequence[Row]) -> Category:
-    kept = [row for row in rows if row.status == KEEP]
-    gains = [(row.gain, row) for row in kept if row.gain is not None]
+def _category(name: str, rows: Sequence[Row], numbers: Collection[int], epoch: int) -> Category:
+    kept = [row for row in rows if row.number in numbers]
+    gains = [(row.gain, row) for row in kept if row.gain is not None and row.epoch == epoch]
     return Category(
         name=name,
         tried=len(rows),

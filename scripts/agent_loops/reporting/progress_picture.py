@@ -39,6 +39,7 @@ def png(ledger: Ledger) -> bytes:
     figure = canvas.new(12, 6.54, dpi=130)
     axes, below = _sheets(figure, len(told.lanes))
     title, counts = _titles(ledger)
+    counts += f"   {canvas.written(told.left_out)}" if told.left_out else ""
     figure.suptitle(title, x=0.012, ha="left", fontsize=12.5, color=_INK, parse_math=False)
     axes.set_title(counts, loc="left", fontsize=9, color=_DIM, parse_math=False)
     _levels(axes, told)

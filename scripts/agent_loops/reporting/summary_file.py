@@ -90,7 +90,8 @@ def _place(row: Row | None) -> dict[str, Any] | None:
     known = row.gain_low is not None and row.gain_high is not None
     return {
         "experiment": row.number, "description": row.description,
-        "metric": _finite(row.metric), "gain": _finite(row.gain),
+        "metric": _finite(row.metric), "metric_name": row.metric_name or None,
+        "gain": _finite(row.gain),
         "gain_interval": [_finite(row.gain_low), _finite(row.gain_high)] if known else None,
         "commit": row.commit or None,
     }  # fmt: skip

@@ -6,7 +6,7 @@ Pure, and foresees nothing: what the next hours will bring is not said here.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from agent_loops import answers
@@ -18,24 +18,30 @@ _FEWEST = 9
 _PARTS = ("first", "second", "last")
 
 
-def diminishing(ideas: Sequence[Row]) -> str:
-    """What each third of the ideas gained, in one sentence; fewer than nine tell nothing."""
+def diminishing(ideas: Sequence[Row], kept: Iterable[Row], since: str = "") -> str:
+    """What each third of the ideas gained, in one sentence; fewer than nine tell nothing.
+
+    The ideas are of one epoch; `kept` are those that count as kept, `since` says since when.
+    """
     if len(ideas) < _FEWEST:
         return (
-            "1 idea is too few to tell."
+            f"1 idea{since} is too few to tell."
             if len(ideas) == 1
-            else (f"{len(ideas)} ideas are too few to tell.")
+            else (f"{len(ideas)} ideas{since} are too few to tell.")
         )
-    if not any(row.status == KEEP for row in ideas):
-        return f"None of {len(ideas)} ideas was kept."
+    numbers = {row.number for row in kept}
+    if not any(row.number in numbers for row in ideas):
+        return f"None of {len(ideas)} ideas{since} was kept."
     ends = [0, len(ideas) // 3, 2 * len(ideas) // 3, len(ideas)]
     thirds = [ideas[start:end] for start, end in itertools.pairwise(ends)]
-    gains = [sum(row.gain or 0.0 for row in rows if row.status == KEEP) for rows in thirds]
+    gains = [sum(row.gain or 0.0 for row in rows if row.number in numbers) for rows in thirds]
     told = [
         f"the {name} (#{rows[0].number} to #{rows[-1].number}) {gain:.4g}"
         for name, rows, gain in zip(_PARTS, thirds, gains, strict=True)
     ]
-    return f"Of thirds of the ideas, {', '.join(told)} gained{_slower(gains)}{_since(ideas)}."
+    return (
+        f"Of thirds of the ideas{since}, {', '.join(told)} gained{_slower(gains)}{_since(ideas)}."
+    )
 
 
 def _slower(gains: Sequence[float]) -> str:
@@ -96,10 +102,11 @@ def _per_percent(ledger: Ledger) -> list[tuple[str, str]]:
     percent, claim = ledger.gain_percent, ledger.claim
     if percent is None or percent <= 0 or (claim is not None and claim.low <= 0):
         return []
-    each = answers.duration(ledger.machine_s / percent)
+    machine_s = sum(row.machine_s for row in ledger.rows if row.epoch == ledger.epoch)
+    each = answers.duration(machine_s / percent)
     if claim is None:
         return [("per percent gained", f"{each} (as recorded, not confirmed)")]
-    ends = [answers.duration(ledger.machine_s * claim.gain / (percent * end))
+    ends = [answers.duration(machine_s * claim.gain / (percent * end))
             for end in (claim.high, claim.low)]  # fmt: skip
     return [("per percent gained", f"{each} (90%: {ends[0]} to {ends[1]})")]
 
