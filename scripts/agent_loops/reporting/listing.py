@@ -53,7 +53,7 @@ def history(run: Loop, wish: Wanted, *, view: str) -> Answer:
 def _nothing(ledger: Ledger) -> str:
     if not ledger.rows:
         return "nothing tried yet"
-    return f"none of the {len(ledger.rows)} experiments is one: `agent-loops history` lists them"
+    return f"none of the {len(ledger.rows)} fits these filters: `agent-loops history` lists all"
 
 
 def _values(run: Loop, row: Row, *, is_near: bool) -> dict[str, Any]:
