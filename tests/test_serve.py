@@ -539,8 +539,8 @@ def test_a_page_that_is_read_goes_on_living(project: Project, browser: Chrome) -
         assert browser.execute_script(focused) == "e3"
         now = element(browser, "#e3").rect["y"] - browser.execute_script("return scrollY")
         assert abs(now - at) < 3
-        spoken = element(browser, "#said").get_attribute("textContent")
-        assert spoken == "Experiment 6: keep"
+        spoken = element(browser, "#said")
+        until(lambda: spoken.get_attribute("textContent") == "Experiment 6: keep")
         assert "#e6" in element(browser, "figure svg").get_attribute("innerHTML")
         assert complaints(browser) == []
 
