@@ -59,7 +59,8 @@ def test_a_reading_stays_and_says_whose_it_is(tmp_path: Path) -> None:
     assert project.call("report").code == 0
     assert "None yet: `agent-loops report --reading FILE`" in analysis.read_text()
     said = "# What it means\r\n\nThe *baseline* is **all** there is: #1.\n"
-    assert project.call("report", "--reading", "-", stdin=said).code == 0
+    answer = project.call("report", "--reading", "-", stdin=said)
+    assert "reading put into analysis.md and report.html" in answer.out
     first = analysis.read_text()
     assert project.call("report").code == 0
     for page in (first, analysis.read_text()):

@@ -109,6 +109,13 @@ def test_settings_decide_even_where_the_description_speaks_of_something_else() -
     assert category_of("", diff) == "optimizer"
 
 
+def test_a_longer_name_in_the_description_says_which_setting_it_is() -> None:
+    diff = diff_of("-DECAY = 0.0", "+DECAY = 0.01")
+    assert category_of("weight decay 0.01", diff) == "regularization"
+    assert category_of("a decay of 0.01", diff) == "schedule"
+    assert category_of("less (weight decay was too high)", diff) == "schedule"
+
+
 def test_what_only_takes_lines_away_is_a_simplification() -> None:
     diff = diff_of("-x = norm(x)", "-x = block(x)", "+x = block(x)")
     assert category_of("plain blocks", diff) == "simplification"

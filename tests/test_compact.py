@@ -162,3 +162,19 @@ def test_dead_ends_are_what_failed_three_times_since_it_last_helped() -> None:
     assert [(item.name, item.values, item.numbers, item.since) for item in found] == [
         ("LR", ("0.2", "0.3", "0.4"), (2, 3, 4), 1), ("gate", (), (6, 7, 8), 0),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("description", "words"),
+    [
+        ("skip to the logits", "skip logits"),
+        ("drop path 0.1", "drop path 0.1"),
+        ("drop last batch", "drop batch"),
+        ("adam instead of sgd", "adam instead sgd"),
+        ("increase warmup", "increase warmup"),
+        ("decrease warmup", "decrease warmup"),
+        ("remove the skip connections", "no skip connections"),
+    ],
+)
+def test_words_do_not_turn_an_idea_round(description: str, words: str) -> None:
+    assert " ".join(words_of(description)) == words

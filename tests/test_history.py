@@ -51,7 +51,7 @@ def test_filters_choose_and_can_be_combined(campaign: tuple[Project, Terminal]) 
     ):
         assert numbers(terminal.ask("history", *words)) == expected, words
     assert terminal.call("history", "100..").out == (
-        "none of the 7 experiments is one: `agent-loops history` lists them\n"
+        "none of the 7 fits these filters: `agent-loops history` lists all\n"
     )
 
 

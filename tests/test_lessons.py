@@ -137,6 +137,27 @@ def test_crashes_are_grouped_by_reason_and_the_mended_ones_named() -> None:
     assert "#2" not in mend
 
 
+def test_a_crash_that_stands_alone_is_named_once() -> None:
+    (nan,) = learn(row(2, CRASH, "lr 9", reason="NaN"), row(3, KEEP, "lr 9, clipped", 0.1)).crashes
+    assert (nan.text, nan.numbers) == ("NaN; mended by #3", (2,))
+
+
+def test_a_baseline_that_crashed_is_a_crash_and_comes_first() -> None:
+    crashed = Row(1, CRASH, "baseline", reason="No module named torch", is_baseline=True)
+    whole = ledger()._replace(rows=(crashed,), baseline=None, state="active")
+    learnt = lessons.learn(whole, nothing)
+    assert [item.numbers for item in learnt.crashes] == [(1,)]
+    assert learnt.suggestions == (
+        "Mend what crashed, then measure the code as it stands: `agent-loops try baseline`.",
+    )
+    again = Row(2, "open", "baseline", is_baseline=True)
+    learnt = lessons.learn(whole._replace(rows=(crashed, again)), nothing)
+    assert "mended" not in learnt.crashes[0].text
+    assert lessons.learn(whole._replace(rows=()), nothing).suggestions == (
+        "Measure the code as it stands: `agent-loops try baseline`.",
+    )
+
+
 def test_near_misses_are_the_closest_that_were_not_kept() -> None:
     learnt = learn(
         row(2, KEEP, "lr 1", 0.2), row(3, DISCARD, "lr 2", -0.05), row(4, DISCARD, "depth 3", 0.01),

@@ -90,6 +90,15 @@ def test_what_has_no_value_is_never_drawn_as_one() -> None:
     assert {point.number for point in told.points} == set(range(1, 301))
 
 
+def test_where_nothing_was_measured_there_is_no_scale() -> None:
+    page = page_of(only_crashes())
+    assert '<text class="tick" text-anchor="end"' in page  # the lane's name
+    assert "measured yet" in page
+    assert not drawing.of(chart.of(only_crashes()), width=1060, height=430, size=12,
+                          most_labels=20).y_ticks  # fmt: skip
+    assert not re.search(r'<i class="l (keep|best|base|discard)">', page)
+
+
 @pytest.mark.parametrize("direction", Direction)
 def test_an_outlier_is_at_the_edge_and_does_not_flatten_the_rest(direction: Direction) -> None:
     calm = made_ledgers.long(40, direction=direction)

@@ -539,8 +539,8 @@ def test_a_page_that_is_read_goes_on_living(project: Project, browser: Chrome) -
         assert browser.execute_script(focused) == "e3"
         now = element(browser, "#e3").rect["y"] - browser.execute_script("return scrollY")
         assert abs(now - at) < 3
-        spoken = element(browser, "#said").get_attribute("textContent")
-        assert spoken == "Experiment 6: keep"
+        spoken = element(browser, "#said")
+        until(lambda: spoken.get_attribute("textContent") == "Experiment 6: keep")
         assert "#e6" in element(browser, "figure svg").get_attribute("innerHTML")
         assert complaints(browser) == []
 
@@ -596,6 +596,9 @@ def test_a_run_under_way_is_followed_to_its_end(project: Project, browser: Chrom
             until(lambda: browser.execute_script(line) != before)
             assert text(browser, "#now-curve b") == "loss of this run"
             assert browser.find_elements("css selector", "#e2[data-status=open]")
+            assert "1 kept, 0 discarded, 0 crashed, 1 open" in text(browser, "dl.figures")
+            until(lambda: "longer than earlier runs (" in text(browser, "#now-line"))
+            assert not element(browser, "#now-done").is_displayed()
             for width in (1280, 390):
                 size(browser, width, 900)
                 wide = browser.execute_script("return document.documentElement.scrollWidth")
@@ -620,6 +623,11 @@ def test_a_server_that_is_gone_is_said(project: Project, browser: Chrome) -> Non
         assert complaints(browser) == []
         assert server.end()[0] == 0
         until(lambda: text(browser, "#link").startswith("The server is gone."))
+        assert "`" not in text(browser, "#link")
+        assert text(browser, "#link code") == "agent-loops serve"
+        assert "goes on, and this page" not in text(browser, "header .state")
+        first = "return document.querySelector('main').firstElementChild.id"
+        assert browser.execute_script(first) == "link"
         with served(project, "--port", str(server.port)):
             until(lambda: "Another server was started" in text(browser, "#link"))
 
@@ -634,6 +642,9 @@ def test_a_page_opened_before_anything_was_tried_fills(project: Project, browser
         until(lambda: browser.find_elements("css selector", "#e1[data-status=keep]"))
         until(lambda: text(browser, "#shown") == "1 of 1")
         assert browser.execute_script("return window.here")
-        element(browser, "button.filter[data-status=crash]").click()
+        chips = [chip.text for chip in browser.find_elements("css selector", ".filter")]
+        assert [chip for chip in chips if chip] == ["all 1", "keep 1"]
+        element(browser, "#search").send_keys("no such idea")
         assert shown(browser) == []
+        assert text(browser, "#nothing") == "Nothing matches."
         assert complaints(browser) == []

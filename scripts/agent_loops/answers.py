@@ -155,7 +155,7 @@ def _verdict_lines(
         head.append(_figures(campaign, experiment, values))
     if values["status"] not in ("running", decide.CRASH):
         if values["memory_gb"] is not None:
-            head.append(_memory(values["memory_gb"]))
+            head.append(memory(values["memory_gb"]))
         if values["wall_s"] is not None:
             head.append(duration(values["wall_s"]))
         head.append(f"+{values['lines_added']} -{values['lines_removed']} lines")
@@ -308,7 +308,8 @@ def _gain(gain: float) -> str:
     return f"{abs(gain):.4g} {'better' if gain > 0 else 'worse'}" if gain else "no better"
 
 
-def _memory(gb: float) -> str:
+def memory(gb: float) -> str:
+    """Gigabytes in the unit that reads best."""
     return f"{gb:.1f} GB" if gb >= 1 else f"{gb * 1024:.0f} MB"
 
 

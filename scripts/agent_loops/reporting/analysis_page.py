@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from agent_loops import display
 from agent_loops.decide import CRASH, KEEP
-from agent_loops.reporting import categories, gains, readings
+from agent_loops.reporting import categories, gains, readings, reviews
 from agent_loops.reporting.ledger import Ledger, Row
 from agent_loops.reporting.lessons import Lessons
 from agent_loops.reporting.markdown import escape, table
 from agent_loops.reporting.patterns import Pattern
 
-_MOST_NUMBERS = 30
+_MOST_NUMBERS = 12  # as the page
 
 
 def render(ledger: Ledger, lessons: Lessons, reading: str = "") -> str:
@@ -105,10 +105,8 @@ def _progression(ledger: Ledger) -> list[str]:
 
 
 def _to_review(ledger: Ledger, lessons: Lessons) -> list[str]:
-    sources = {row.source for row in ledger.rows if row.source}
-    lines = []
-    if sources == {"self-reported"}:
-        lines = [f"- all: {escape(ledger.metric)} is self-reported by the code that is edited"]
+    about_all = reviews.of_all(ledger)
+    lines = [f"- all: {escape(about_all)}"] if about_all else []
     return lines + [f"- {_told(ledger, row)}: {escape(why)}" for row, why in lessons.to_review]
 
 

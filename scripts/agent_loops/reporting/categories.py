@@ -29,7 +29,8 @@ CATEGORIES = (
 )
 RULE = (
     "The first of these that names something known decides: the word before a colon (`arch: …`); "
-    "the names of the settings, where the change sets only numbers and words anew; what the "
+    "the names of the settings, where the change sets only numbers and words anew, or the "
+    "longer name by which the description calls one of them (weight decay, for DECAY); what the "
     "description says before the first bracket, dash, comma or semicolon; the rest of it; the "
     "names in the changed lines. Names of knobs (learning rate, weight decay, init) count three, "
     "names of parts that have such knobs (embedding, layer, Muon) one; where two categories are "
@@ -135,9 +136,11 @@ def category_of(description: str, diff: Sequence[str]) -> str:
     """The category of an idea by `RULE`; `diff` is a unified diff, or empty."""
     gone, new = _changed(diff)
     kind, idea = _idea(description)
-    named = set(_categories(kind)) or set(_categories(_settings(gone, new)))
+    settings = _settings(gone, new)
+    named = set(_categories(kind)) or set(_categories(settings))
     if len(named) == 1:
-        return named.pop()
+        said_of = set() if kind else _longer(idea, settings)
+        return said_of.pop() if len(said_of) == 1 else named.pop()
     if _SIMPLER.match(idea.strip()) or _only_takes_away(gone, new):
         return SIMPLIFICATION
     said, *rest = _REMARK.split(f"{kind} {idea}" if kind else idea, maxsplit=1)
@@ -166,6 +169,19 @@ def _best(scores: Counter[str], lines: str) -> str:
         return tied[0]
     in_lines = _scores(lines)
     return max(tied, key=lambda category: in_lines[category])
+
+
+def _longer(idea: str, settings: str) -> set[str]:
+    """The categories of the knobs by whose longer names the idea calls what is set anew.
+
+    A constant DECAY may be the weights' or the learning rate's: "weight decay 0.01" says which.
+    """
+    short = {name for name in _named(_words(settings)) if len(name) == 1}
+    return {
+        _NAMES[name].category
+        for name in _named(_words(_REMARK.split(idea, maxsplit=1)[0]))
+        if len(name) > 1 and any((word,) in short for word in name)
+    }
 
 
 def _changed(diff: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -65,10 +65,14 @@ class Drawing(NamedTuple):
 
 def of(told: Chart, *, width: float, height: float, size: float, most_labels: int) -> Drawing:
     """The chart on a sheet; `size` is that of its letters."""
-    y_ticks = chart.ticks(told.low, told.high, max(5, int(height / 42)))
+    lanes_high = _LANE * len(told.lanes)
+    if any(point.y is not None for point in told.points):
+        y_ticks = chart.ticks(told.low, told.high, max(5, int(height / 42)))
+    else:  # there is no scale, and nothing but the lanes
+        y_ticks, height = [], _MARGIN_TOP + lanes_high + _AXIS
     names = [*(text for _, text in y_ticks), *(chart.NAMES[kind] for kind in told.lanes)]
-    left = 10 + max(chart_labels.width(name, size) for name in names)
-    bottom = height - _AXIS - _LANE * len(told.lanes)
+    left = 10 + max((chart_labels.width(name, size) for name in names), default=0.0)
+    bottom = height - _AXIS - lanes_high
     scale = Scale(told, Box(left, _MARGIN_TOP, width - _MARGIN_RIGHT, bottom))
     lanes = tuple((kind, bottom + _LANE * (k + 0.6)) for k, kind in enumerate(told.lanes))
     marks = tuple(scale.marks(told.points, dict(lanes)))

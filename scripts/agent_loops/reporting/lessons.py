@@ -72,14 +72,17 @@ def learn(ledger: Ledger, change_of: Callable[[int], Change], context: str = "")
     return Lessons(
         categories=table,
         failed=patterns.failed(table, ideas, category_of),
-        crashes=patterns.crashes(ideas),
+        crashes=patterns.crashes(ledger.rows),
         near_misses=near[:_MOST_NEAR],
         dead_ends=dead_ends,
         progression=tuple(ledger.kept),
         diminishing=trends.diminishing(
             [row for row in ideas if row.epoch == ledger.epoch], ledger.kept, ledger.since
         ),
-        suggestions=proposals.proposals(ideas, table, category_of, near, dead_ends),
+        suggestions=(
+            *proposals.baseline(ledger),
+            *proposals.proposals(ideas, table, category_of, near, dead_ends),
+        ),
         to_review=reviews.to_review(ledger.kept, kept.__getitem__),
         cost=trends.cost(ledger, context),
         category_of=category_of,

@@ -53,12 +53,9 @@ def history(run: Loop, wish: Wanted, *, view: str) -> Answer:
 def _nothing(ledger: Ledger) -> str:
     if not ledger.rows:
         return "nothing tried yet"
-    many = (
-        "the experiment is no such"
-        if len(ledger.rows) == 1
-        else (f"none of the {len(ledger.rows)} experiments is one")
-    )
-    return f"{many}: `agent-loops history` lists them"
+    if len(ledger.rows) == 1:
+        return "the experiment does not fit these filters: `agent-loops history` shows it"
+    return f"none of the {len(ledger.rows)} fits these filters: `agent-loops history` lists all"
 
 
 def _values(run: Loop, row: Row, *, is_near: bool) -> dict[str, Any]:

@@ -179,6 +179,7 @@ def _told(run: Loop, found: UnderWay) -> dict[str, Any]:
         "elapsed_s": round(found.elapsed_s, 1),
         "left_s": round(estimate.left_s, 1) if estimate else None,
         "by": estimate.by if estimate else "",
+        "usual_s": round(found.usual_s, 1) if found.usual_s else None,
     }
 
 

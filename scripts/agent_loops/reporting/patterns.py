@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from agent_loops.decide import CRASH, DISCARD
+from agent_loops.decide import CRASH, DISCARD, KEEP
 from agent_loops.reporting.categories import CATEGORIES
 from agent_loops.reporting.ledger import Row
 
@@ -104,40 +104,49 @@ def _is_unclear(row: Row) -> bool:
     return low is not None and high is not None and low < 0 < high
 
 
-def crashes(ideas: Sequence[Row]) -> tuple[Pattern, ...]:
+def crashes(rows: Sequence[Row]) -> tuple[Pattern, ...]:
     """The crashes by their reason, numbers in it aside; the most frequent first.
 
-    One is called mended where an idea that did not crash begins with its description.
+    One is called mended where one that did not crash begins with its description.
     """
-    crashed = [row for row in ideas if row.status == CRASH]
-    by = mended(ideas)
+    crashed = [row for row in rows if row.status == CRASH]
+    by = mended(rows)
     found = []
-    for rows in _grouped(
+    for alike in _grouped(
         crashed, lambda row: _NUMBER.sub("0", f"{row.kind}|{row.reason}")
     ).values():
-        text = ": ".join(dict.fromkeys(part for part in (rows[0].kind, rows[0].reason) if part))
-        told = [f"#{row.number} by #{by[row.number]}" for row in rows if row.number in by]
+        text = ": ".join(dict.fromkeys(part for part in (alike[0].kind, alike[0].reason) if part))
+        told = [_mending(row.number, by[row.number], alike) for row in alike if row.number in by]
         more = f" and {len(told) - _MOST} more" if len(told) > _MOST else ""
-        text = f"{text or 'no reason recorded'}{'; mended: ' if told else ''}"
+        text = text or "no reason recorded"
+        if told:
+            text += "; mended: " if len(alike) > 1 else "; mended "
         text += ", ".join(told[:_MOST]) + more
-        found.append(_pattern(text, rows))
+        found.append(_pattern(text, alike))
     return tuple(sorted(found, key=lambda item: -len(item.numbers)))
 
 
-def mended(ideas: Sequence[Row]) -> dict[int, int]:
-    """Which crashes were mended, and by which: the first idea that did not crash and whose
-    description begins with the crash's.
+def _mending(crash: int, by: int, alike: Sequence[Row]) -> str:
+    """Names the crash only beside others: a crash that is alone is named behind the text."""
+    return f"#{crash} by #{by}" if len(alike) > 1 else f"by #{by}"
+
+
+def mended(rows: Sequence[Row]) -> dict[int, int]:
+    """Which crashes were mended, and by which: the first that was measured and whose description
+    begins with the crash's.
     """
     crashed: dict[str, list[int]] = {}
-    for row in ideas:
+    for row in rows:
         if row.status == CRASH and (said := row.description.strip().lower()):
             crashed.setdefault(said, []).append(row.number)
     lengths = {len(said) for said in crashed}
     found: dict[int, int] = {}
-    for row in ideas:
+    for row in rows:
+        if row.status not in (KEEP, DISCARD):
+            continue
         said = row.description.strip().lower()
         begins = [said[:length] for length in lengths if length <= len(said)]
-        for number in (n for text in begins if row.status != CRASH for n in crashed.get(text, ())):
+        for number in (n for text in begins for n in crashed.get(text, ())):
             found.setdefault(number, row.number)
     return found
 

@@ -11,13 +11,20 @@ from agent_loops import display
 from agent_loops.decide import CRASH, DISCARD
 from agent_loops.reporting import patterns, trends
 from agent_loops.reporting.categories import CATEGORIES, OTHER, SIMPLIFICATION
-from agent_loops.reporting.ledger import Row
+from agent_loops.reporting.ledger import Ledger, Row
 from agent_loops.reporting.patterns import Category, Pattern
 
 _FEWEST = 3
 _STALE = 10
 _MOST_CRASHES = 3
 _SHOWN = 60
+
+
+def baseline(ledger: Ledger) -> Iterator[str]:
+    """What has to come before all ideas, as long as the campaign has none to compare them with."""
+    if ledger.baseline is None and ledger.state != "finished":
+        first = "Mend what crashed, then measure" if ledger.counts[CRASH] else "Measure"
+        yield f"{first} the code as it stands: `agent-loops try baseline`."
 
 
 def proposals(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent_loops import answers, display
 from agent_loops.decide import CRASH, DISCARD, KEEP, percent
-from agent_loops.reporting import categories, chart, diff_html, drawing, gains, pace
+from agent_loops.reporting import categories, chart, diff_html, drawing, gains, pace, reviews
 from agent_loops.reporting.details import Detail
 from agent_loops.reporting.diff_html import Shown
 from agent_loops.reporting.ledger import OPEN, Ledger, Row
@@ -101,12 +101,17 @@ def render(page: Page) -> str:
         narrow=drawing.of(picture, width=360, height=330, size=11, most_labels=6),
         headline=_headline(ledger), standing=_standing(ledger),
         gained=gains.in_words(ledger).replace("-", _MINUS) if ledger.kept else "",
+        about_all=reviews.of_all(ledger), open_count=_open_count(ledger),
         pace=pace.in_words(went) if (went := pace.of(ledger.rows)) else "",
         open_row=next((row for row in ledger.rows if row.status == OPEN), None),
         early=early, styles=styles, scripts=scripts,
         policy=_policy(styles, [early, *scripts], page.live),
     )  # fmt: skip
     return _HIDDEN.sub("", text)
+
+
+def _open_count(ledger: Ledger) -> int:
+    return sum(row.status == OPEN and not row.is_rehearsal for row in ledger.rows)
 
 
 def _headline(ledger: Ledger) -> str:
@@ -163,7 +168,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters.update(
         duration=_duration, signed=signed, number=number, like=like, percent=percent, when=when,
-        ticked=_ticked, raw=_trusted,
+        ticked=_ticked, raw=_trusted, memory=answers.memory,
     )  # fmt: skip
     environment.tests["number"] = lambda value: isinstance(value, int | float)
     return environment

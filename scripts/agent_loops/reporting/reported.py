@@ -49,7 +49,8 @@ def of_campaign(run: Loop, reading: str | None = None) -> Answer:
     _write(paths, page._replace(reading=_reading(paths, ledger, reading, run.workspace.environ)))
     confirmed, standing = claimed.standing(run.workspace)
     claim = str(confirmed["sentence"]) if confirmed else standing
-    return _answer(ledger, claim, run.workspace.shown(paths.root))
+    answer = _answer(ledger, claim, run.workspace.shown(paths.root))
+    return answer if reading is None else _with_reading(answer)
 
 
 def of_table(
@@ -77,7 +78,8 @@ def of_table(
     learnt = lessons.learn(ledger, lambda _: Change())
     page = Page(ledger, learnt, made, reading=_reading(paths, ledger, reading, environ))
     _write(paths, page)
-    return _answer(ledger, ledger.standing, str(paths.root))
+    answer = _answer(ledger, ledger.standing, str(paths.root))
+    return answer if reading is None else _with_reading(answer)
 
 
 def _folder_for(table: Path) -> Path:
@@ -110,6 +112,10 @@ def _reading(
         secrets = display.secret_values(environ)
         return readings.written(text, experiments=len(ledger.rows), secrets=secrets)
     return report_folder.reading(paths)
+
+
+def _with_reading(answer: Answer) -> Answer:
+    return answer._replace(lines=[*answer.lines, "reading put into analysis.md and report.html"])
 
 
 def _answer(ledger: Ledger, claim: str, folder: str) -> Answer:

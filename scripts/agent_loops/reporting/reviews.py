@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from agent_loops import themes
 from agent_loops.decide import MANY_LINES
 from agent_loops.reporting.changes import Change
-from agent_loops.reporting.ledger import Row
+from agent_loops.reporting.ledger import Ledger, Row
 
 _MEASURING = frozenset(
     "metric metrics eval evals evaluate evaluation val validate validation test tests score "
@@ -20,6 +20,13 @@ _DRAWING = frozenset("data dataset datasets tokenizer split seed seeds".split())
 # As the verdict's notes flag them.
 _FLAGGED = ("lines that name", "changes a seed")
 _SHOWN = 4
+
+
+def of_all(ledger: Ledger) -> str:
+    """What is to be known of every kept change alike; "" where there is nothing."""
+    if {row.source for row in ledger.rows if row.source} == {"self-reported"}:
+        return f"{ledger.metric} is self-reported by the code that is edited"
+    return ""
 
 
 def to_review(

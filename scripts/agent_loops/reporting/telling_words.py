@@ -14,11 +14,12 @@ from agent_loops.reporting.parameters import head_of
 
 _WORD = re.compile(r"[^\W_][\w.+#^*/'-]*")
 _LONGEST = 18
-_WITHOUT = frozenset("no not remove removed without drop disable delete skip off".split())
+# Not `drop` and `skip`, of which there are drop paths and skip connections.
+_WITHOUT = frozenset("no not remove removed without disable delete off".split())
 _SAYS_NOTHING = frozenset(
     "a an the and or of to in on at by as is it its be for from with into over per via use using "
-    "used try tried trying test tested set make made add added adding new more less than instead "
-    "change changed increase decrease raise lower reduce bump replace replaced switch only all "
+    "used try tried trying test tested set make made add added adding new more less than "
+    "change changed bump replace replaced switch only all "
     "each every both but then this that very slightly better worse too best improved regressed "
     "idea experiment baseline again retry re val loss score metric steps step hypothesis evidence "
     "back full one two first last same".split()

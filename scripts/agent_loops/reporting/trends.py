@@ -79,7 +79,7 @@ def cost(ledger: Ledger, context: str = "") -> tuple[tuple[str, str], ...]:
     if not machine_s:
         return (("context", context),) if context else ()
     runs = sum(row.runs for row in ledger.rows)
-    found.append(("machine time", f"{answers.duration(machine_s)} in {runs} runs"))
+    found.append(("machine time", f"{answers.duration(machine_s)} in {_runs(runs)}"))
     for status, label in ((DISCARD, "on discarded ideas"), (CRASH, "on crashes")):
         spent = sum(row.machine_s for row in ideas if row.status == status)
         if spent:
@@ -93,9 +93,16 @@ def cost(ledger: Ledger, context: str = "") -> tuple[tuple[str, str], ...]:
     found += _per_percent(ledger)
     if ledger.pruned_runs:
         found.append(
-            ("saved by pruning", f"{answers.duration(ledger.saved_s)} in {ledger.pruned_runs} runs")
+            (
+                "saved by pruning",
+                f"{answers.duration(ledger.saved_s)} in {_runs(ledger.pruned_runs)}",
+            )
         )
     return (*found, ("context", context)) if context else tuple(found)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _per_percent(ledger: Ledger) -> list[tuple[str, str]]:

@@ -16,24 +16,39 @@
     return h ? `${h}:${two(m)}:${two(s)} h` : m ? `${m}:${two(s)} min` : `${s} s`;
   }
 
+  // As the page writes times; not every browser would.
+  function clockTime() {
+    const at = new Date();
+    const two = (value) => String(value).padStart(2, '0');
+    const month = at.toLocaleString('en-US', { month: 'short' });
+    return `${two(at.getDate())} ${month} ${two(at.getHours())}:${two(at.getMinutes())}`;
+  }
+
+  const short = (seconds) => (seconds < 90 ? `${seconds.toFixed(1)} s` : span(seconds));
+
   function tick() {
     if (!clock) return;
     const passed = (performance.now() - clock.at) / 1000;
     const { now, idle } = clock;
     const done = byId('now-done');
     let line = 'Nothing has run yet.';
+    let isEstimated = false;
     if (now) {
-      const left = now.left_s === null ? null : Math.max(0, now.left_s - passed);
       const took = now.elapsed_s + passed;
       const what = now.purpose === 'measure' ? '' : `, ${now.purpose}`;
       line = `#${now.experiment} ${now.description}${what}: running for ${span(took)}`;
-      if (left !== null) line += `, about ${span(left)} left by ${now.by}`;
-      if (left !== null) done.value = took / Math.max(took + left, 0.001);
+      const left = now.left_s === null ? null : Math.max(0, now.left_s - passed);
+      const isLonger = now.usual_s !== null && took >= now.usual_s;
+      isEstimated = left !== null && !(isLonger && now.by === 'earlier runs');
+      if (isEstimated) {
+        line += `, about ${span(left)} left by ${now.by}`;
+        done.value = took / Math.max(took + left, 0.001);
+      } else if (isLonger) line += `, longer than earlier runs (${short(now.usual_s)})`;
     } else if (idle) {
       line = `Nothing is running. The last was #${idle.experiment} ${idle.description}: `
         + `${idle.status}, ${span(idle.ended_s + passed)} ago.`;
     }
-    done.hidden = !now || now.left_s === null;
+    done.hidden = !isEstimated;
     if (byId('now-line').textContent !== line) byId('now-line').textContent = line;
   }
 
@@ -161,7 +176,13 @@
 
   function link(text) {
     const line = byId('link');
-    if (line.textContent !== text) line.textContent = text;
+    const parts = (text || '').split('`').map((part, at) => {
+      if (at % 2 === 0) return part;
+      const code = document.createElement('code');
+      code.textContent = part;
+      return code;
+    });
+    if (line.textContent !== (text || '').replaceAll('`', '')) line.replaceChildren(...parts);
     line.hidden = !text;
   }
 
@@ -170,7 +191,7 @@
     if (failures === 1 && !text) return; // once may be a hiccup
     clock = null;
     document.documentElement.classList.add('gone');
-    const at = new Date().toLocaleTimeString();
+    const at = clockTime();
     if (text || byId('link').hidden) {
       steadily(() => link(text || `The server is gone. This is how it stood at ${at}. `
         + 'This page goes on by itself if it comes back; else start `agent-loops serve` again.'));
@@ -204,6 +225,7 @@
     timer = setTimeout(ask, wait);
   }
 
+  main.prepend(byId('link')); // above all that it is about
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) ask();
   });

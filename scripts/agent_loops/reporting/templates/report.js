@@ -27,6 +27,7 @@
       count += fits;
     }
     byId('shown').textContent = `${count} of ${all.length}`;
+    byId('nothing').hidden = count > 0;
   }
 
   function value(body, key) {
@@ -106,7 +107,11 @@
     if (!byId('table')) return;
     document.querySelector('.controls').hidden = false;
     for (const button of document.querySelectorAll('.filter')) {
-      button.setAttribute('aria-pressed', String(button.dataset.status === status));
+      const own = button.dataset.status;
+      const count = rows().filter((body) => own === 'all' || body.dataset.status === own).length;
+      button.textContent = `${own} ${count}`;
+      button.hidden = !count && own !== 'all' && own !== status;
+      button.setAttribute('aria-pressed', String(own === status));
     }
     filter();
   }
