@@ -197,3 +197,10 @@ def test_a_warmup_is_proposed_where_the_second_run_was_over_a_twentieth_faster(
 def test_a_baseline_near_the_largest_number_is_described_too() -> None:
     bindings = parse("metric: a\nrun_cmd: b\neditable_files: c.py\n", default_tag="t")
     assert calibration.found(bindings, [1e200, 1.1e200]).startswith("one run's noise is about 7.1e")
+
+
+def test_chances_are_not_told_as_if_they_were_sizes() -> None:
+    judgement = Judgement("keep", 0.02441, 0.022, 0.0268, 0.97, 0.001, 0.01)
+    assert decide.in_words(judgement) == (
+        "gain 0.02441, 90%: 0.022 to 0.027; 97% likely better, under 1% likely worse"
+    )

@@ -34,7 +34,8 @@ def test_all_is_told_on_standard_output(tmp_path: Path, capfd: pytest.CaptureFix
     ]
     assert [words for words in told if words not in out] == []
     commands = [line for line in out.splitlines() if line.startswith("  cd ")]
-    assert len(commands) == 3
+    assert len(commands) == 5
+    assert commands[-2:] == [commands[0].replace("history", word) for word in ("report", "serve")]
     # The launcher would build an environment first.
     history = commands[0].replace(str(ROOT / "bin/agent-loops"), "echo")
     done = subprocess.run(["sh", "-c", history], capture_output=True, text=True, check=True)

@@ -250,6 +250,21 @@ def test_advice_names_three_places_and_leaves_the_split_alone() -> None:
     assert 'int(os.environ.get("AGENT_LOOPS_SEED", 0))' in mend
 
 
+@pytest.mark.parametrize(
+    "default",
+    [
+        "time.time_ns() % 2**31",
+        "int.from_bytes(os.urandom(4), 'big')",
+        "base + 1",
+        "random.randint(0, 9)",
+    ],
+)
+def test_a_seed_that_differs_unless_it_is_set_is_not_called_hard_coded(default: str) -> None:
+    code = f"random.seed(int(os.environ.get('SEED', {default})))\n"
+    assert reseeding.advice({"train.py": code.encode()}, given=False) is None
+    assert reseeding.advice({"train.py": code.replace(default, "5").encode()}, given=False)
+
+
 def test_with_the_seed_of_the_run_only_what_calls_state_outright_is_named() -> None:
     code = b'p.add_argument("--seed", default=1)\nSEED = 5\nnp.random.seed(1)\n'
     assert [seed.text for _, seed in reseeding.hard_coded({"t.py": code}, given=True)] == [

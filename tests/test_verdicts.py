@@ -206,6 +206,18 @@ def test_a_crash_among_repeats_is_a_crash(campaign: Campaigns) -> None:
 PRINTS = 'print("val_bpb: 0.500000")\n'
 
 
+def test_that_each_epoch_prints_the_metric_is_told_once_and_of_the_baseline(
+    tmp_path: Path,
+) -> None:
+    epochs = "import time\nLR = 3\nfor e in range(3): print('val_bpb:', LR - e + time.time() % 1)\n"
+    project = Project(tmp_path / "p", train=epochs)
+    project.bind(baseline_runs=3)
+    told = [note for note in project.baseline()["notes"] if "different values" in note]
+    assert len(told) == 1
+    project.edit("LR = 3", "LR = 2.5")
+    assert "different values" not in " ".join(project.ask("try", "lower")["notes"])
+
+
 @pytest.mark.parametrize(
     ("name", "train", "bindings", "note"),
     [

@@ -162,7 +162,7 @@ def advice(weighed: Weighed) -> str:
 
 
 def in_words(judgement: Judgement) -> str:
-    """`gain 0.0244, 90%: 0.022 to 0.0268; 97% better, under 1% worse`: the rest is no different."""
+    """`gain 0.0244, 90%: 0.022 to 0.0268; 97% likely better, …`: the rest is no different."""
     low, high = judgement.low, judgement.high
     gain = f"gain {judgement.gain:.4g}"
     if judgement.gain < 0:
@@ -170,7 +170,7 @@ def in_words(judgement: Judgement) -> str:
     if not judgement.noise:
         return f"{gain}, no noise seen" if judgement.gain else "equal to the incumbent"
     better, worse = percent(judgement.probability), percent(judgement.worse)
-    return f"{gain}, 90%: {low:.2g} to {high:.2g}; {better} better, {worse} worse"
+    return f"{gain}, 90%: {low:.2g} to {high:.2g}; {better} likely better, {worse} likely worse"
 
 
 def percent(probability: float) -> str:

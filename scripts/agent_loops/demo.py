@@ -160,7 +160,10 @@ def _closing(project: Path, took_s: float) -> Answer:
         f"Best: #{best}, code in {sandbox / f'iter{best}' / 'code_snapshot'}",
         f"Every experiment: {sandbox}  (results.tsv, journal.jsonl, iter<N>/)",
         f"Took {took_s:.0f} s. To look around there:",
-        *(f"  {look}{words}" for words in ("history", f"show {best}", f"diff {best}")),
+        *(
+            f"  {look}{words}"
+            for words in ("history", f"show {best}", f"diff {best}", "report", "serve")
+        ),
     ]
     values = {
         "schema": answers.SCHEMA,

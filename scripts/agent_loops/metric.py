@@ -20,9 +20,9 @@ from agent_loops.log_lines import (
     plain,
     shown_line,
 )
+from agent_loops.objective import SEVERAL, mean
 from agent_loops.objective import Direction as Direction
 from agent_loops.objective import MetricSpec as MetricSpec
-from agent_loops.objective import mean
 from agent_loops.printed import (
     CLOSING,
     NUMBER,
@@ -333,7 +333,7 @@ class _Finder:
         shown = ", ".join(list(texts.values())[-3:])
         more = "…, " if len(texts) > 3 else ""
         where = f"in the last {_NEAR_LINES} lines ({more}{shown})"
-        return [f"{len(texts)} different values of {self.spec.name} {where}; the last was taken"]
+        return [f"{len(texts)} {SEVERAL} {self.spec.name} {where}; the last was taken"]
 
     def no_match(self) -> str:
         shown = self.spec.pattern if self.spec.pattern is not None else f"{self.spec.name}:"

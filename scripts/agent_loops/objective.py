@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+SEVERAL = "different values of"
+"""Marks the note on a metric that was printed with several values, of which the last was taken."""
 _LARGEST = math.nextafter(math.inf, 0)
 
 

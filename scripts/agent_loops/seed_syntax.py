@@ -25,9 +25,10 @@ _DECLARES = re.compile(
     r"|setdefault|DEFINE_integer|pop)$"
 )
 # What a seed may be computed by without being anything but a seed.
-_COMPUTES = frozenset(
-    "int str abs hash os.environ.get environ.get os.getenv getenv os.getpid time.time time.time_ns "
-    "time.perf_counter_ns os.urandom int.from_bytes random.randint random.randrange".split()
+_PASSES_ON = frozenset("int str abs hash os.environ.get environ.get os.getenv getenv".split())
+_COMPUTES = _PASSES_ON.union(
+    "os.getpid time.time time.time_ns time.perf_counter_ns os.urandom int.from_bytes "
+    "random.randint random.randrange".split()
 )
 # The data's split is to be the same in every run, so its seed is well hard-coded.
 _SPLITS = re.compile(r"(?i)split|fold")
@@ -141,6 +142,16 @@ def is_simple(node: ast.expr) -> bool:
         if isinstance(part, (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom, ast.Lambda)):
             return False
     return True
+
+
+def may_vary(node: ast.expr) -> bool:
+    """Whether two runs may compute it differently although no variable of the system is set."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and dotted(part.func) not in _PASSES_ON:
+            return True
+        if isinstance(part, ast.BinOp) and not is_number(part):
+            return True
+    return False
 
 
 def only_asks(test: ast.expr) -> bool:

@@ -21,6 +21,7 @@ from agent_loops.seed_syntax import (
     is_stated,
     is_text,
     makes_stream,
+    may_vary,
     names_seed,
     names_seeds,
     only_asks,
@@ -259,7 +260,8 @@ class Unseeding(ast.NodeTransformer):
             parts = [part.value for part in ast.walk(value) if isinstance(part, ast.Constant)]
             named = [part for part in parts if isinstance(part, str) and not part.isdigit()]
             # Of a call only `getenv("SEED", 5)` states one, and the variable of the run's is given.
-            if is_stated(value) or (named and seeds.VARIABLE not in named):
+            given = seeds.VARIABLE in named or may_vary(value)
+            if is_stated(value) or (named and not given):
                 number = next((str(part) for part in parts if str(part).isdigit()), "")
         self.found.append(Seed(kind, text, number, node.lineno, self._splits > 0))
 

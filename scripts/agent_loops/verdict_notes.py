@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from agent_loops import calibration, decide, display, events
 from agent_loops.experiments import Experiment
+from agent_loops.objective import SEVERAL
 from agent_loops.state import Campaign
 
 
@@ -19,6 +20,8 @@ def of_verdict(
 ) -> tuple[str, ...]:
     """Everything beside the verdict on an experiment whose last reading is `finished`."""
     notes = of_runs(experiment)
+    if not experiment.started.baseline and _tells_several(campaign.baseline):
+        notes = [note for note in notes if SEVERAL not in note]  # so it prints, as is known
     last = experiment.last_finished
     if last is not None and last.crash_kind:
         counted = len(experiment.readings)
@@ -38,6 +41,11 @@ def of_verdict(
     )
     notes += _of_printing(campaign, finished, None if is_incumbents else delta)
     return tuple(note for note in notes if note)
+
+
+def _tells_several(baseline: Experiment | None) -> bool:
+    decided = baseline.decided if baseline is not None else None
+    return decided is not None and any(SEVERAL in note for note in decided.notes)
 
 
 def _of_baseline(
@@ -77,17 +85,18 @@ def _of_printing(
 
 
 def of_runs(experiment: Experiment) -> list[str]:
-    """What the runs of this attempt said, and which of them were tried again."""
+    """What the runs of this attempt said, each thing once, and which of them were tried again."""
     notes: list[str] = []
     for run in experiment.attempt:
         if run.finished is None:
             continue
-        notes += run.finished.notes
+        told = any(SEVERAL in note for note in notes)  # each run has values of its own
+        notes += [note for note in run.finished.notes if not (told and SEVERAL in note)]
         if run.finished.hopeless and run.finished.outcome != "pruned":
             notes.append(run.finished.hopeless)
         if run.finished.crash_kind == "machine" and run is not experiment.attempt[-1]:
             notes.append(f"run {run.number} was tried again: {run.finished.crash_reason}")
-    return notes
+    return list(dict.fromkeys(notes))
 
 
 def _last_place(text: str) -> float:
