@@ -101,15 +101,35 @@ _SECRET_NAME = re.compile(
 _NOT_SECRET_NAME = re.compile(
     r"^(?:OLD)?PWD$|_(?:FILE|PATH|DIR|SOCK|URL|HOST|NAME)$|^SSH_AUTH_SOCK$"
 )
+# What a text must hold, without case, for the shape to be looked for: looking takes far longer.
 _SHAPES = (
-    r"\bsk-(?=[\w-]*\d)[\w-]{16,}",
-    r"\b(?:gh[opusr]_|github_pat_|glpat-|hf_|npm_|pypi-|dckr_pat_|r8_|xox[abeprs]-|shp(?:at|ss)_)[\w-]{16,}",
-    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    r"\bAIza[\w-]{30,}",
-    r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?",
-    r"(?<=://)[^\s:/@]{0,200}:[^\s/@]{1,200}(?=@)",
-    r"(?i:(?<=\bbearer )|(?<=\bbasic ))[\w.~+/=-]{8,}",
+    (("sk-",), r"\bsk-(?=[\w-]*\d)[\w-]{16,}"),
+    (
+        (
+            "gho_",
+            "ghp_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "hf_",
+            "npm_",
+            "pypi-",
+            "dckr_pat_",
+            "r8_",
+            "xox",
+            "shp",
+        ),
+        r"\b(?:gh[opusr]_|github_pat_|glpat-|hf_|npm_|pypi-|dckr_pat_|r8_|xox[abeprs]-|shp(?:at|ss)_)[\w-]{16,}",
+    ),
+    (("akia", "asia"), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    (("aiza",), r"\bAIza[\w-]{30,}"),
+    (("eyj",), r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
+    (("://",), r"(?<=://)[^\s:/@]{0,200}:[^\s/@]{1,200}(?=@)"),
+    (("bearer ", "basic "), r"(?i:(?<=\bbearer )|(?<=\bbasic ))[\w.~+/=-]{8,}"),
 )
+_NAMING = ("key", "token", "secret", "passw", "passphrase")
 _ASSIGNED = (
     r"((?i:(?:api|access|auth|hf|secret|private|bot)[_-]?(?:key|token)|secret|passw(?:or)?d|passphrase)"
     r"[\"']?\s?[:=]\s?[\"']?)(?!\[masked\])[^\s\"',;&]{6,}"
@@ -147,6 +167,10 @@ def mask(text: str, secrets: Sequence[str]) -> str:
             shown = range(len(secret) - 1, _MIN_SECRET_CHARS - 1, -1) if _CUT in text else ()
             for length in shown:
                 text = text.replace(secret[:length] + _CUT, MASKED + _CUT)
-    for shape in _SHAPES:
-        text = re.sub(shape, MASKED, text)
+    folded = text.casefold()
+    for marks, shape in _SHAPES:
+        if any(mark in folded for mark in marks):
+            text = re.sub(shape, MASKED, text)
+    if not any(name in folded for name in _NAMING):
+        return text
     return re.sub(_ASSIGNED, rf"\1{MASKED}", text)
