@@ -209,6 +209,33 @@ def test_a_campaign_without_a_gain_claims_none(name: str, headline: str) -> None
     assert "%) better" not in text
 
 
+def test_nothing_is_said_of_what_is_not_there() -> None:
+    none = LEDGERS["none"]._replace(baseline=None, standing="", refused=0, state="active")
+    page = page_of(none)
+    assert "Is it real?" not in page
+    assert "0 kept" not in page
+    assert "<code>agent-loops try baseline</code>" in page
+    bare = made_ledgers.long(4)._replace(
+        machine={}, environment={}, settings={},
+        rows=tuple(row._replace(machine_s=0.0) for row in made_ledgers.long(4).rows),
+    )  # fmt: skip
+    page = page_of(bare, None)
+    assert "A table of 4 experiments." in page
+    assert "The campaign is finished" not in page
+    assert "Machine and cost" not in page
+    worked = page.partition("What worked")[2].partition("</table>")[0]
+    assert "1 of 2" in worked
+    assert "0 of" not in worked
+
+
+def test_what_is_to_be_known_of_every_gain_stands_at_the_review() -> None:
+    whole = made_ledgers.long(20)
+    rows = tuple(row._replace(source="self-reported") for row in whole.rows)
+    assert "val_bpb is self-reported by the code that is edited" in page_of(
+        whole._replace(rows=rows)
+    )
+
+
 def test_a_gain_that_may_be_chance_is_called_so() -> None:
     ledger = made_ledgers.long(20)
     assert ledger.claim is not None
