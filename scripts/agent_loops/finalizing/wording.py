@@ -72,7 +72,10 @@ def overall(ledger: Ledger, confirmed: Mapping[str, Any] | None) -> str:
             return f"{change(ledger.metric, first, last)}{mark}"
         ends = (first.metric, ledger.direction.worse_by(first.metric, -gain))
     texts = [first.text if first is not None else last.text, ""]
-    old, new = (answers.format_metric(end, texts) for end in ends)
+    old, new = (
+        texts[0] if first is not None and end == first.metric else answers.format_metric(end, texts)
+        for end in ends
+    )
     return f"{ledger.metric} {old} -> {new}{mark}"
 
 
