@@ -154,7 +154,7 @@ def test_squash_makes_one_commit_of_the_same_tree(tmp_path: Path, strategy: str)
     git(project.root, "branch", "-m", BRANCH, "by-idea")
     finalized(project, "--squash")
     assert subjects(project.root, base) == [
-        "val_bpb 1.165000 -> 1.092500: 2 ideas kept in campaign t1"
+        "val_bpb 1.165000 -> 1.092500 (not confirmed): 2 ideas kept in t1"
     ]
     assert git(project.root, "rev-parse", f"{BRANCH}^{{tree}}") == tree
     message = git(project.root, "log", "-1", "--format=%B", BRANCH)
@@ -469,12 +469,30 @@ def test_the_text_tells_what_how_on_what_and_what_failed(tmp_path: Path) -> None
     assert answer["text"] == os.path.join("sandbox", "t1", "report", "pull-request.md")
     text = text_of(project)
     for part in (
-        "# val_bpb 1.165000 -> 1.092500", "## What", "experiment 4: `wider`", "## Measured how",
+        "# val_bpb 1.165000 -> 1.092500 (not confirmed), lower is better",
+        "## What", "experiment 4: `wider`", "## Measured how",
         "train.py", "## On what", "- device: ", "## What was tried and did not help",
         "experiment 3: `far too high`: discard", "## How to reproduce", f"git switch {BRANCH}",
         "Nothing was confirmed",
     ):  # fmt: skip
         assert part in text, text
+
+
+def test_later_readings_of_the_same_code_do_not_blur_what_decided(tmp_path: Path) -> None:
+    noisy = (
+        "import pathlib\nLR = 0.01\nruns = pathlib.Path('runs.json')\n"
+        "n = int(runs.read_text()) if runs.exists() else 0\nruns.write_text(str(n + 1))\n"
+        "print(f'val_bpb: {1.0 + abs(LR - 0.05) - 0.004 * (n > 1):.6f}')\n"
+    )
+    project = Project(tmp_path / "p", train=noisy)
+    commit_all(project.root)
+    project.baseline()
+    assert tried(project, "higher", "LR = 0.01", "LR = 0.02")["status"] == "keep"
+    assert project.ask("try", "again", "--repeat", "2").code == 0
+    finalized(project)
+    text = text_of(project)
+    assert "`higher`: val_bpb 1.040000 -> 1.030000, gain 0.01, 1 run" in text
+    assert text.startswith("# val_bpb 1.040000 -> 1.027333 (not confirmed), ")
 
 
 def test_the_claim_stands_there_word_for_word(tmp_path: Path) -> None:
@@ -483,6 +501,7 @@ def test_the_claim_stands_there_word_for_word(tmp_path: Path) -> None:
     claim = project.ask("confirm")["sentence"]
     finalized(project)
     assert f"```text\n{claim}\n```" in text_of(project)
+    assert text_of(project).startswith("# val_bpb 1.165000 -> 1.092500, lower is better\n")
     assert "not confirmed" not in text_of(project)
     git(project.root, "branch", "-D", BRANCH)
     assert tried(project, "wider still", "WIDTH = 16", "WIDTH = 32")["status"] == "keep"

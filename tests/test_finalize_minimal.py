@@ -54,6 +54,12 @@ def removals(project: Project) -> list[tuple[int, str]]:
     ]
 
 
+def _measured(project: Project) -> list[tuple[int, int]]:
+    """The removals' own numbers, each with what was taken out."""
+    started = project.events("experiment_started")
+    return [(one["experiment"], one["takes_back"]) for one in started if one["takes_back"]]
+
+
 @STRATEGIES
 @pytest.mark.parametrize("rule", ["plain", "noise-aware"])
 def test_a_change_that_does_nothing_is_taken_out_and_the_others_stay(
@@ -79,6 +85,9 @@ def test_a_change_that_does_nothing_is_taken_out_and_the_others_stay(
     assert "1 insertion(+), 1 deletion(-)" in first
     text = (project.sandbox / "report" / "pull-request.md").read_text()
     assert "experiment 3: `clip`: kept at first, taken out again" in text
+    assert "4 ideas tried: 4 kept (1 taken out again), 0 discarded" in text
+    without = {of: item for item, of in _measured(project)}
+    assert f"`a higher rate`: without it (experiment {without[2]}) loss 0.03" in text
     shown = project.call("show", "6").out + project.call("history").out
     assert "without #" in shown
 
@@ -131,6 +140,7 @@ def test_a_change_that_later_ones_build_on_is_left_in_and_so_is_a_simplification
     assert told[2] == "later changes build on it (train.py)"
     assert told[4] == "it is simpler with it: 3 lines fewer"
     assert removals(project) == [(3, "discard")]
+    assert "; 2 others stay in without that" in answer.err
 
 
 def test_ideas_that_do_not_come_apart_are_one_commit(tmp_path: Path) -> None:

@@ -34,9 +34,12 @@ _REBASELINED = (
 class Messages:
     """Words messages for one campaign; what is in `secrets` is shown nowhere."""
 
-    def __init__(self, campaign: Campaign, ledger: Ledger, secrets: Sequence[str]) -> None:
+    def __init__(
+        self, campaign: Campaign, ledger: Ledger, overall: str, secrets: Sequence[str]
+    ) -> None:
         self._campaign = campaign
         self._ledger = ledger
+        self._overall = overall
         self._secrets = secrets
 
     def of(self, planned: Planned) -> str:
@@ -50,10 +53,8 @@ class Messages:
 
     def of_all(self, planned: Planned) -> str:
         """The message of the one commit that holds everything."""
-        first = self._ledger.row(self._ledger.baseline)
-        last = self._row_of(self._campaign.incumbent_number)
-        change = wording.change(self._ledger, first, last)
-        subject = f"{change}: {len(self._ideas(planned))} ideas kept in campaign {self._tag}"
+        change = self._overall
+        subject = f"{change}: {len(self._ideas(planned))} ideas kept in {self._tag}"
         how = f"{change} ({wording.better(self._ledger)}). {wording.counts(self._ledger)}."
         trailer = f"Campaign: {self._tag}"
         return _joined(subject, [f"Measured: {how}", *self._listed(planned), trailer])

@@ -66,7 +66,8 @@ def run(loop: Loop, bound: Bound, *, wait_s: float | None, say: Callable[[str], 
             notes.append(f"{why}: {_named(left)} not measured")
             break
         if not told:
-            say(_cost(loop.campaign, len(left), bound))
+            others = sum(kept.removal is None for kept in _outlook(loop))
+            say(_cost(loop.campaign, len(left), bound) + _unmeasured(others))
             told = True
         try:
             _measure(loop, left[0], deadline)
@@ -131,6 +132,14 @@ def _measure(loop: Loop, removal: Removal, deadline: float | None) -> None:
 
 def _named(left: list[Removal]) -> str:
     return ", ".join(f"#{one.of}" for one in left) + (" is" if len(left) == 1 else " are")
+
+
+def _unmeasured(count: int) -> str:
+    """The others that are told of in the end."""
+    if not count:
+        return ""
+    others = "one other stays" if count == 1 else f"{count} others stay"
+    return f"; {others} in without that, and why is said in the end"
 
 
 def _cost(campaign: Campaign, count: int, bound: Bound) -> str:

@@ -37,14 +37,16 @@ class Commit(NamedTuple):
 class Told(NamedTuple):
     """What the text tells beside the ledger.
 
-    `claim` is the confirmed sentence, "" without one, and `standing` what is to be known of it;
-    `foreign` are harness files that the branch does not hold as they were measured; `rebaselines`
-    the reasons of those; `dropped` what was taken out again, with the reason.
+    `overall` is what was gained in all, in words; `claim` is the confirmed sentence, "" without
+    one, and `standing` what is to be known of it; `foreign` are harness files that the branch does
+    not hold as they were measured; `rebaselines` the reasons of those; `dropped` what was taken out
+    again, with the reason.
     """
 
     branch: str
     base: str
     commits: tuple[Commit, ...]
+    overall: str
     claim: str
     standing: str
     foreign: tuple[str, ...] = ()
@@ -55,7 +57,7 @@ class Told(NamedTuple):
 def render(ledger: Ledger, told: Told, secrets: Sequence[str]) -> str:
     """The text, in Markdown."""
     sections = [
-        _head(ledger),
+        f"# {told.overall}, {wording.better(ledger)}\n",
         _section("What", _what(ledger, told)),
         _section("The claim", _claim(told, secrets)),
         _section("Measured how", _how(ledger, told, secrets)),
@@ -71,17 +73,12 @@ def _section(title: str, lines: Iterator[str]) -> str:
     return f"## {title}\n\n{text}\n" if text else ""
 
 
-def _head(ledger: Ledger) -> str:
-    first, last = ledger.row(ledger.baseline), ledger.row(ledger.incumbent)
-    assert last is not None
-    change = wording.change(ledger, first, last)
-    return f"# {change} ({wording.better(ledger)})\n"
-
-
 def _what(ledger: Ledger, told: Told) -> Iterator[str]:
     yield (
         f"{wording.counts(ledger)}, in campaign {wording.code(ledger.tag)} of agent-loops. Each "
-        "figure is against the code as it was before that idea."
+        "figure is against the code as it was before that idea, by the readings that decided it. "
+        "A gain with an interval is an estimate, smaller than the difference of two readings: what "
+        "is chosen was lucky too."
     )
     yield ""
     for commit in told.commits:
@@ -90,11 +87,22 @@ def _what(ledger: Ledger, told: Told) -> Iterator[str]:
         for number, compared_with in commit.ideas:
             row, before = ledger.row(number), ledger.row(compared_with)
             assert row is not None
-            yield _item(row, commit.commit, wording.change(ledger, before, row))
+            change = wording.change(ledger, before, row), wording.gain(row)
+            said = _without(ledger, row) or ", ".join(filter(None, change))
+            yield _item(row, commit.commit, said)
 
 
-def _item(row: Row, commit: str, change: str) -> str:
-    figures = ", ".join(filter(None, (change, wording.gain(row), wording.effort(row))))
+def _without(ledger: Ledger, row: Row) -> str:
+    """What its last removal showed, which nothing was chosen by; "" without one."""
+    for other in reversed(ledger.rows):
+        measured = other.takes_back == row.number and other.epoch == ledger.rows[-1].epoch
+        if measured and other.status == decide.DISCARD and (said := wording.gain(other)):
+            return f"without it (experiment {other.number}) {said}"
+    return ""
+
+
+def _item(row: Row, commit: str, said: str) -> str:
+    figures = ", ".join(filter(None, (said, wording.effort(row))))
     text = wording.code(row.description)
     return f"- {wording.code(commit[:12])} experiment {row.number}: {text}: {figures}"
 
@@ -142,8 +150,8 @@ def _failed(ledger: Ledger, told: Told) -> Iterator[str]:
     for number, why in told.dropped:
         row = ledger.row(number)
         if row is not None:
-            text = wording.code(row.description)
-            yield f"- experiment {number}: {text}: kept at first, taken out again: {why}"
+            text, reason = wording.code(row.description), wording.code(why)
+            yield f"- experiment {number}: {text}: kept at first, taken out again: {reason}"
     failed = [
         row for row in ledger.ideas
         if row.status != decide.KEEP and row.takes_back is None and row.kind != "repeat"

@@ -6,20 +6,20 @@ Runs nothing; writes one new ref, the objects behind it, and one file in the cam
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent_loops import answers, display, files
 from agent_loops.answers import Answer
 from agent_loops.errors import AgentLoopsError, Refused
-from agent_loops.finalizing import ancestry, commits, messages, pull_request
+from agent_loops.finalizing import ancestry, commits, messages, pull_request, wording
 from agent_loops.finalizing.ancestry import Step
 from agent_loops.finalizing.commits import Planned
 from agent_loops.journal import utc_now
 from agent_loops.loop import Loop
 from agent_loops.reporting import own_ledger
-from agent_loops.reporting.ledger import Ledger
+from agent_loops.reporting.ledger import Ledger, Row
 from agent_loops.state import Campaign
 from agent_loops.workspace import Workspace, candidate_files
 
@@ -39,6 +39,7 @@ class Review(NamedTuple):
     planned: Sequence[Planned]
     messages: Sequence[str]
     ledger: Ledger
+    overall: str
 
 
 def of(run: Loop, *, squash: bool) -> Review:
@@ -63,9 +64,38 @@ def of(run: Loop, *, squash: bool) -> Review:
         )  # fmt: skip
     planned = commits.squashed(chain) if squash else commits.plan(chain)
     ledger = own_ledger.of(run, utc_now())
-    word = messages.Messages(campaign, ledger, display.secret_values(run.workspace.environ))
+    overall = wording.overall(ledger, _confirmed(campaign))
+    ledger = _as_decided(campaign, ledger)
+    word = messages.Messages(
+        campaign, ledger, overall, display.secret_values(run.workspace.environ)
+    )
     said = [word.of_all(one) if squash else word.of(one) for one in planned]
-    return Review(branch, base, chain, planned, said, ledger)
+    return Review(branch, base, chain, planned, said, ledger, overall)
+
+
+def _confirmed(campaign: Campaign) -> Mapping[str, Any] | None:
+    """The claim, where it is about the code that is proposed."""
+    claim, standing = _claim(campaign)
+    made = campaign.confirmed
+    return made.claims[0] if made is not None and claim and not standing else None
+
+
+def _as_decided(campaign: Campaign, ledger: Ledger) -> Ledger:
+    """Each row with the readings that its gain is of, without later ones of the same code."""
+    return ledger._replace(
+        rows=tuple(row._replace(text=_as_read(campaign, row)) for row in ledger.rows)
+    )
+
+
+def _as_read(campaign: Campaign, row: Row) -> str:
+    item = campaign.experiments[row.number]
+    decided = item.decided
+    if decided is None or not row.text or not decided.metric_text:
+        return row.text
+    name = campaign.metric_name(item)
+    other = "" if name == campaign.bindings.metric else f"{name} "
+    several = f" (mean of {decided.readings})" if decided.readings > 1 else ""
+    return f"{other}{decided.metric_text}{several}"
 
 
 def _branch(workspace: Workspace, chain: Sequence[Step]) -> ReviewBranch:
@@ -203,6 +233,7 @@ def _told(
     baselines = [step.experiment for step in review.chain[1:] if step.experiment.started.baseline]
     return pull_request.Told(
         branch=review.branch.name, base=review.base, commits=tuple(made),
+        overall=review.overall,
         claim=claim, standing=standing, foreign=foreign,
         rebaselines=tuple(item.started.description for item in baselines),
         dropped=tuple(_dropped(review.chain)),

@@ -6,7 +6,8 @@ Chooses nothing: which experiments are told of is for `messages` and `pull_reque
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from agent_loops import answers, decide, display
 from agent_loops.reporting.ledger import Ledger, Row
@@ -56,6 +57,29 @@ def change(ledger: Ledger, before: Row | None, row: Row) -> str:
     return f"{metric} {before.text} -> {row.text}"
 
 
+def overall(ledger: Ledger, confirmed: Mapping[str, Any] | None) -> str:
+    """`val_bpb 2.2549 -> 2.0087`: as confirmed, else as estimated, which is said.
+
+    `confirmed` is the claim of the present best, None without one.
+    """
+    first, last = ledger.row(ledger.baseline), ledger.row(ledger.incumbent)
+    assert last is not None
+    if confirmed is not None and confirmed.get("mean") is not None:
+        ends, verdict = (confirmed["baseline_mean"], confirmed["mean"]), confirmed["verdict"]
+        mark = "" if verdict == "improved" else f" ({verdict})"
+    else:
+        gain, mark = ledger.claim.gain if ledger.claim else ledger.gain, " (not confirmed)"
+        if first is None or first.metric is None or gain is None:
+            return f"{change(ledger, first, last)}{mark}"
+        ends = (first.metric, ledger.direction.worse_by(first.metric, -gain))
+    texts = [first.text if first is not None else last.text, ""]
+    old, new = (
+        texts[0] if first is not None and end == first.metric else answers.format_metric(end, texts)
+        for end in ends
+    )
+    return f"{ledger.metric} {old} -> {new}{mark}"
+
+
 def effort(row: Row) -> str:
     runs = f"{row.runs} run{'' if row.runs == 1 else 's'}"
     lines = f"+{row.lines_added} -{row.lines_removed} lines"
@@ -69,10 +93,13 @@ def better(ledger: Ledger) -> str:
 def counts(ledger: Ledger) -> str:
     """How many ideas were tried and what became of them."""
     ideas = ledger.ideas
+    kept = {row.number for row in ledger.kept}
+    out = kept & {row.takes_back for row in ledger.rows if row.status == decide.KEEP}
+    again = f" ({len(out)} taken out again)" if out else ""
     told = [row.status for row in ideas]
     each = ", ".join(
         f"{told.count(status)} {word}"
-        for status, word in ((decide.KEEP, "kept"), (decide.DISCARD, "discarded"),
+        for status, word in ((decide.KEEP, f"kept{again}"), (decide.DISCARD, "discarded"),
                              (decide.CRASH, "crashed"))
     )  # fmt: skip
     return f"{len(ideas)} ideas tried: {each}"
