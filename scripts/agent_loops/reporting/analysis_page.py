@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent_loops import display
+from agent_loops import answers, display
 from agent_loops.decide import CRASH, KEEP
 from agent_loops.reporting import categories, gains, readings, reviews
 from agent_loops.reporting.ledger import Ledger, Row
@@ -49,6 +49,10 @@ def _summary(ledger: Ledger) -> list[str]:
     for name, number in (("baseline", ledger.baseline), ("best", ledger.best)):
         if (row := ledger.row(number)) is not None:
             lines.append(f"{name}: {_told(ledger, row)}")
+    if ledger.estimate is not None and ledger.incumbent != ledger.baseline:
+        row = ledger.row(ledger.incumbent)
+        estimate = answers.format_metric(ledger.estimate, [row.text if row else "", ""])
+        lines.append(f"estimated, as the gain is: #{ledger.incumbent} {estimate}")
     lines += _gain(ledger)
     if ledger.sentence:
         since = "" if ledger.is_confirmed else " (of an earlier best)"

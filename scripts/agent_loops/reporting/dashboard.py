@@ -104,6 +104,14 @@ def _next(run: Loop, word: str, now: datetime) -> str:
 # --- JSON -----------------------------------------------------------------------------------------
 
 
+def _place(campaign: Campaign, ledger: Ledger, item: Experiment | None) -> dict[str, Any] | None:
+    """`metric` is estimated, as the gain is."""
+    found = answers.place(campaign, item)
+    if found is not None and found["experiment"] == ledger.incumbent and ledger.estimate:
+        found["metric"] = ledger.estimate
+    return found
+
+
 def values(run: Loop, sight: Sight) -> dict[str, Any]:
     """The JSON object; nothing is cut there."""
     campaign, ledger = run.campaign, sight.ledger
@@ -120,8 +128,8 @@ def values(run: Loop, sight: Sight) -> dict[str, Any]:
         "counts": {key: counts.get(key, 0) for key in _COUNTED},
         "refused": campaign.refusals,
         "baseline": answers.place(campaign, campaign.baseline),
-        "incumbent": answers.place(campaign, campaign.incumbent),
-        "best": answers.place(campaign, campaign.best),
+        "incumbent": _place(campaign, ledger, campaign.incumbent),
+        "best": _place(campaign, ledger, campaign.best),
         "best_commit": _commit(ledger.row(ledger.best)) or None,
         "gain": claim.gain if claim else ledger.gain,
         "gain_percent": ledger.gain_percent,
@@ -300,7 +308,7 @@ def _measured(campaign: Campaign, sight: Sight) -> list[Item]:
         ("best", campaign.best), ("incumbent", campaign.incumbent), ("baseline", campaign.baseline),
     ):  # fmt: skip
         if item is not None:
-            text = answers.figures(campaign, item) if item.verdict != decide.CRASH else ""
+            text = _figures(campaign, sight.ledger, item) if item.verdict != decide.CRASH else ""
             commit = _commit(sight.ledger.row(item.number)) if label == "best" else ""
             parts = [f"#{item.number} {text or '-'}", commit, item.started.description]
             found.append(Item(label, "  ".join(filter(None, parts)), ranks[label]))
@@ -311,6 +319,15 @@ def _measured(campaign: Campaign, sight: Sight) -> list[Item]:
         found.append(Item("pruned", _pruned(sight.ledger), 7))
     limits = _limits(campaign, sight.now)
     return [*found, *([Item("ends", "; ".join(limits), 3, 2)] if limits else [])]
+
+
+def _figures(campaign: Campaign, ledger: Ledger, item: Experiment) -> str:
+    """What was read, beside the estimate by which the gain is told."""
+    if item.number != ledger.incumbent or ledger.estimate is None:
+        return answers.figures(campaign, item)
+    read = answers.read_text(campaign, item)
+    estimated = answers.format_metric(ledger.estimate, [read, ""])
+    return read if read == estimated else f"read {read}, estimated {estimated}"
 
 
 def _commit(row: Row | None) -> str:

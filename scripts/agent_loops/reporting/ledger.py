@@ -180,6 +180,14 @@ class Ledger(NamedTuple):
         return sum(row.machine_s for row in self.rows)
 
     @property
+    def estimate(self) -> float | None:
+        """The incumbent's metric as the claim has it; None where no noise is known."""
+        baseline = self.row(self.baseline)
+        if self.claim is None or baseline is None or baseline.metric is None:
+            return None
+        return self.direction.worse_by(baseline.metric, -self.claim.gain)
+
+    @property
     def gain_percent(self) -> float | None:
         """The gain in percent of the baseline's metric; None where that says nothing."""
         baseline = self.row(self.baseline)

@@ -40,6 +40,7 @@ def values(ledger: Ledger, lessons: Lessons) -> dict[str, Any]:
         "baseline": _place(ledger.row(ledger.baseline)),
         "incumbent": _place(ledger.row(ledger.incumbent)),
         "best": _place(ledger.row(ledger.best)),
+        "estimate": _finite(ledger.estimate),
         "gain": _finite(claim.gain if claim else ledger.gain),
         "gain_interval": [_finite(claim.low), _finite(claim.high)] if claim else None,
         "gain_probability": claim.probability if claim else None,
