@@ -266,7 +266,7 @@ def test_figures_are_told_by_the_metric_that_was_measured(tmp_path: Path) -> Non
     assert tried(project, "higher still", "LR = 0.02", "LR = 0.03")["status"] == "keep"
     finalized(project)
     text = text_of(project)
-    assert "# acc 0.020 -> 0.030 (higher is better)" in text
+    assert "# acc 0.020 -> 0.030 (not confirmed), higher is better" in text
     assert "`a higher rate`: val_bpb 1.165000 -> 1.155000, " in text
     assert "`higher still`: acc 0.020 -> 0.030, " in text
     messages = git(project.root, "log", "--format=%B", BRANCH)

@@ -88,14 +88,11 @@ def _as_decided(campaign: Campaign, ledger: Ledger) -> Ledger:
 
 
 def _as_read(campaign: Campaign, row: Row) -> str:
-    item = campaign.experiments[row.number]
-    decided = item.decided
+    decided = campaign.experiments[row.number].decided
     if decided is None or not row.text or not decided.metric_text:
         return row.text
-    name = campaign.metric_name(item)
-    other = "" if name == campaign.bindings.metric else f"{name} "
     several = f" (mean of {decided.readings})" if decided.readings > 1 else ""
-    return f"{other}{decided.metric_text}{several}"
+    return f"{decided.metric_text}{several}"
 
 
 def _branch(workspace: Workspace, chain: Sequence[Step]) -> ReviewBranch:

@@ -5,6 +5,7 @@ Chooses nothing: which experiments are told of is for `messages` and `pull_reque
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -72,12 +73,17 @@ def overall(ledger: Ledger, confirmed: Mapping[str, Any] | None) -> str:
         if first is None or first.metric is None or gain is None:
             return f"{change(ledger, first, last)}{mark}"
         ends = (first.metric, ledger.direction.worse_by(first.metric, -gain))
-    texts = [first.text if first is not None else last.text, ""]
-    old, new = (
-        texts[0] if first is not None and end == first.metric else answers.format_metric(end, texts)
-        for end in ends
-    )
+    old, new = (_number(end, row) for end, row in zip(ends, (first, last), strict=True))
     return f"{ledger.metric} {old} -> {new}{mark}"
+
+
+def _number(value: float, row: Row | None) -> str:
+    """As the row's reading was printed, where it is that."""
+    if row is None or row.metric is None:
+        return answers.format_metric(value, [])
+    if math.isclose(value, row.metric, rel_tol=1e-9):
+        return row.text
+    return answers.format_metric(value, [row.text, ""])
 
 
 def effort(row: Row) -> str:
@@ -93,10 +99,9 @@ def better(ledger: Ledger) -> str:
 def counts(ledger: Ledger) -> str:
     """How many ideas were tried and what became of them."""
     ideas = ledger.ideas
-    kept = {row.number for row in ledger.kept}
-    out = kept & {row.takes_back for row in ledger.rows if row.status == decide.KEEP}
-    again = f" ({len(out)} taken out again)" if out else ""
     told = [row.status for row in ideas]
+    out = told.count(decide.KEEP) - len(ledger.kept)
+    again = f" ({out} taken out again)" if out else ""
     each = ", ".join(
         f"{told.count(status)} {word}"
         for status, word in ((decide.KEEP, f"kept{again}"), (decide.DISCARD, "discarded"),

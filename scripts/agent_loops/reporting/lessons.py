@@ -62,12 +62,13 @@ def learn(ledger: Ledger, change_of: Callable[[int], Change], context: str = "")
     for row in ideas:
         change = change_of(row.number)
         category_of[row.number] = categories.category_of(row.description, change.lines)
-        lines[row.number] = [line for line in change.lines if is_changed(line)]
+        if row.number > ideas[-1].number - tried.MOST_DIFFS:
+            lines[row.number] = [line for line in change.lines if is_changed(line)]
         if row.status == KEEP:
             kept[row.number] = change
     table = patterns.table(ideas, category_of, ledger.kept, ledger.epoch)
     near = near_misses.of(ideas)
-    in_vain = tried.dead_ends(tried.ideas_of(ideas, ledger.rows, lines.__getitem__))
+    in_vain = tried.dead_ends(tried.ideas_of(ideas, ledger.rows, lambda n: lines.get(n, ())))
     dead_ends = tuple(Pattern(display.clean(item.text, 200), item.numbers) for item in in_vain)
     return Lessons(
         categories=table,

@@ -20,7 +20,6 @@ from agent_loops.reporting.tried import DeadEnd, Idea
 from agent_loops.reporting.widths import cut, wrap
 
 _COLUMNS = 80
-_MOST_DIFFS = 2000  # reading two trees takes about a millisecond: beyond that the words have to do
 
 
 class _View(NamedTuple):
@@ -135,7 +134,7 @@ def _compact(run: Loop, ledger: Ledger, rows: Sequence[Row]) -> _View:
 
 
 def _ideas(run: Loop, ledger: Ledger, rows: Sequence[Row]) -> list[Idea]:
-    recent = {row.number for row in rows[-_MOST_DIFFS:]}
+    recent = {row.number for row in rows[-tried.MOST_DIFFS :]}
     return tried.ideas_of(rows, ledger.rows, line_changes.reader(run, recent))
 
 

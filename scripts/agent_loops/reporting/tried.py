@@ -16,6 +16,8 @@ from agent_loops.reporting.parameters import Setting
 
 KEPT, NEAR, WORSE, CRASHED = "+", "~", "-", "x"
 MARKS = (KEPT, NEAR, WORSE, CRASHED)
+MOST_DIFFS = 2000
+"""Of so many experiments, the latest, changes are read; for earlier ones the words have to do."""
 _FEWEST = 3
 _CAUSE = 24
 _RAISED = re.compile(r"^(?:[\w.]*\.)?([A-Z]\w*(?:Error|Exception|Interrupt|Exit))\b")
