@@ -33,7 +33,8 @@ class Screen:
     def _tmux(self, *words: str) -> str:
         done = subprocess.run(
             ["tmux", "-S", str(self._socket), *words], capture_output=True, text=True, check=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}, timeout=60,
+            env={**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color",
+                 "COLUMNS": "80", "LINES": "24"}, timeout=60,
         )  # fmt: skip
         return done.stdout
 

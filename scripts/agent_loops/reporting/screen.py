@@ -5,6 +5,7 @@ Colours only repeat what the words say; where NO_COLOR is set there are none.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -86,8 +87,7 @@ class Screen:
     @property
     def size(self) -> tuple[int, int]:
         """Columns and lines, as they are now."""
-        size = self._live.console.size
-        return size.width, size.height
+        return os.get_terminal_size(self._live.console.file.fileno())
 
     def draw(self, lines: Sequence[str], bar: Bar | None, foot: str) -> None:
         """Shows the lines from the top, the bar among them, and `foot` below."""
@@ -100,6 +100,8 @@ class Screen:
             if bar is not None and line.startswith(bar.below):
                 parts.append(self._bar(bar))
         parts.append(Text(foot, style="dim", no_wrap=True, overflow="crop"))
+        # COLUMNS and LINES, where set (importing readline does so), would hold it at one size.
+        self._live.console.size = self.size
         self._live.update(Group(*parts), refresh=True)
 
     def _bar(self, bar: Bar) -> Text:
