@@ -887,7 +887,8 @@ def test_foreground_run_returns_its_receipt(runs: Runs) -> None:
 ALLOCATE = "data = bytearray(200 << 20)"
 
 
-def test_memory_of_all_processes_is_sampled(runs: Runs) -> None:
+def test_memory_of_all_processes_is_sampled(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_RSS_SHARE", 0)  # where samples are dear, the next is far off
     child = python(f"import time; {ALLOCATE}; time.sleep(2.5)")
     receipt = runs.run(f"({child}) & ({child}) & wait")
     assert receipt["memory_kind"] == "rss"
