@@ -22,6 +22,7 @@ import pytest
 import made_ledgers
 from agent_loops import files
 from agent_loops.objective import Direction
+from agent_loops.paths import ReportPaths
 from agent_loops.reporting import chart, diff_html, drawing, lessons, progress_picture, report_page
 from agent_loops.reporting.changes import Change
 from agent_loops.reporting.details import Detail
@@ -505,7 +506,7 @@ def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".lock"}
 
 
 def test_report_of_a_campaign_with_one_experiment_and_then_more(project: Project) -> None:
@@ -641,6 +642,22 @@ def test_files_that_no_report_wrote_are_left_alone(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "report/analysis.md" in done.stdout + done.stderr
     assert written(tmp_path / "report") == {"analysis.md": b"my thesis"}
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_lock_of_another_is_not_written_into(tmp_path: Path, is_link: bool) -> None:
+    (tmp_path / "results.tsv").write_bytes(TABLE.encode())
+    (tmp_path / "report").mkdir()
+    lock = ReportPaths(tmp_path / "report").lock
+    own = tmp_path / "abc" if is_link else lock
+    own.write_text("my own\n" * (not is_link))
+    if is_link:
+        lock.symlink_to(own)
+    done = report_of(tmp_path, "results.tsv")
+    assert done.returncode == 3, done
+    assert "not as a report of agent-loops wrote it" in done.stdout + done.stderr
+    assert own.read_text() == "my own\n" * (not is_link)
+    assert not written(tmp_path / "report")
 
 
 def test_a_table_that_cannot_be_read_says_where(tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ def is_for_agent(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("CLAUDECODE") or session_of(environ))
 
 
+def as_agent(environ: Mapping[str, str]) -> dict[str, str]:
+    """The same for what an agent may come to read, whoever asks: it says nothing of a holdout."""
+    return {**environ, "CLAUDECODE": "1"}
+
+
 def claim(workspace: Workspace) -> Answer:
     """The last claim: one line for each experiment, what it cost, what would tell more."""
     campaign = workspace.campaign

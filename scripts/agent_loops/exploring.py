@@ -14,7 +14,7 @@ from agent_loops.bindings import Explore
 from agent_loops.experiments import Experiment
 from agent_loops.state import Campaign
 
-SWING, MERGE, EXPLOIT = MOVES = ("swing", "merge", "exploit")
+SWING, MERGE, EXPLOIT = "swing", "merge", "exploit"
 _COMMANDS = {
     SWING: "`agent-loops try 'APPROACH: …' --move swing`",
     MERGE: "`agent-loops try 'merge: #A with #B' --move merge`",

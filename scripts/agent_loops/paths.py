@@ -253,7 +253,7 @@ class ReportPaths(NamedTuple):
     @property
     def lock(self) -> Path:
         """Held while a report is written; holds the digests of what was written."""
-        return self.root / ".lock"
+        return self.root / ".agent-loops.lock"
 
 
 def _numbered(stem: str, run: int, suffix: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from agent_loops import display, files, progress, snapshots
+from agent_loops import claimed, display, files, progress, snapshots
 from agent_loops.errors import AgentLoopsError
 from agent_loops.experiments import Experiment
 from agent_loops.exporting import exported, varying
@@ -24,7 +24,6 @@ from agent_loops.reporting.ledger import OPEN, Ledger, Row
 
 _HEAD_BYTES, _TAIL_BYTES = 64 << 10, 192 << 10  # of a log
 _TITLE = 200
-_AS_AGENT = {"CLAUDECODE": "1"}  # who sees no holdout
 
 
 class Gathered:
@@ -34,7 +33,7 @@ class Gathered:
         environ = self.environ = run.workspace.environ
         self._workspace = run.workspace
         self._secrets = display.secret_values(environ)
-        shown = Loop(run.store, run.workspace.root, {**environ, **_AS_AGENT})
+        shown = Loop(run.store, run.workspace.root, claimed.as_agent(environ))
         self._ledger: Ledger = own_ledger.of(shown, now)
         started = run.campaign.started
         told = files.sha256(started.salt.encode())[:8]

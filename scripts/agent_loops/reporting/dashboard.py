@@ -107,7 +107,8 @@ def _next(run: Loop, word: str, now: datetime) -> str:
 def _place(campaign: Campaign, ledger: Ledger, item: Experiment | None) -> dict[str, Any] | None:
     """`metric` is estimated, as the gain is."""
     found = answers.place(campaign, item)
-    if found is not None and found["experiment"] == ledger.incumbent and ledger.estimate:
+    is_incumbent = found is not None and found["experiment"] == ledger.incumbent
+    if found is not None and is_incumbent and ledger.estimate is not None:
         found["metric"] = ledger.estimate
     return found
 

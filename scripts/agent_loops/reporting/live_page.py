@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
 
-from agent_loops import __version__, campaigns, display, files, pointer
+from agent_loops import __version__, campaigns, claimed, display, files, pointer
 from agent_loops.curves import Curve
 from agent_loops.errors import AgentLoopsError
 from agent_loops.loop import Loop
@@ -24,6 +24,7 @@ from agent_loops.reporting import (
     lessons,
     loss_svg,
     own_ledger,
+    pace,
     page_parts,
     report_folder,
     report_page,
@@ -36,7 +37,6 @@ from agent_loops.reporting.page_server import Reply
 from agent_loops.reporting.report_page import Live, Made, Page
 from agent_loops.reporting.under_way import UnderWay
 
-_LATEST = 20  # experiments by whose runs an end is estimated
 _REST = 4.0  # times as long as drawing took: it may not keep a processor busy
 
 
@@ -44,7 +44,7 @@ class LivePage:
     """The page of the project's campaign, whichever that is at the time."""
 
     def __init__(self, run: Loop) -> None:
-        self._environ = {**run.workspace.environ, "CLAUDECODE": "1"}
+        self._environ = claimed.as_agent(run.workspace.environ)
         self._project = run.store.project
         self._lock = Lock()
         self._run = Loop(run.store, run.workspace.root, self._environ)
@@ -144,7 +144,7 @@ class _Running:
         self._earlier: tuple[object, dict[str, Curve]] = None, {}
 
     def look(self, run: Loop, now: datetime) -> dict[str, Any] | None:
-        found = under_way.look(run, now, latest=_LATEST)
+        found = under_way.look(run, now, latest=pace.LATEST)
         if found is None:
             self._log = None
             return None

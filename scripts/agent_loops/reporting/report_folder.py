@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from agent_loops.paths import ReportPaths
 from agent_loops.reporting import readings
 
 _LOCK_WAIT_S = 20.0
+_DIGESTS = re.compile(rb"[0-9a-f\n]*")
 
 
 def refuse_foreign(paths: ReportPaths) -> None:
@@ -63,8 +65,22 @@ def _remember(paths: ReportPaths, contents: Mapping[Path, bytes]) -> None:
     """Before anything is replaced: whichever files a kill leaves, they are known as ours."""
     written = _written(paths)
     new = [digest for data in contents.values() if (digest := files.sha256(data)) not in written]
-    with paths.lock.open("a", encoding="ascii") as stream:
-        stream.write("\n".join(["", *new, ""]))
+    files.append(paths.lock, "\n".join(["", *new, ""]).encode("ascii"))
+
+
+def _refuse_foreign_lock(lock: Path) -> None:
+    """What is written into it must not reach another file through a link, nor a person's own."""
+    if not os.path.lexists(lock):
+        return
+    with contextlib.suppress(OSError):
+        if not lock.is_symlink() and _DIGESTS.fullmatch(files.read_regular(lock)):
+            return
+    raise Refused(
+        "foreign files",
+        f"{lock} is not as a report of agent-loops wrote it",
+        files=[str(lock)],
+        next_step="move it away, then run the same command again",
+    )
 
 
 def write(paths: ReportPaths, contents: Mapping[Path, bytes]) -> None:
@@ -75,6 +91,7 @@ def write(paths: ReportPaths, contents: Mapping[Path, bytes]) -> None:
     """
     folder = paths.root
     files.make_dir(folder)
+    _refuse_foreign_lock(paths.lock)
     with files.locked(paths.lock, wait_s=_LOCK_WAIT_S):
         for left in files.leftovers(folder):
             left.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ def of_campaign(run: Loop, reading: str | None = None) -> Answer:
     """Writes the report of the project's campaign; a `reading` replaces the agent's last one."""
     now = datetime.now(timezone.utc)
     # An agent may read these files: they say of a holdout what it may see.
-    seen = Loop(run.store, run.workspace.root, {**run.workspace.environ, "CLAUDECODE": "1"})
+    seen = Loop(run.store, run.workspace.root, claimed.as_agent(run.workspace.environ))
     ledger = own_ledger.of(seen, now)
     detail_of = details.reader(run.workspace)
     context = contexts.in_words(run.workspace.environ, (row.session for row in ledger.rows))
