@@ -644,19 +644,19 @@ def test_files_that_no_report_wrote_are_left_alone(tmp_path: Path) -> None:
     assert written(tmp_path / "report") == {"analysis.md": b"my thesis"}
 
 
-@pytest.mark.parametrize("is_link", [False, True])
-def test_a_lock_of_another_is_not_written_into(tmp_path: Path, is_link: bool) -> None:
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_lock_of_another_is_not_written_into(tmp_path: Path, kind: str) -> None:
     (tmp_path / "results.tsv").write_bytes(TABLE.encode())
     (tmp_path / "report").mkdir()
     lock = ReportPaths(tmp_path / "report").lock
-    own = tmp_path / "abc" if is_link else lock
-    own.write_text("my own\n" * (not is_link))
-    if is_link:
+    own, text = (tmp_path / "mine", "") if kind == "link" else (lock, "my own\n")
+    own.write_text(text)
+    if kind == "link":
         lock.symlink_to(own)
     done = report_of(tmp_path, "results.tsv")
     assert done.returncode == 3, done
     assert "not as a report of agent-loops wrote it" in done.stdout + done.stderr
-    assert own.read_text() == "my own\n" * (not is_link)
+    assert own.read_text() == text
     assert not written(tmp_path / "report")
 
 
