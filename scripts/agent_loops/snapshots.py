@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import compress, count
+from operator import ne
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -284,7 +285,7 @@ def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
     from difflib import SequenceMatcher
 
     head = _alike(old, new)
-    tail = _alike(reversed(old[head:]), reversed(new[head:]))
+    tail = _alike(old[head:][::-1], new[head:][::-1])
     ends = len(old) - tail, len(new) - tail
     matcher = SequenceMatcher(None, old[head : ends[0]], new[head : ends[1]])
     opcodes = [
@@ -313,6 +314,7 @@ def _place(start: int, end: int) -> str:
     return f"{start + 1}" if length == 1 else f"{start + (length > 0)},{length}"
 
 
-def _alike(one: Iterable[str], other: Iterable[str]) -> int:
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
     """How many lines both begin with."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    differing = compress(count(), map(ne, one, other))
+    return next(differing, min(len(one), len(other)))
