@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from agent_loops import campaigns, display
 from agent_loops.loop import Loop
-from agent_loops.reporting import dashboard, fitting, pace, printed_progress, widths
+from agent_loops.reporting import (
+    dashboard,
+    dashboard_values,
+    fitting,
+    pace,
+    printed_progress,
+    sighting,
+    widths,
+)
 from agent_loops.reporting.fitting import Item
 from agent_loops.reporting.ledger import Row
 from long_records import Tried, begun, lengthen
@@ -171,10 +179,10 @@ def test_who_wakes_up_sees_that_nothing_runs_and_what_is_left(tmp_path: Path) ->
     begun(project)
     run = loop_of(project)
     later = datetime.now(timezone.utc) + timedelta(hours=3)
-    sight = dashboard.look(run, later)
+    sight = sighting.look(run, later)
     lines = dashboard.lines(run, sight)
     assert lines[0] == "campaign t1  active; nothing runs, for 3.0 h"
-    value = dashboard.values(run, sight)
+    value = dashboard_values.of(run, sight)
     assert value["pace"]["of_experiments"] == 2
     assert value["left_s"] == pytest.approx(
         8 / value["pace"]["experiments_per_hour"] * 3600, abs=0.1
@@ -187,7 +195,7 @@ def test_who_wakes_up_sees_that_nothing_runs_and_what_is_left(tmp_path: Path) ->
 def test_a_narrow_terminal_has_all_that_matters(tmp_path: Path, columns: int) -> None:
     project = begun(Project(tmp_path / "p"))
     run = loop_of(project)
-    sight = dashboard.look(run, datetime.now(timezone.utc))
+    sight = sighting.look(run, datetime.now(timezone.utc))
     lines = dashboard.lines(run, sight, columns=columns, most_lines=12)
     assert len(lines) <= 12
     assert max(map(widths.columns, lines)) <= columns

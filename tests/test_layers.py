@@ -89,6 +89,8 @@ LEVELS: dict[str, list[str]] = {
         "progress_picture report_page",
         "analysis_page summary_file report_folder",
         "reported",
+        "sighting",
+        "dashboard_values",
         "dashboard",
         "listing",
         "screen keyboard",

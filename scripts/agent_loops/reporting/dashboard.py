@@ -1,206 +1,33 @@
 """The dashboard of a campaign: does it still run, what did it gain, is that real, what is next.
 
-Writes nothing and takes no lock, so it never disturbs a run or a `try`; the text fits 80 columns
-and 1.5 KB, whatever people and programs have written.
+The text fits 80 columns and 1.5 KB, whatever people and programs have written.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
 
-from agent_loops import answers, claimed, decide, display, rounds
+from agent_loops import answers, decide, display
 from agent_loops.answers import Answer
 from agent_loops.experiments import Experiment, key_of
 from agent_loops.loop import Loop
-from agent_loops.reporting import fitting, gains, obstacles, own_ledger, pace, under_way
+from agent_loops.reporting import dashboard_values, fitting, gains, pace, sighting
 from agent_loops.reporting.fitting import Item
 from agent_loops.reporting.ledger import Ledger, Row
-from agent_loops.reporting.pace import Pace
-from agent_loops.reporting.under_way import UnderWay
+from agent_loops.reporting.sighting import Sight
 from agent_loops.state import Campaign
 
 COLUMNS = 80
 _MOST_BYTES = 1500
 _MOST_LINES = 24
-_RECENT = 5
-_COMMIT = 7
 _LONG_S = 300
 _BESIDE = 64
 
 
-class Sight(NamedTuple):
-    """Everything that the dashboard shows, as it was at one time.
-
-    `unrecorded` is the experiment whose run ended without a record, or waits for its next.
-    """
-
-    now: datetime
-    ledger: Ledger
-    running: UnderWay | None
-    pace: Pace | None
-    left_s: float | None
-    unrecorded: int | None
-    in_the_way: tuple[str, ...]
-    edited: str
-    next_step: str
-
-
 def status(run: Loop, *, columns: int = COLUMNS) -> Answer:
     """The dashboard as JSON and as text of at most so many columns."""
-    sight = look(run, datetime.now(timezone.utc))
-    return Answer(values(run, sight), lines(run, sight, columns=columns))
-
-
-def look(run: Loop, now: datetime) -> Sight:
-    """Looks at the record, at the run under way and at what is in the way of the next idea."""
-    campaign = run.campaign
-    ledger = own_ledger.brief(run, now, latest=pace.LATEST)
-    running = under_way.look(run, now, latest=pace.LATEST)
-    last = len(campaign.experiments)
-    speed = pace.of([row for row in ledger.rows if row.number > last - pace.LATEST])
-    unrecorded = None
-    if campaign.under_way and running is None:
-        unrecorded = campaign.open_run[0] if campaign.open_run else campaign.open_number
-    idle = not campaign.under_way
-    return Sight(
-        now=now,
-        ledger=ledger,
-        running=running,
-        pace=speed,
-        left_s=_left_s(campaign, speed, now),
-        unrecorded=unrecorded,
-        in_the_way=obstacles.of(run) if idle and ledger.state == "active" else (),
-        edited=obstacles.edited(run) if idle else "",
-        next_step=_next(run, ledger.state, now),
-    )
-
-
-def _left_s(campaign: Campaign, speed: Pace | None, now: datetime) -> float | None:
-    """How long it goes on, by the first of its ends that can be told; None where none can."""
-    bindings, ends = campaign.bindings, []
-    if bindings.max_experiments is not None and speed is not None:
-        ends.append((bindings.max_experiments - campaign.tried) / speed.experiments_per_hour * 3600)
-    if campaign.end_utc:
-        ends.append((datetime.fromisoformat(campaign.end_utc) - now).total_seconds())
-    if bindings.stop_after_s is not None and not campaign.until_utc:
-        ends.append(bindings.stop_after_s - campaign.active_s)
-    return max(0.0, min(ends)) if ends and not campaign.stop_reason(now) else None
-
-
-def _next(run: Loop, word: str, now: datetime) -> str:
-    held = word in ("paused", "stopped")
-    if run.campaign.confirming is not None and not held:
-        return "agent-loops wait"
-    if run.campaign.under_way and not (held and run.campaign.waits_for_run):
-        return "agent-loops wait"
-    if held:
-        return "agent-loops resume"
-    if run.campaign.wants_baseline:
-        return "agent-loops try baseline"
-    return run.next_idea() if word == "active" else rounds.closing_words(run.campaign, now)
-
-
-# --- JSON -----------------------------------------------------------------------------------------
-
-
-def _place(campaign: Campaign, ledger: Ledger, item: Experiment | None) -> dict[str, Any] | None:
-    """`metric` is estimated, as the gain is."""
-    found = answers.place(campaign, item)
-    is_incumbent = found is not None and found["experiment"] == ledger.incumbent
-    if found is not None and is_incumbent and ledger.estimate is not None:
-        found["metric"] = ledger.estimate
-    return found
-
-
-def values(run: Loop, sight: Sight) -> dict[str, Any]:
-    """The JSON object; nothing is cut there."""
-    campaign, ledger = run.campaign, sight.ledger
-    bindings, counts, claim = campaign.bindings, campaign.counts, ledger.claim
-    found: dict[str, Any] = {
-        "schema": answers.SCHEMA,
-        "status": ledger.state,
-        "tag": campaign.tag,
-        "metric": bindings.metric,
-        "direction": bindings.metric_direction,
-        "experiments": len(campaign.experiments),
-        "rehearsals": campaign.rehearsals,
-        "max_experiments": bindings.max_experiments,
-        "counts": {key: counts.get(key, 0) for key in _COUNTED},
-        "refused": campaign.refusals,
-        "baseline": answers.place(campaign, campaign.baseline),
-        "incumbent": _place(campaign, ledger, campaign.incumbent),
-        "best": _place(campaign, ledger, campaign.best),
-        "best_commit": _commit(ledger.row(ledger.best)) or None,
-        "gain": claim.gain if claim else ledger.gain,
-        "gain_percent": ledger.gain_percent,
-        "gain_interval": [claim.low, claim.high] if claim else None,
-        "gain_probability": claim.probability if claim else None,
-        "confirmed": claimed.standing(run.workspace)[0],
-        "confirming": list(campaign.confirming.subjects) if campaign.confirming else None,
-        "gain_before_rebaseline": campaign.gain_before,
-        "stamp": dict(campaign.stamp_for()),
-        "pruned": {
-            "runs": ledger.pruned_runs, "saved_s": round(ledger.saved_s, 1),
-            "let_go_on": ledger.let_go_on, "of_these_kept": ledger.let_go_on_kept,
-        },
-        "active_s": round(campaign.active_s, 1),
-        "running": _running_values(sight.running),
-        "unrecorded": sight.unrecorded,
-        "stop_reason": campaign.stop_reason(sight.now),
-        "end": campaign.end_utc or None,
-        "stop_conditions": _limits(campaign, sight.now),
-        "left_s": _rounded(sight.left_s),
-        "pace": sight.pace._asdict() if sight.pace else None,
-        "recent": [_recent_values(row) for row in _recent(sight)],
-        "paused": campaign.paused.reason if campaign.paused else None,
-        "stopped": campaign.stopped.reason if campaign.stopped else None,
-        "notes": campaign.pending_notes,
-        "in_the_way": list(sight.in_the_way),
-        "edited": sight.edited or None,
-        "sandbox": ledger.source,
-        "next": sight.next_step,
-    }  # fmt: skip
-    last = campaign.last
-    if last is not None and campaign.open_run is None and last.verdict:
-        found["last"] = {"experiment": last.number, "status": last.verdict}
-    return found
-
-
-_COUNTED = (decide.KEEP, decide.DISCARD, decide.CRASH)
-
-
-def _running_values(running: UnderWay | None) -> dict[str, Any] | None:
-    if running is None:
-        return None
-    estimate = running.estimate
-    return {
-        "experiment": running.experiment,
-        "run": running.run,
-        "purpose": running.purpose,
-        "elapsed_s": round(running.elapsed_s, 1),
-        "timeout_s": running.timeout_s,
-        "host": running.host,
-        "progress": running.printed,
-        "usual_s": _rounded(running.usual_s),
-        "left_s": _rounded(estimate.left_s) if estimate else None,
-        "done": round(estimate.done, 3) if estimate else None,
-        "estimated_by": estimate.by if estimate else None,
-    }
-
-
-def _recent_values(row: Row) -> dict[str, Any]:
-    return {
-        "experiment": row.number, "status": row.status, "metric": row.metric, "gain": row.gain,
-        "description": row.description,
-    }  # fmt: skip
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 1)
-
-
-# --- text -----------------------------------------------------------------------------------------
+    sight = sighting.look(run, datetime.now(timezone.utc))
+    return Answer(dashboard_values.of(run, sight), lines(run, sight, columns=columns))
 
 
 def lines(
@@ -223,7 +50,7 @@ def _head(campaign: Campaign, sight: Sight) -> list[Item]:
     reason = campaign.stop_reason(sight.now)
     done = str(campaign.tried)
     done += f"/{bindings.max_experiments}" if bindings.max_experiments else ""
-    told = ", ".join(f"{counts.get(key, 0)} {key}" for key in _COUNTED)
+    told = ", ".join(f"{counts.get(key, 0)} {key}" for key in sighting.COUNTED)
     told += f" ({campaign.rehearsals} rehearsed)" if campaign.rehearsals else ""
     told += f"; {campaign.refusals} refused" if campaign.refusals else ""
     tag, metric = display.clean(campaign.tag, 40), display.clean(bindings.metric, 60)
@@ -310,7 +137,7 @@ def _measured(campaign: Campaign, sight: Sight) -> list[Item]:
     ):  # fmt: skip
         if item is not None:
             text = _figures(campaign, sight.ledger, item) if item.verdict != decide.CRASH else ""
-            commit = _commit(sight.ledger.row(item.number)) if label == "best" else ""
+            commit = sighting.commit(sight.ledger.row(item.number)) if label == "best" else ""
             parts = [f"#{item.number} {text or '-'}", commit, item.started.description]
             found.append(Item(label, "  ".join(filter(None, parts)), ranks[label]))
     device = campaign.stamp_for().get("device", "")
@@ -318,7 +145,7 @@ def _measured(campaign: Campaign, sight: Sight) -> list[Item]:
         found.append(Item("device", display.clean(device, 60), 9))
     if sight.ledger.pruned_runs or sight.ledger.let_go_on:
         found.append(Item("pruned", _pruned(sight.ledger), 7))
-    limits = _limits(campaign, sight.now)
+    limits = sighting.limits(campaign, sight.now)
     return [*found, *([Item("ends", "; ".join(limits), 3, 2)] if limits else [])]
 
 
@@ -331,10 +158,6 @@ def _figures(campaign: Campaign, ledger: Ledger, item: Experiment) -> str:
     return read if read == estimated else f"read {read}, estimated {estimated}"
 
 
-def _commit(row: Row | None) -> str:
-    return row.commit[:_COMMIT] if row is not None else ""
-
-
 def _pruned(ledger: Ledger) -> str:
     """What ending runs early saved, and how often it would have been wrong."""
     runs = f"{ledger.pruned_runs} {'run' if ledger.pruned_runs == 1 else 'runs'}"
@@ -344,26 +167,8 @@ def _pruned(ledger: Ledger) -> str:
     return said
 
 
-def _limits(campaign: Campaign, now: datetime) -> list[str]:
-    """What ends the campaign, but for the count of experiments that stands above."""
-    bindings, end = campaign.bindings, answers.end_in_words(campaign, now)
-    limits = [f"at {end}"] if end else []
-    if bindings.stop_after_s is not None and not campaign.until_utc:
-        used, allowed = answers.duration(campaign.active_s), answers.duration(bindings.stop_after_s)
-        limits.append(f"after {allowed} of active time ({used} used)")
-    if bindings.target is not None:
-        limits.append(f"when {bindings.metric} reaches {bindings.target:g}")
-    return limits
-
-
-def _recent(sight: Sight) -> list[Row]:
-    """The last decided ones, the latest first."""
-    decided = [row for row in reversed(sight.ledger.rows) if row.status in _COUNTED]
-    return decided[:_RECENT]
-
-
 def _table(sight: Sight) -> list[Item]:
-    texts = (row_text(sight.ledger, row) for row in _recent(sight))
+    texts = (row_text(sight.ledger, row) for row in sighting.recent(sight))
     return [Item("", text, 4 if at == 0 else 8) for at, text in enumerate(texts)]
 
 

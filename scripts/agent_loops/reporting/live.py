@@ -11,9 +11,9 @@ from datetime import datetime, timezone
 from agent_loops import answers, campaigns, display, files
 from agent_loops.errors import AgentLoopsError
 from agent_loops.loop import Loop
-from agent_loops.reporting import dashboard, keyboard, screen, widths
-from agent_loops.reporting.dashboard import Sight
+from agent_loops.reporting import dashboard, keyboard, screen, sighting, widths
 from agent_loops.reporting.screen import Bar, Screen
+from agent_loops.reporting.sighting import Sight
 
 _LOOK_S = 0.25
 _RUNNING_S = 1.0
@@ -66,7 +66,7 @@ class _View:
                 self.run = Loop(store, store.project.root, self.run.workspace.environ)
             else:
                 self.run.store.refresh()
-            self._sight = dashboard.look(self.run, datetime.now(timezone.utc))
+            self._sight = sighting.look(self.run, datetime.now(timezone.utc))
             self._problem = ""
         except (AgentLoopsError, OSError) as error:
             self._problem = f"as it was before: {display.one_line(str(error))}"
