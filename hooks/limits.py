@@ -28,10 +28,10 @@ class TooMuch(BaseException):
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
     """Raises TooMuch in the midst of the body; MemoryError where it needs too much."""
+    soft, most = resource.getrlimit(resource.RLIMIT_AS)
+    own = _MOST_BYTES if most == resource.RLIM_INFINITY else min(_MOST_BYTES, most)
     with contextlib.suppress(OSError, ValueError):
-        _, most = resource.getrlimit(resource.RLIMIT_AS)
-        soft = _MOST_BYTES if most == resource.RLIM_INFINITY else min(_MOST_BYTES, most)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, most))
+        resource.setrlimit(resource.RLIMIT_AS, (own, most))
     signal.signal(signal.SIGPROF, _stop)
     signal.signal(signal.SIGALRM, _stop)
     signal.setitimer(signal.ITIMER_PROF, _PROCESSOR_S)
@@ -41,6 +41,8 @@ def bounded() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, (soft, most))
 
 
 def _stop(_: int, __: FrameType | None) -> None:

@@ -242,7 +242,8 @@ def test_the_table_is_made_again_from_the_record(project: Project) -> None:
 
 def test_a_kill_loses_no_finding(project: Project) -> None:
     add(project)
-    sleepy = edit_block("train.py", "import prepare", "import prepare, time\ntime.sleep(60)")
+    sleep = "import prepare, time\nprint('asleep', flush=True)\ntime.sleep(60)"
+    sleepy = edit_block("train.py", "import prepare", sleep)
     command = project.command("try", "lr", "--basis", "F1", "--edit", "-")
     trying = subprocess.Popen(
         command, cwd=project.root, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
@@ -250,7 +251,8 @@ def test_a_kill_loses_no_finding(project: Project) -> None:
     assert trying.stdin is not None
     trying.stdin.write(sleepy.encode())
     trying.stdin.close()
-    until(lambda: len(project.events("run_started")) == 2)
+    log = project.sandbox / "iter2" / "run.log"
+    until(lambda: log.exists() and "asleep" in log.read_text())
     trying.send_signal(signal.SIGKILL)
     trying.wait()
     project.call("stop", "--kill")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shlex
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from support import ROOT, Project
 
 sys.path.insert(0, str(ROOT / "hooks"))
 import bash
+import limits
 from campaign import Campaign, Session
 
 TABLE = yaml.safe_load((Path(__file__).parent / "guard_bypasses.yaml").read_text())
@@ -130,3 +132,11 @@ def test_an_idea_of_any_words_in_single_quotes_is_approved(project: Project) -> 
             assert decided(project, f"agent-loops try '{idea}'")[0] == "allow"
 
     approved()
+
+
+def test_a_check_gives_back_the_memory_that_it_may_not_have() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with limits.bounded():
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        assert 0 < soft <= 1 << 30
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
